@@ -1,0 +1,48 @@
+# One command each; CI calls the same. Every target sets up what it needs, once.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+# The pinned CPU build for CI. A GPU machine: make setup TORCH="torch --index-url https://download.pytorch.org/whl/cu126"
+TORCH  ?= torch==2.13.0
+CAMUS  ?= ../shared/data/camus
+
+.PHONY: setup demo test lint bench lock clean
+
+# Runtime only: no torch.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# Everything for tests, training and export.
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	touch $@
+
+setup: $(VENV)/.dev
+
+demo: $(VENV)/.run
+	$(BIN)/echoedge run "$$($(BIN)/python -c 'from pydicom.examples import get_path; print(get_path("ybr_color"))')" --view A4C --out out --name demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/backends.py
+
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --extra openvino --extra dicom pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --extra openvino --extra dicom --extra compile --extra dev \
+		pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,1 @@
+"""Calibration frames: chosen, fed and reported on."""

@@ -1,0 +1,1 @@
+"""From checkpoint to a deployable artefact: export, quantise, prove."""

@@ -1,0 +1,93 @@
+"""One frame through both networks, regions and measurements: what the loop does between capture and display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import StageClock
+from edge.measure import BeatDetector, Event, Ventricle, ejection_fractions, measure_ventricle
+from edge.model import QualityScorer, Segmenter
+from edge.postprocess import clean_mask
+from edge.preprocess import Box, resample
+from edge.regions import NotMeasurable, Regions, find_regions
+from edge.sector import Sector
+from edge.sources import Captured
+
+REGION_PX = 256
+"""Regions and measurements are computed on a mask of this size: half a millimetre a pixel at usual depths."""
+SCORE_SMOOTHING = 0.25
+"""Weight of the newest frame in the displayed quality scores."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
+
+    scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `reason` why regions are
+    not measurable ("" where they are).
+    """
+
+    frame: Captured
+    box: Box
+    mask: NDArray[np.uint8]
+    regions: Regions | None
+    reason: str
+    scores: NDArray[np.float32]
+    ventricle: Ventricle
+    event: Event | None
+
+
+class Analyser:
+    """Owns the models, the sector of one recording and the state over time: smoothed scores, beats."""
+
+    def __init__(
+        self, segmenter: Segmenter, scorer: QualityScorer, sector: Sector,
+        spacing_mm: tuple[float, float] | None, clock: StageClock,
+    ) -> None:  # fmt: skip
+        self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
+        self.beats = BeatDetector()
+        self.spacing_mm = spacing_mm
+        scale = sector.box.side / REGION_PX
+        self._grid_mm = (spacing_mm[0] * scale, spacing_mm[1] * scale) if spacing_mm else None
+        self._grid_px = scale * scale
+        self._scores: NDArray[np.float32] | None = None
+        sector_mask = sector.mask.astype(np.uint8)
+        self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST) > 0
+
+    def analyse(self, frame: Captured) -> Analysis:
+        """Run both networks on a frame and measure it."""
+        clock, box = self.clock, self.sector.box
+        with clock.time("preprocess"):
+            self.segmenter.prepare(frame.image, box)
+            self.scorer.prepare(frame.image, box)
+        with clock.time("segment"):
+            raw = np.asarray(self.segmenter.infer(), np.uint8)
+        with clock.time("quality"):
+            scores = self._smoothed(np.asarray(self.scorer.infer(), np.float32))
+        with clock.time("measure"):
+            grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST)
+            mask = clean_mask(np.asarray(grid, np.uint8))
+            found = find_regions(mask, self._grid_mm, self._sector_grid)
+            regions = None if isinstance(found, NotMeasurable) else found
+            reason = found.reason if isinstance(found, NotMeasurable) else ""
+            ventricle = measure_ventricle(mask, regions, self._grid_mm)
+            ventricle = Ventricle(
+                ventricle.area_px * self._grid_px, ventricle.area_cm2, ventricle.length_mm, ventricle.volume_ml
+            )
+            event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
+        return Analysis(frame, box, mask, regions, reason, scores, ventricle, event)
+
+    def _smoothed(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._scores is None:
+            self._scores = scores.copy()
+        else:
+            self._scores = self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores)
+        return self._scores
+
+    def ejection_fractions(self) -> list[float]:
+        """EF in percent of each detected ED-ES pair whose volumes are known."""
+        return ejection_fractions(self.beats.events)

@@ -1,0 +1,73 @@
+"""`echoedge`: one console script; each command lives in its own module, imported only when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from edge.errors import EchoEdgeError, MissingExtraError
+
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
+    "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
+    "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
+    "train segmentation": ("train.segmentation", "train", "train PSPNet-MK"),
+    "train quality": ("train.quality", "train", "train the regional quality net"),
+    "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
+    "quantize": ("compile.quantize", "compile", "FP32 ONNX to INT8 (Q/DQ) for CPUs"),
+}
+"""Command -> module with `main(argv) -> exit code`, the extra its packages come with, one line of help."""
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Dispatch. Exit codes: 0 done, 2 bad input or a missing package (one line on stderr), 130 interrupted."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args
+    if debug:
+        args.remove("--debug")
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.DEBUG if debug else logging.WARNING)
+    name = next((n for n in (" ".join(args[:2]), args[0] if args else "") if n in COMMANDS), None)
+    if name is None:
+        return _help(args)
+    module, extra, _ = COMMANDS[name]
+    try:
+        try:
+            command = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if debug:
+                raise
+            raise MissingExtraError(f"`echoedge {name}` ({error.name})", extra) from error
+        return int(command.main(args[len(name.split()) :]))
+    except EchoEdgeError as error:
+        if debug:
+            raise
+        print(f"echoedge: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _help(args: list[str]) -> int:
+    width = max(len(name) for name in COMMANDS)
+    lines = [
+        "usage: echoedge COMMAND [options] [--debug]",
+        "",
+        *(f"  {name:{width}}  {text}" for name, (_, _, text) in COMMANDS.items()),
+        "",
+        "`echoedge COMMAND --help` shows a command's options. Research use only; not a medical device.",
+        "example: echoedge run loop.dcm --out out",
+    ]
+    wanted = not args or args[0] in ("-h", "--help")
+    print("\n".join(lines), file=sys.stdout if wanted else sys.stderr)
+    if wanted:
+        return 0
+    print(f"echoedge: '{' '.join(args[:2])}' is no command", file=sys.stderr)
+    return BAD_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""`echoedge doctor`: what this machine has, and what to install for the rest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from edge.backends import BACKENDS
+from edge.errors import EchoEdgeError
+from edge.manifest import find_manifests, verified_artefact
+from edge.run import MODELS
+
+INT8_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp")
+"""CPU flags of 8-bit dot products: Intel and AMD (two encodings), Arm."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: `state` is "ok", "absent" (optional) or "broken" (the main job cannot run); `remedy` says what to do."""
+
+    name: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+def _cpu(root: Path) -> Finding:
+    flags = ""
+    model = platform.machine()
+    cpuinfo = root / "proc/cpuinfo"
+    if cpuinfo.exists():
+        text = cpuinfo.read_text()
+        flags = " ".join(re.findall(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)[:1])
+        model = next(iter(re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)), model)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    has_int8 = next((flag for flag in INT8_FLAGS if flag in flags.split()), None)
+    return Finding("CPU", "ok", f"{cores} cores, {model}, 8-bit dot product: {has_int8 or 'none (INT8 gains little)'}")
+
+
+def _memory(root: Path) -> Finding:
+    found = re.search(r"^MemAvailable:\s*(\d+)", _read(root / "proc/meminfo"), re.MULTILINE)
+    detail = f"{int(found[1]) / 2**20:.1f} GiB available" if found else "unknown"
+    return Finding("memory", "ok", detail)
+
+
+def _jetpack(root: Path) -> Finding:
+    release = re.search(r"R(\d+).*REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
+    board = _read(root / "proc/device-tree/model").strip("\0\n ")
+    if release is None:
+        return Finding("Jetson", "absent", f"no Jetson Linux here{f' ({board})' if board else ''}")
+    return Finding("Jetson", "ok", f"{board or 'Jetson'}, Jetson Linux {release[1]}.{release[2]}")
+
+
+def _gpu(root: Path) -> Finding:
+    if shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,compute_cap", "--format=csv,noheader"]
+        done = subprocess.run(query, capture_output=True, text=True, timeout=20)
+        if done.returncode == 0 and done.stdout.strip():
+            return Finding("NVIDIA GPU", "ok", done.stdout.strip().replace("\n", "; "))
+    if (root / "etc/nv_tegra_release").exists():
+        return Finding("NVIDIA GPU", "ok", "integrated (Tegra)")
+    return Finding("NVIDIA GPU", "absent", "none; networks run on the CPU", "nothing to do: the CPU reaches frame rate")
+
+
+def _package(name: str, module: str, purpose: str, remedy: str) -> Callable[[Path], Finding]:
+    def check(_: Path) -> Finding:
+        if find_spec(module) is None:
+            return Finding(name, "absent", purpose, remedy)
+        return Finding(name, "ok", _version(module))
+
+    return check
+
+
+def _engines(_: Path) -> Finding:
+    installed = [f"{name} {_version(name)}" for name in BACKENDS if find_spec(name)]
+    if installed:
+        return Finding("CPU inference", "ok", ", ".join(installed))
+    return Finding("CPU inference", "broken", "neither OpenVINO nor ONNX Runtime", "pip install 'echoedge[openvino]'")
+
+
+def _decoders(_: Path) -> Finding:
+    import av
+
+    names = [name for name in ("h264", "hevc", "mjpeg", "mpeg2video", "vp9", "av1") if name in av.codecs_available]
+    encoder = next((name for name in ("libx264", "mpeg4") if name in av.codecs_available), "none")
+    return Finding("video", "ok", f"PyAV {av.__version__}; decodes {', '.join(names)}; encodes with {encoder}")
+
+
+def _gstreamer(_: Path) -> Finding:
+    if shutil.which("gst-launch-1.0"):
+        return Finding("GStreamer", "ok", shutil.which("gst-launch-1.0") or "")
+    return Finding(
+        "GStreamer", "absent", "CSI cameras and hardware decoding on Jetson", "apt-get install gstreamer1.0-tools"
+    )
+
+
+def _cameras(root: Path) -> Finding:
+    nodes = sorted(str(p) for p in (root / "dev").glob("video*"))
+    if nodes:
+        return Finding("cameras", "ok", ", ".join(nodes))
+    return Finding("cameras", "absent", "no /dev/video*", "plug in a frame grabber; `ls /dev/video*` must list it")
+
+
+def _models(_: Path) -> Finding:
+    described, problem = [], ""
+    for folder in ("pspnet-mk", "quality"):
+        try:
+            for manifest, path in find_manifests(MODELS / folder):
+                verified_artefact(manifest, path)
+                described.append(f"{folder} {manifest.precision}")
+        except EchoEdgeError as error:
+            problem = problem or str(error)
+    if problem:
+        return Finding("models", "broken", problem, "fetch the models folder again")
+    return Finding("models", "ok", ", ".join(described))
+
+
+CHECKS: tuple[Callable[[Path], Finding], ...] = (
+    _cpu, _memory, _jetpack, _gpu, _engines,
+    _package(
+        "TensorRT", "tensorrt", "engines for NVIDIA GPUs",
+        "on Jetson: apt-get install python3-libnvinfer; PC: pip install tensorrt",
+    ),
+    _package("pycuda", "pycuda", "GPU memory for TensorRT", "pip install pycuda (needs the CUDA toolkit)"),
+    _decoders,
+    _package("DICOM", "pydicom", "reading DICOM", "pip install 'echoedge[dicom]'"),
+    _gstreamer, _cameras,
+    _package("training", "torch", "training and export", "pip install 'echoedge[train]'"),
+    _models,
+)  # fmt: skip
+
+
+def examine(root: Path = Path("/")) -> list[Finding]:
+    """All findings; `root` is the file system to look at, so that tests can show another machine's."""
+    return [check(root) for check in CHECKS]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _version(module: str) -> str:
+    try:
+        return metadata.version(module)
+    except metadata.PackageNotFoundError:
+        return "installed"
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge doctor",
+        description="What this machine has and what to install for the rest. Exit code 1 when the main job cannot run.",
+        epilog="example: echoedge doctor --json",
+    )
+    p.add_argument("--json", action="store_true", help="print the findings as JSON")
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    findings = examine()
+    if args.json:
+        print(msgspec.json.format(msgspec.json.encode([asdict(f) for f in findings])).decode())
+    else:
+        table = Table("", "what", "found", "to do")
+        marks = {"ok": "[green]ok[/]", "absent": "[yellow]-[/]", "broken": "[red]broken[/]"}
+        for finding in findings:
+            table.add_row(marks[finding.state], finding.name, finding.detail, finding.remedy)
+        Console().print(table)
+    return 1 if any(finding.state == "broken" for finding in findings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

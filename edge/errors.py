@@ -1,0 +1,38 @@
+"""Errors that a user can mend. The command line prints their message as one line and exits with code 2.
+
+EchoEdgeError
+├── SourceError       an input that cannot be opened or read
+├── ModelError        a model folder, manifest or artefact that must not be loaded
+├── BackendError      no inference engine for this model on this machine
+├── DataError         a data set that is not laid out as documented
+└── MissingExtraError a feature whose optional packages are not installed
+"""
+
+from __future__ import annotations
+
+
+class EchoEdgeError(Exception):
+    """Base of every error whose message says what was found, what was expected and what to do."""
+
+
+class SourceError(EchoEdgeError):
+    """An input that cannot be opened or read."""
+
+
+class ModelError(EchoEdgeError):
+    """A model folder, manifest or artefact that must not be loaded."""
+
+
+class BackendError(EchoEdgeError):
+    """No inference engine for this model on this machine."""
+
+
+class DataError(EchoEdgeError):
+    """A data set that is not laid out as documented."""
+
+
+class MissingExtraError(EchoEdgeError):
+    """A feature whose optional packages are not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs packages that are not installed: pip install 'echoedge[{extra}]'")

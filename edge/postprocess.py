@@ -1,0 +1,70 @@
+"""Network output to a clean mask. The one postprocess: evaluation and the runtime both call it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.preprocess import Box
+from edge.regions import LA, LV, MYOCARDIUM
+
+Mask = NDArray[np.uint8]
+MIN_SHARE = 0.003
+"""Smallest part of the picture that counts as a structure."""
+
+
+def clean_mask(mask: Mask) -> Mask:
+    """Keep one piece of each structure, where anatomy puts it (HxW uint8, 0-3; a new array).
+
+    LV: the largest piece, holes filled. Myocardium: the pieces that touch the LV. Left atrium: the largest piece whose
+    centre lies deeper than the LV's. Without an LV nothing is kept.
+    """
+    out = np.zeros_like(mask)
+    ventricle = _largest_piece(mask == LV)
+    if ventricle is None:
+        return out
+    contours, _ = cv2.findContours(ventricle, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    x, y, width, height = cv2.boundingRect(contours[0])
+    wall = (mask == MYOCARDIUM).astype(np.uint8)
+    count, labels, _, _ = cv2.connectedComponentsWithStats(wall, connectivity=8)
+    if count > 1:
+        around = np.s_[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
+        near = cv2.dilate(ventricle[around], np.ones((5, 5), np.uint8)) > 0
+        keep = np.zeros(count, np.uint8)
+        keep[labels[around][near]] = MYOCARDIUM
+        keep[0] = 0
+        out = keep[labels]
+    atrium = _largest_piece(mask == LA)
+    if atrium is not None and _mean_row(atrium) > y + height / 2:
+        out[atrium > 0] = LA
+    cv2.drawContours(out, contours, -1, LV, cv2.FILLED)
+    return out
+
+
+def _largest_piece(area: NDArray[np.bool_]) -> Mask | None:
+    """The largest 4-connected piece as 0/1 uint8, or None where none reaches MIN_SHARE."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8), connectivity=4)
+    if count < 2:
+        return None
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    if stats[largest, cv2.CC_STAT_AREA] < MIN_SHARE * area.size:
+        return None
+    return np.asarray(labels == largest, np.uint8)
+
+
+def _mean_row(piece: Mask) -> float:
+    rows = piece.sum(1, dtype=np.int64)
+    return float((rows * np.arange(len(rows))).sum() / rows.sum())
+
+
+def mask_on_frame(mask: Mask, box: Box, shape: tuple[int, int]) -> Mask:
+    """An input-sized mask (size x size) put back on a frame of `shape` (height, width), nearest neighbour."""
+    height, width = shape
+    left, top, side = round(box.x), round(box.y), max(1, round(box.side))
+    enlarged = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
+    out = np.zeros((height, width), np.uint8)
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
+    if x0 < x1 and y0 < y1:
+        out[y0:y1, x0:x1] = enlarged[y0 - top : y1 - top, x0 - left : x1 - left]
+    return out

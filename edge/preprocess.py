@@ -1,0 +1,111 @@
+"""Frame to network input. The one preprocess: training, evaluation, calibration and the runtime all call it.
+
+Only crop and resize happen here; normalisation is folded into the exported graph, which takes uint8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """How a frame becomes an input: square crop around the sector, grey, `size_px` x `size_px`, uint8 N1HW.
+
+    `interpolation` is "area" or "linear"; area averages when shrinking and is linear when enlarging.
+    """
+
+    size_px: int
+    crop: str = "sector"
+    interpolation: str = "area"
+    layout: str = "nchw"
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square in frame pixels: top-left corner and side. It may reach beyond the frame; what lies outside is black."""
+
+    x: float
+    y: float
+    side: float
+
+    def to_frame(self, points: NDArray[np.floating], size_px: int) -> NDArray[np.float64]:
+        """Map N x 2 (x, y) points from a size_px input to frame pixels; pixel centres at integers."""
+        scale = self.side / size_px
+        return (np.asarray(points, np.float64) + 0.5) * scale - 0.5 + (self.x, self.y)
+
+    def to_input(self, points: NDArray[np.floating], size_px: int) -> NDArray[np.float64]:
+        """Map N x 2 (x, y) frame points to a size_px input: the inverse of `to_frame`."""
+        scale = size_px / self.side
+        return (np.asarray(points, np.float64) - (self.x, self.y) + 0.5) * scale - 0.5
+
+
+def grey(frame: Frame) -> Frame:
+    """HxW as it is; HxWx3 RGB to HxW luma (BT.601), uint8. ValueError for another shape or dtype."""
+    if frame.dtype != np.uint8:
+        raise ValueError(f"a frame must be uint8, not {frame.dtype}; scale it to 0-255 first")
+    if frame.ndim == 2:
+        return frame
+    if frame.ndim == 3 and frame.shape[2] == 3:
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
+    raise ValueError(f"a frame must be HxW or HxWx3, not {'x'.join(map(str, frame.shape))}")
+
+
+def square_around(x0: int, y0: int, x1: int, y1: int) -> Box:
+    """The square that holds the rectangle [x0, x1) x [y0, y1): centred across, flush with its top.
+
+    The transducer is at the top, so depth starts at the same input row for every sector shape.
+    """
+    side = max(x1 - x0, y1 - y0)
+    return Box((x0 + x1 - side) / 2, float(y0), float(side))
+
+
+def resample(image: NDArray[np.uint8], box: Box, size_px: int, interpolation: int, out: Frame | None = None) -> Frame:
+    """Crop `box` out of an HxW image and resize it to size_px x size_px uint8, black outside the image.
+
+    Box edges are rounded to whole pixels. Writes into `out` (size_px x size_px) when given.
+    """
+    if out is None:
+        out = np.empty((size_px, size_px), np.uint8)
+    height, width = image.shape
+    left, top, side = round(box.x), round(box.y), max(1, round(box.side))
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
+    if x0 >= x1 or y0 >= y1:
+        out[:] = 0
+        return out
+    if (x0, y0, x1, y1) == (left, top, left + side, top + side):
+        cv2.resize(image[y0:y1, x0:x1], (size_px, size_px), dst=out, interpolation=interpolation)
+        return out
+    scale = size_px / side
+    u0, v0 = round((x0 - left) * scale), round((y0 - top) * scale)
+    u1, v1 = max(u0 + 1, round((x1 - left) * scale)), max(v0 + 1, round((y1 - top) * scale))
+    out[:v0] = 0
+    out[v1:] = 0
+    out[v0:v1, :u0] = 0
+    out[v0:v1, u1:] = 0
+    out[v0:v1, u0:u1] = cv2.resize(image[y0:y1, x0:x1], (u1 - u0, v1 - v0), interpolation=interpolation)
+    return out
+
+
+INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
+
+
+def preprocess(frame: Frame, box: Box, spec: PreprocessSpec, out: Frame | None = None) -> Frame:
+    """Frame (HxW or HxWx3 RGB uint8) to the network's input 1 x 1 x size x size uint8; `out` is filled when given."""
+    if out is None:
+        out = np.empty((1, 1, spec.size_px, spec.size_px), np.uint8)
+    image = frame
+    if frame.ndim == 3:  # convert only what the box covers
+        y0, x0 = max(0, round(box.y)), max(0, round(box.x))
+        y1 = max(y0, round(box.y) + round(box.side))
+        x1 = max(x0, round(box.x) + round(box.side))
+        image = grey(np.ascontiguousarray(frame[y0:y1, x0:x1]))
+        box = Box(round(box.x) - x0, round(box.y) - y0, box.side)
+    resample(grey(image), box, spec.size_px, INTERPOLATIONS[spec.interpolation], out[0, 0])
+    return out

@@ -1,0 +1,70 @@
+"""What every output offers."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.analysis import Analysis
+from edge.overlay import HeadUp
+
+S = TypeVar("S", bound="FileSink")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One finished frame: what was found, the picture drawn (720x1280x3 RGB uint8, reused by the next frame), its figures."""
+
+    analysis: Analysis
+    picture: NDArray[np.uint8]
+    head: HeadUp
+
+
+class Sink(AbstractContextManager["Sink"], Protocol):
+    """Takes finished frames in order. Leaving the context without an error makes the output final."""
+
+    def write(self, shown: Shown) -> None: ...
+
+
+class PartFile:
+    """A file that appears under its name only when it is whole: written as NAME.part, renamed on success, else removed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.part = path, path.with_name(path.name + ".part")
+
+    def settle(self, error: BaseException | None, written: bool) -> None:
+        """Rename when something was written and nothing failed (an interrupt by the user is no failure)."""
+        if written and (error is None or isinstance(error, KeyboardInterrupt)):
+            os.replace(self.part, self.path)
+        else:
+            self.part.unlink(missing_ok=True)
+
+
+class FileSink:
+    """Shared by sinks that write one file: enters and leaves, `_finish` is called before the rename."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = PartFile(path)
+        self._written = 0
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._finish()
+        finally:
+            self._file.settle(error, self._written > 0)
+
+    def _finish(self) -> None:
+        """Flush and close."""

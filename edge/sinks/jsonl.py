@@ -1,0 +1,55 @@
+"""One JSON object a frame, a line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.analysis import Analysis
+from edge.overlay import NOTICE
+from edge.regions import region_names
+from edge.sinks.base import FileSink, Shown
+
+
+class JsonLinesSink(FileSink):
+    """Lengths in mm, areas in cm2, volumes in ml, scores 1-5; what is not measurable is null and says why."""
+
+    def __init__(self, path: Path, view: str = "") -> None:
+        super().__init__(path)
+        self._names = region_names(view)
+        self._stream = self._file.part.open("wb")
+
+    def write(self, shown: Shown) -> None:
+        self._stream.write(msgspec.json.encode(record_of(shown.analysis, shown.head.age_ms, self._names)) + b"\n")
+        self._written += 1
+
+    def _finish(self) -> None:
+        self._stream.close()
+
+
+def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...]) -> dict[str, Any]:
+    """What one line holds. `event` names an ED or ES that this frame confirmed and the earlier frame it happened at."""
+    ventricle, regions = analysis.ventricle, analysis.regions
+    included = regions.included if regions is not None else [False] * len(names)
+    return {
+        "frame": analysis.frame.number,
+        "time_s": round(analysis.frame.time_s, 6),
+        "age_ms": round(age_ms, 3),
+        "lv_area_px": round(ventricle.area_px, 1),
+        "lv_area_cm2": _rounded(ventricle.area_cm2),
+        "lv_length_mm": _rounded(ventricle.length_mm),
+        "lv_volume_ml": _rounded(ventricle.volume_ml),
+        "quality": {
+            name: round(float(score), 2) if inside else None
+            for name, score, inside in zip(names, analysis.scores, included)
+        },
+        "not_measurable": analysis.reason or None,
+        "event": {"kind": analysis.event.kind, "frame": analysis.event.frame} if analysis.event else None,
+        "notice": NOTICE,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

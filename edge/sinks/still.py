@@ -1,0 +1,30 @@
+"""The last overlay as a PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.sinks.base import FileSink, Shown
+
+
+class StillSink(FileSink):
+    """Keeps a copy of the newest picture and writes it at the end."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._picture: NDArray[np.uint8] | None = None
+
+    def write(self, shown: Shown) -> None:
+        if self._picture is None:
+            self._picture = np.empty_like(shown.picture)
+        np.copyto(self._picture, shown.picture)
+        self._written += 1
+
+    def _finish(self) -> None:
+        if self._picture is not None:
+            _, packed = cv2.imencode(".png", cv2.cvtColor(self._picture, cv2.COLOR_RGB2BGR))
+            self._file.part.write_bytes(packed.tobytes())

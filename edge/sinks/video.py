@@ -1,0 +1,50 @@
+"""The overlay as an H.264 video."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+
+from edge.errors import EchoEdgeError
+from edge.sinks.base import FileSink, Shown
+
+ENCODERS = (("libx264", {"preset": "ultrafast", "crf": "21"}), ("mpeg4", {"q": "4"}))
+"""libx264 comes with PyAV's wheels; a build of FFmpeg without it has MPEG-4 part 2."""
+
+
+class VideoSink(FileSink):
+    """Writes each picture once, at the source's frame rate."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        super().__init__(path)
+        self._rate = Fraction(fps).limit_denominator(1001)
+        self._container = av.open(str(self._file.part), "w", format="mp4")
+        self._stream: av.VideoStream | None = None
+
+    def write(self, shown: Shown) -> None:
+        if self._stream is None:
+            height, width = shown.picture.shape[:2]
+            self._stream = self._open_stream(width, height)
+        planes = cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420)
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts = self._written
+        frame.time_base = 1 / self._rate
+        self._container.mux(self._stream.encode(frame))
+        self._written += 1
+
+    def _open_stream(self, width: int, height: int) -> av.VideoStream:
+        for name, options in ENCODERS:
+            if name in av.codecs_available:
+                stream = self._container.add_stream(name, rate=self._rate, options=options)
+                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+                stream.time_base = 1 / self._rate
+                return stream
+        raise EchoEdgeError("this build of FFmpeg encodes neither H.264 nor MPEG-4; reinstall the 'av' package")
+
+    def _finish(self) -> None:
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()

@@ -1,0 +1,58 @@
+"""Video files, decoded by FFmpeg through PyAV."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import av
+
+from edge.errors import SourceError
+from edge.sources.base import Captured
+
+SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts"}
+DEFAULT_FPS = 30.0
+
+
+class VideoSource:
+    """The first video stream of a file. Frames that do not decode are skipped by FFmpeg; none at all is an error."""
+
+    spacing_mm: tuple[float, float] | None = None
+    region: tuple[int, int, int, int] | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.uri = str(path)
+        try:
+            self._container = av.open(str(path))
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"{path} is no video that FFmpeg can read ({error.strerror})") from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise SourceError(f"{path} holds no video stream")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self.fps = float(self._stream.average_rate or DEFAULT_FPS)
+
+    def __iter__(self) -> Iterator[Captured]:
+        number = 0
+        try:
+            for frame in self._container.decode(self._stream):
+                captured_ns = time.monotonic_ns()
+                at = frame.time if frame.time is not None else number / self.fps
+                yield Captured(number, frame.to_ndarray(format="rgb24"), captured_ns, float(at))
+                number += 1
+        except av.FFmpegError as error:
+            if number == 0:
+                raise SourceError(f"{self.uri} does not decode: {error.strerror}") from error
+        if number == 0:
+            raise SourceError(f"{self.uri} holds no frames")
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()

@@ -1,0 +1,54 @@
+"""A plain folder: images, masks and a `frames.csv` that names them.
+
+Columns: image, mask (paths relative to the CSV), spacing_row_mm, spacing_column_mm, view, phase, patient.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DataError
+from train.data.sample import Sample, isotropic
+
+COLUMNS = ("image", "mask", "spacing_row_mm", "spacing_column_mm", "view", "phase", "patient")
+
+
+def read_folder(root: Path, patients: Iterable[str] | None = None) -> Iterator[Sample]:
+    """Yield the samples that `root`/frames.csv lists, with square pixels. Raises DataError where the CSV or a file is bad."""
+    table = Path(root) / "frames.csv"
+    if not table.is_file():
+        raise DataError(f"{table} does not exist; it needs the columns {', '.join(COLUMNS)}")
+    wanted = set(patients) if patients is not None else None
+    with table.open(newline="") as file:
+        rows = csv.DictReader(file)
+        absent = set(COLUMNS) - set(rows.fieldnames or ())
+        if absent:
+            raise DataError(f"{table} lacks the columns {', '.join(sorted(absent))}")
+        for row in rows:
+            if wanted is not None and row["patient"] not in wanted:
+                continue
+            spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
+            yield isotropic(
+                Sample(
+                    _grey(table.parent / row["image"]),
+                    _grey(table.parent / row["mask"]),
+                    spacing,
+                    row["view"],
+                    row["phase"],
+                    row["patient"],
+                    row["image"],
+                )
+            )
+
+
+def _grey(path: Path) -> NDArray[np.uint8]:
+    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise DataError(f"{path} is missing or no picture that OpenCV can read")
+    return np.asarray(image, np.uint8)

@@ -1,0 +1,50 @@
+"""The one sample type that every data set yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DataError
+
+BACKGROUND, LV, MYOCARDIUM, LA = range(4)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One annotated frame.
+
+    image HxW uint8; mask HxW uint8 (0 background, 1 LV, 2 myocardium, 3 left atrium); spacing (row, column) in mm;
+    view "A4C" | "A2C" | "A3C"; phase "ED" | "ES" | ""; patient and source identify where it came from.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    spacing_mm: tuple[float, float]
+    view: str
+    phase: str
+    patient: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.image.shape != self.mask.shape:
+            raise DataError(f"{self.source}: image is {self.image.shape} but its mask is {self.mask.shape}")
+
+
+def isotropic(sample: Sample) -> Sample:
+    """The sample with square pixels: the coarser axis is enlarged to the finer spacing."""
+    row_mm, column_mm = sample.spacing_mm
+    if abs(row_mm / column_mm - 1) < 0.01:
+        return sample
+    fine = min(row_mm, column_mm)
+    height, width = sample.image.shape
+    size = (round(width * column_mm / fine), round(height * row_mm / fine))
+    return replace(
+        sample,
+        image=cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR),
+        mask=cv2.resize(sample.mask, size, interpolation=cv2.INTER_NEAREST),
+        spacing_mm=(fine, fine),
+    )
