@@ -116,7 +116,7 @@ def _visible_hull(visible: NDArray[np.bool_]) -> Points | None:
     if stats[largest, cv2.CC_STAT_AREA] < MIN_AREA_FRACTION * area.size:
         return None
     # The opening rounds the corners of a fan off: take them back.
-    component = np.asarray(cv2.dilate((labels == largest).astype(np.uint8), np.ones((5, 5), np.uint8))) & area
+    component = np.asarray(cv2.dilate((labels == largest).astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8) & area
     contours, _ = cv2.findContours(component, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(contours, key=cv2.contourArea)
     hull: Points = cv2.convexHull(outline)[:, 0].astype(np.float64)
