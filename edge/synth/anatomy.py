@@ -18,7 +18,8 @@ NODES = 129
 """Points of the endocardium, from the left annulus point over the apex (the middle one) to the right."""
 ES_PHASE = 0.4
 contraction = monotone_curve(
-    [0, 0.05, 0.2, 0.34, ES_PHASE, 0.52, 0.62, 0.8, 0.88, 0.97, 1.0], [0, 0.03, 0.6, 0.98, 1, 0.5, 0.28, 0.22, 0.2, 0.02, 0]
+    [0, 0.05, 0.2, 0.34, ES_PHASE, 0.52, 0.62, 0.8, 0.88, 0.97, 1.0],
+    [0, 0.03, 0.6, 0.98, 1, 0.5, 0.28, 0.22, 0.2, 0.02, 0],
 )
 """Share of the systolic motion over the cycle: ejection, rapid filling, diastasis, atrial contraction."""
 mitral_opening = monotone_curve(

@@ -32,7 +32,7 @@ class ApicalHeart:
         self.opening_angle = (u(0.1, 0.5), u(0.1, 0.5))
         self.papillary = (u(0.6, 0.72), u(0.28, 0.4))
         self.rv_width, self.rv_top, self.ra_depth = u(2.2, 4.3), u(0.14, 0.3), u(3.5, 5.2)
-        self.root_lean, self.root_sinus, self.root_length = u(0.35, 0.75), u(0.12, 0.4), u(2.8, 4.2)
+        self.root_lean, self.root_sinus, self.root_length = u(0.35, 0.75), u(0.12, 0.4), u(3.8, 6.0)
         self._base0 = base_of(self.ventricle.contours(0)[0])
 
     def volume_ml(self, state: HeartState) -> float:
@@ -124,7 +124,7 @@ class ApicalHeart:
         along = base.down + base.across * self.root_lean
         along /= np.hypot(*along)
         v = np.linspace(0, 1, 33)
-        sinus = self.root_sinus * np.exp(-(((v - 0.22) / 0.13) ** 2))
+        sinus = self.root_sinus * np.exp(-(((v - 0.17) / 0.1) ** 2))
         curve = np.outer(self.root_length * v, along)
         aside = base.across - (base.across @ along) * along
         aside /= np.hypot(*aside)
@@ -133,7 +133,9 @@ class ApicalHeart:
         opening = float(aortic_opening(phase))
         middle = (left + right) / 2 + along * 0.55
         cusps = []
-        for hinge, wall in ((left, inner[6]), (right, outer[6])):
+        for hinge, wall in ((left, inner[5]), (right, outer[5])):
             tip = middle * (1 - opening) + (0.25 * middle + 0.75 * (wall + along * 0.3)) * opening
             cusps.append(bezier(hinge, hinge * 0.35 + wall * 0.35 + tip * 0.3 - along * 0.12 * (1 - opening), tip, 24))
-        return np.concatenate([inner, outer[::-1]]), [inner, outer], cusps
+        # The tube bends out of the plane: it ends in a rounded, slanting tip.
+        tip = bezier(inner[-1], (inner[-1] + outer[-1]) / 2 + along * 1.6, outer[-1], 9)[1:-1]
+        return np.concatenate([inner, tip, outer[::-1]]), [inner[:22], outer[:24]], cusps

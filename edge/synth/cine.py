@@ -14,7 +14,7 @@ from edge.measure import Points
 from edge.synth.anatomy import HeartState
 from edge.synth.apical import ApicalHeart
 from edge.synth.curves import texture
-from edge.synth.imaging import Acoustics, Floats, GreyCurve, PointSpread, PolarGrid, ScanConverter
+from edge.synth.imaging import TOP_PX, Acoustics, Floats, GreyCurve, PointSpread, PolarGrid, ScanConverter
 from edge.synth.settings import NOISE_STREAM, VIEWS, HeartSettings, ScanSettings, draw_heart, draw_scan
 from edge.synth.short_axis import ShortAxisHeart
 from edge.synth.tissue import Tissue
@@ -53,7 +53,7 @@ class SyntheticLoop:
 
     Any frame may be asked for in any order, and depends on seed, view, size, fps and severity alone. `view` is one of
     VIEWS. `ef`, `edv_ml` and `esv_ml` are those of the exact contours, `spacing_mm` is (row, column) per pixel, `sector` a
-    size_px x size_px bool mask. `frames_per_beat`, `ed_frame` and `es_frame` count frames of this loop.
+    size_px x size_px bool mask, `probe_px` the row of the transducer. `frames_per_beat`, `ed_frame` and `es_frame` count frames of this loop.
     Raises SourceError for settings that make no loop.
     """
 
@@ -84,6 +84,7 @@ class SyntheticLoop:
         self._acoustics = Acoustics(self.scan, self._grid, self._spread)
         self._converter = ScanConverter(self.scan, self._grid, size_px)
         self.sector = self._converter.sector
+        self.probe_px = size_px * TOP_PX - 0.5
         self.spacing_mm = (10 / self._converter.px_cm, 10 / self._converter.px_cm)
         self._prepare_tissue()
         self._curve = GreyCurve(self.scan)

@@ -122,7 +122,10 @@ class Acoustics:
         across = coupling - rng.uniform(2, 12) * np.clip((rim - 0.72) / 0.28, 0, 1) ** 1.5
         db = along[:, None] + across[None]
         for _ in range(rng.poisson(0.2 + 1.8 * scan.severity)):
-            centre, width = rng.choice([-1, 1]) * rng.uniform(0.3, 1.05) * grid.half_fov, np.deg2rad(rng.uniform(2.5, 10))
+            centre, width = (
+                rng.choice([-1, 1]) * rng.uniform(0.3, 1.05) * grid.half_fov,
+                np.deg2rad(rng.uniform(2.5, 10)),
+            )
             begin, loss = rng.uniform(0.5, 5), rng.uniform(6, 30) * (0.3 + 0.7 * scan.severity)
             beam = np.exp(-(np.abs((grid.theta - centre) / width) ** 3))
             db -= loss * beam[None] / (1 + np.exp(-(r - begin) / 0.4))[:, None]
@@ -142,7 +145,8 @@ class Acoustics:
         depth_profile = (0.45 + np.exp(-(((r - middle) / length) ** 2))) * (0.75 + 1.6 * (r / scan.depth) ** 2)
         haze = 0.7 * 10 ** (scan.haze_db / 20) * depth_profile[:, None] * 10 ** (texture(rng, shape, (90, 40)) * 5 / 20)
         self._near, self._haze_a, self._haze_b = (
-            (spread.apply(speckle() * level[:, :, None].astype(np.float32), False) * self.unit) for level in (near, haze, haze)
+            (spread.apply(speckle() * level[:, :, None].astype(np.float32), False) * self.unit)
+            for level in (near, haze, haze)
         )
         noise_db = scan.noise_db + scan.noise_db_per_cm * r + 0.5 * along
         self.noise: Floats = (10 ** (noise_db / 20)).astype(np.float32)[:, None, None]
@@ -198,7 +202,9 @@ class ScanConverter:
 
     def values(self, polar: Floats) -> Floats:
         """The same for a float32 polar array; 0 outside the sector."""
-        return np.asarray(cv2.remap(polar, *self._float_maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32)
+        return np.asarray(
+            cv2.remap(polar, *self._float_maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32
+        )
 
     def pixels(self, points: Array) -> Array:
         """(x, y) pixels of N x 2 points in cm; pixel centres at integers."""

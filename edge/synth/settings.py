@@ -67,7 +67,7 @@ class ScanSettings:
     side_lobe_db: float = -34.0
     blood_db: float = -28.0
     atrium_db: float = -18.0
-    """Echo of slice thickness and reverberation inside the left atrium, away from its walls."""
+    """Echo of slice thickness and reverberation inside the atria and the aorta, away from their walls."""
     noise_db: float = -40.0
     noise_db_per_cm: float = 0.6
     near_clutter_db: float = -14.0
@@ -88,8 +88,8 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
     rng = np.random.default_rng([seed, ANATOMY_STREAM])
     u = rng.uniform
     ef = float(np.clip(rng.normal(0.52, 0.14), 0.18, 0.76))
-    length = u(6.6, 9.6)
-    half_width = length * u(0.235, 0.34)
+    length = u(6.1, 9.0)
+    half_width = length * u(0.245, 0.35)
     apex = (u(-0.4, 1.6) if view == "A4C" else u(-1.0, 1.0), u(1.6, 3.8))
     if view == "SAX":
         half_width = u(1.9, 2.9)
@@ -106,10 +106,10 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
 
 
 def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettings:
-    """Scanner settings and acoustic window. `severity` 0 (clear) to 1 (hardly readable); None draws it uniformly."""
+    """Scanner settings and acoustic window. `severity` 0 (clear) to 1 (hardly readable); None draws it, more often clear than not."""
     rng = np.random.default_rng([seed, SCAN_STREAM])
     u = rng.uniform
-    drawn = u(0, 1)
+    drawn = u(0, 1) ** 1.4
     poor = drawn if severity is None else float(np.clip(severity, 0, 1))
     hidden = rng.random(9) < 0.10 + 0.45 * poor
     dropout = np.where(hidden, -u(4, 34, 9) * (0.25 + 0.75 * poor), -u(0, 2, 9))
@@ -118,11 +118,11 @@ def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettin
     frequency_mhz = u(1.7, 2.1) * 2 if rng.random() < 0.8 else u(2.0, 3.0)
     return ScanSettings(
         seed, depth=u(13, 18) if view != "SAX" else u(12, 16), fov=np.deg2rad(u(62, 92)), lines=int(u(110, 200)),
-        wavelength=0.154 / frequency_mhz, axial=u(0.018, 0.036), lateral=np.deg2rad(u(0.3, 0.7)), focus=u(6, 11),
+        wavelength=0.154 / frequency_mhz, axial=u(0.016, 0.025), lateral=np.deg2rad(u(0.3, 0.62)), focus=u(6, 11),
         dynamic_range_db=u(44, 70), wall_grey=float(np.clip(rng.normal(0.385, 0.08), 0.2, 0.6)), shoulder=u(0.06, 0.28),
         tgc_db_per_cm=u(-0.35, 0.45), near_loss_db=u(2, 11), side_lobe_db=u(-42, -27), blood_db=u(-34, -22),
-        atrium_db=u(-22, -5), noise_db=u(-50, -32) + 8 * poor, noise_db_per_cm=u(0.2, 0.9), near_clutter_db=u(-20, -8) + 4 * poor,
-        near_clutter_cm=u(1.0, 4.5), haze_db=u(-27, -17) + 9 * poor, pericardium_db=u(-2, 9), surroundings_db=u(-11, 1),
-        speckle_reduction=int(rng.choice(3, p=[0.25, 0.45, 0.3])), persistence=u(0, 0.35), severity=poor,
+        atrium_db=u(-24, -6), noise_db=u(-50, -34) + 8 * poor, noise_db_per_cm=u(0.2, 0.9), near_clutter_db=u(-20, -8) + 4 * poor,
+        near_clutter_cm=u(1.0, 4.5), haze_db=u(-30, -20) + 9 * poor, pericardium_db=u(-2, 9), surroundings_db=u(-13, -1),
+        speckle_reduction=int(rng.choice(3, p=[0.35, 0.5, 0.15])), persistence=u(0, 0.35), severity=poor,
         fps=float(round(u(35, 70))), dropout_db=tuple(float(d) for d in dropout),
     )  # fmt: skip

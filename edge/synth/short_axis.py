@@ -30,7 +30,10 @@ class ShortAxisHeart:
         self.mobility = 1 - s.hypokinesia * np.exp(-((gap / 0.13) ** 2))
         self.rv_reach = rng.uniform(1.6, 3.2)
         self._narrowing = self._solve_narrowing()
-        self.edv_ml, self.esv_ml = self.volume_ml(self._ring(0.0, 1.0)), self.volume_ml(self._ring(1.0, self._narrowing))
+        self.edv_ml, self.esv_ml = (
+            self.volume_ml(self._ring(0.0, 1.0)),
+            self.volume_ml(self._ring(1.0, self._narrowing)),
+        )
         self.ef = 1 - self.esv_ml / self.edv_ml
 
     def _solve_narrowing(self) -> float:

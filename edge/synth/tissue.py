@@ -67,7 +67,7 @@ class Tissue:
         layers = rng.standard_normal((2, NODES, 24)).astype(np.float32)
         db = 15 * cv2.GaussianBlur(layers[0], (0, 0), 1.4)[segment, row]
         db += 42 * cv2.GaussianBlur(layers[1], (0, 0), 4)[segment, row] + 4 * wavy(rng, NODES, 7)[segment]
-        db -= 3.5 * apex[segment] * rng.uniform(0, 1.6)
+        db -= apex[segment] * rng.uniform(1, 11)
         if view in ("A4C", "A2C"):
             db -= (q > 0.5) * rng.uniform(0.5, 6)
         db += 2.5 * np.exp(-(((depth - 0.5) / 0.2) ** 2)) * (q < 0.45) * rng.uniform(0, 1)
@@ -78,14 +78,16 @@ class Tissue:
         at = rng.integers(0, NODES - 1, small)
         nodes.append(at + rng.random(small))
         depths.append(-rng.random(small) * ridge[at])
-        dbs.append(rng.normal(-5, 2, small))
+        dbs.append(rng.normal(-7, 2.5, small))
         places = (0.42, 0.78) if state.closed else tuple(p for p in (0.72, 0.26) if rng.random() < 0.75)
         for place in places:
             centre, reach, along = place + rng.uniform(-0.06, 0.06), rng.uniform(0.5, 1.1), rng.random(500)
             nodes.append(centre * (NODES - 1) + np.sign(centre - 0.5) * 7 * along + rng.normal(0, 1.6, 500))
             depths.append(-along * reach + rng.normal(0, 0.1, 500))
-            dbs.append(rng.normal(-2.5, 2, 500))
-        drop = monotone_curve(np.linspace(0, NODES - 1, 9).tolist(), scan.dropout_db)(np.arange(NODES, dtype=np.float64))
+            dbs.append(rng.normal(-4.5, 2, 500))
+        drop = monotone_curve(np.linspace(0, NODES - 1, 9).tolist(), scan.dropout_db)(
+            np.arange(NODES, dtype=np.float64)
+        )
         scattered = sum(len(part) for part in dbs)
         # Thin interfaces: the endocardium weakly, the pericardium strongly away from the septum and the apex.
         sheet = 5000
@@ -95,8 +97,8 @@ class Tissue:
         nodes += [at, at]
         depths += [0.02 + rng.normal(0, 0.05, sheet), 1.06 + rng.normal(0, 0.1, sheet)]
         dbs += [
-            rng.uniform(-14, -4) + 5 * wavy(rng, NODES, 12)[j],
-            scan.pericardium_db * free - 9 * (1 - free) + 8 * wavy(rng, NODES, 10)[j] - 14 * apex[j],
+            rng.uniform(-24, -9) + 7 * wavy(rng, NODES, 12)[j],
+            scan.pericardium_db * free - 16 * (1 - free) - 2 + 10 * wavy(rng, NODES, 10)[j] - 14 * apex[j],
         ]
         node = np.clip(np.concatenate(nodes), 0, NODES - 1.01)
         self._wall_depth = np.concatenate(depths).astype(np.float32)
@@ -116,19 +118,24 @@ class Tissue:
         column = np.clip(((points[:, 0] + reach) / RASTER_CM).astype(int), 0, shape[1] - 1)
         row = np.clip((points[:, 1] / RASTER_CM).astype(int), 0, shape[0] - 1)
         label = labels[row, column]
-        from_heart = cv2.distanceTransform((labels == OUTSIDE).astype(np.uint8), cv2.DIST_L2, 5)[row, column] * RASTER_CM
+        from_heart = (
+            cv2.distanceTransform((labels == OUTSIDE).astype(np.uint8), cv2.DIST_L2, 5)[row, column] * RASTER_CM
+        )
         db = _surroundings_db(scan, state, rng, points, from_heart, (row, column), shape)
         for name, value in names.items():
             inside = label == value
-            if name == "la":
-                from_wall = cv2.distanceTransform((labels == value).astype(np.uint8), cv2.DIST_L2, 5)[row, column] * RASTER_CM
+            if name in ("la", "ra", "ao"):
+                from_wall = (
+                    cv2.distanceTransform((labels == value).astype(np.uint8), cv2.DIST_L2, 5)[row, column] * RASTER_CM
+                )
                 patches = 5 * texture(rng, shape, (22, 18))[row, column] + 2 * texture(rng, shape, (8, 8))[row, column]
-                fill = scan.atrium_db + patches + rng.uniform(4, 12) * np.exp(-from_wall / rng.uniform(0.3, 0.8))
+                level = scan.atrium_db + (0.0 if name == "la" else rng.uniform(-7, 2))
+                fill = level + patches + rng.uniform(4, 12) * np.exp(-from_wall / rng.uniform(0.3, 0.8))
                 db[inside] = fill[inside]
             elif name == "rv":
                 bands = -22 + 11 * np.abs(texture(rng, shape, (20, 9)))[row, column] + rng.uniform(-8, 5)
                 db[inside] = np.where(rng.random(int(inside.sum())) < 0.7, bands[inside], -60)
-        empty = np.isin(label, [WALL, CAVITY, *(v for n, v in names.items() if n in ("ra", "ao"))])
+        empty = (label == WALL) | (label == CAVITY)
         points, db, from_heart = points[~empty], db[~empty], from_heart[~empty]
         amplitude = 10 ** (db / 20) * rng.standard_normal(len(db))
         follow = np.exp(-((from_heart / REACH_CM) ** 2))
@@ -169,7 +176,7 @@ class Tissue:
             width = 0.02 if is_chord else 0.03 + 0.04 * u[:, None]
             jitter = rng.normal(0, 1, (count, 2)) * width
             self._thread_places.append((index, (at - index)[:, None].astype(np.float32), jitter.astype(np.float32)))
-            level = rng.uniform(-20, -10) if is_chord else rng.uniform(-11, 0)
+            level = rng.uniform(-20, -10) if is_chord else rng.uniform(-12, -1) - 5 * (k > 3)
             db = level + 6 * np.interp(u, np.linspace(0, 1, 40), wavy(rng, 40, 8))
             parts.append(10 ** (db / 20) * (0.5 + 0.8 * rng.standard_normal(count)))
         if not state.closed:
@@ -222,7 +229,7 @@ def _surroundings_db(
     pools = [*state.chambers.values(), state.epi]
     floor = max(float(pool[:, 1].max()) for pool in pools)
     base = float(state.endo[:, 1].max())
-    db = db + (points[:, 1] > floor - 0.3) * rng.uniform(2, 11)
+    db = db + (points[:, 1] > floor - 0.3) * rng.uniform(2, 9)
     db = db + ((from_heart < 0.9) & (points[:, 1] > base - 1)) * rng.uniform(1, 8)
     top = float(state.epi[:, 1].min()) - 0.3
     db = np.where(points[:, 1] < top, scan.surroundings_db + rng.uniform(-4, 6) + fine, db)

@@ -77,7 +77,13 @@ def region_quality(
     scr, visible = np.full(8, np.nan), np.zeros(8)
     for k, points in enumerate(region_points(state)):
         line, sample, _ = grid.place(*points.T)
-        inside = (points[:, 1] > 0) & (line >= 0) & (line <= grid.shape[1] - 1) & (sample >= 0) & (sample <= grid.shape[0] - 1)
+        inside = (
+            (points[:, 1] > 0)
+            & (line >= 0)
+            & (line <= grid.shape[1] - 1)
+            & (sample >= 0)
+            & (sample <= grid.shape[0] - 1)
+        )
         visible[k] = inside.mean()
         if inside.any():
             at = [c[inside].astype(np.float32)[None] for c in (line, sample)]
