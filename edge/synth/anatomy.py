@@ -48,6 +48,11 @@ class HeartState:
     leaflets: tuple[Array, ...] = ()
     contraction: float = 0.0
 
+    @property
+    def wall(self) -> Array:
+        """The outline of the myocardium; that of a short axis still holds the cavity."""
+        return self.epi if self.closed else np.concatenate([self.endo, self.epi[::-1]])
+
 
 @dataclass(frozen=True)
 class Base:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from edge.synth.anatomy import (
-    NODES, Base, HeartState, Ventricle, aortic_opening, base_of, contraction, mitral_opening,
+    NODES,
+    Base,
+    HeartState,
+    Ventricle,
+    aortic_opening,
+    base_of,
+    contraction,
+    mitral_opening,
     volume_ml,
-)  # fmt: skip
+)
 from edge.synth.curves import Array, bezier, wavy
 from edge.synth.settings import SHAPE_STREAM, HeartSettings
 

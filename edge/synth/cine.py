@@ -23,7 +23,7 @@ from edge.synth.truth import coherence, draw_mask, region_quality
 BLOOD_LIFE_S = 0.03
 """Blood is new, and its speckle with it, after this time."""
 MIN_PX, MAX_PX = 64, 2048
-CHAMBER_DB = {"la": 2.0, "rv": 3.0, "ra": 0.0, "ao": -1.0}
+CHAMBER_DB = {"la": 0.5, "rv": 3.0, "ra": 0.0, "ao": -1.0}
 """Blood's echo in each chamber relative to the left ventricle's."""
 
 
@@ -53,7 +53,8 @@ class SyntheticLoop:
 
     Any frame may be asked for in any order, and depends on seed, view, size, fps and severity alone. `view` is one of
     VIEWS. `ef`, `edv_ml` and `esv_ml` are those of the exact contours, `spacing_mm` is (row, column) per pixel, `sector` a
-    size_px x size_px bool mask, `probe_px` the row of the transducer. `frames_per_beat`, `ed_frame` and `es_frame` count frames of this loop.
+    size_px x size_px bool mask, `probe_px` the row of the transducer. `frames_per_beat`, `ed_frame` and `es_frame` count
+    frames of this loop. `heart` and `scan` take the place of what would be drawn from the seed.
     Raises SourceError for settings that make no loop.
     """
 
@@ -139,7 +140,7 @@ class SyntheticLoop:
         """Scale the signal so that the wall at end-diastole has unit power, and centre the grey curve on its mean dB."""
         state = self._state(0)
         wall = np.zeros(self._grid.shape, np.uint8)
-        self._grid.fill(state.epi, wall, 1)
+        self._grid.fill(state.wall, wall, 1)
         self._grid.fill(state.endo, wall, 0)
         self._scale = np.float32(1)
         raw = self._signal(state, 0) / self._acoustics.gain

@@ -20,7 +20,7 @@ def jpeg(picture: Picture, quality: int) -> Picture:
     """HxW grey or HxWx3 RGB uint8 after JPEG of a quality 1-100."""
     colour = picture.ndim == 3
     _, data = cv2.imencode(".jpg", picture[:, :, ::-1] if colour else picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE)
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE), np.uint8)
     return np.ascontiguousarray(decoded[:, :, ::-1] if colour else decoded, np.uint8)
 
 

@@ -54,7 +54,7 @@ def write_nifti(path: Path, stack: NDArray[np.uint8], spacing_mm: tuple[float, f
         import SimpleITK
     except ImportError as error:
         raise MissingExtraError("writing NIfTI", "data") from error
-    image = SimpleITK.GetImageFromArray(stack)
+    image: Any = SimpleITK.GetImageFromArray(stack)
     image.SetSpacing((spacing_mm[1], spacing_mm[0], 1000 / fps))
     # ITK picks the format by the suffix, so the temporary name keeps it.
     path.parent.mkdir(parents=True, exist_ok=True)

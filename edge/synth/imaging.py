@@ -7,6 +7,8 @@ Polar arrays have shape (samples, lines); complex ones are float32 with a last a
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -81,9 +83,7 @@ class PointSpread:
         self._axial = max(0.5, scan.axial / grid.dr)
         wanted = np.clip(np.sqrt(1 + ((grid.r - scan.focus) / 5) ** 2), 1, 1.9)
         edges = np.linspace(0, len(grid.r), BANDS + 1).astype(int)
-        self._bands = [
-            (a, b, float(wanted[a:b].mean() * scan.lateral / grid.dtheta / 1.2)) for a, b in zip(edges, edges[1:])
-        ]
+        self._bands = [(a, b, float(wanted[a:b].mean() * scan.lateral / grid.dtheta / 1.2)) for a, b in pairwise(edges)]
         self._side_lobe = 3 * 10 ** (scan.side_lobe_db / 20)
         self._side_sigma = SIDE_LOBE_RAD / grid.dtheta / 4
 
@@ -175,7 +175,7 @@ class GreyCurve:
         """Grey of an array of dB."""
         scale = (CURVE_STEPS - 1) / (CURVE_HIGH - CURVE_LOW)
         step = (db - np.float32(self.reference_db)) * np.float32(self._slope * scale) - np.float32(CURVE_LOW * scale)
-        return self._table[np.clip(step, 0, CURVE_STEPS - 1).astype(np.uint16)]
+        return np.asarray(self._table[np.clip(step, 0, CURVE_STEPS - 1).astype(np.uint16)], np.uint8)
 
 
 class ScanConverter:

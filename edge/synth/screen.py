@@ -15,7 +15,14 @@ from edge.synth.settings import SCREEN_STREAM
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-WHITE, GREY, GREEN, AMBER, CYAN = (235, 235, 235), (140, 140, 140), (60, 230, 90), (240, 180, 50), (80, 200, 230)
+WHITE, GREY, GREEN, AMBER, CYAN, PANEL = (
+    (235, 235, 235),
+    (140, 140, 140),
+    (60, 230, 90),
+    (240, 180, 50),
+    (80, 200, 230),
+    (22, 26, 32),
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,8 @@ class Layout:
     """One vendor-like look. Pixels; `echo` is the top-left corner and side of the square that holds the picture.
 
     ticks: side of the depth scale, "left", "right" or "" for none; tracing: top of the ECG strip, 0 for none; bar:
-    (x, y, width, height) of the grey bar or None; band: height of the title bar; tint: added to black outside the echo.
+    (x, y, width, height) of the grey bar or None; band: height of the title bar; panels: boxes of
+    tinted side panels.
     """
 
     name: str
@@ -35,7 +43,7 @@ class Layout:
     tracing_ink: Colour = GREEN
     bar: tuple[int, int, int, int] | None = None
     band: int = 0
-    tint: Colour = (0, 0, 0)
+    panels: tuple[tuple[int, int, int, int], ...] = ()
     menu: tuple[int, int, int, int] | None = None
     logo: str = ""
 
@@ -43,15 +51,15 @@ class Layout:
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        Layout("screen1", (1280, 720), (320, 44, 610), ticks="right", tracing=655, bar=(960, 70, 14, 220), band=30, logo="V"),
-        Layout("screen2", (1024, 768), (170, 60, 620), CYAN, "left", 690, CYAN, (30, 90, 18, 260), 40, (4, 4, 6), None, "E9"),
-        Layout("screen3", (800, 600), (130, 40, 500), AMBER, "right", 545, AMBER, (660, 60, 10, 160), 0, (0, 0, 0), None, "ie"),
-        Layout("screen4", (640, 480), (84, 22, 400), GREY, "right", 0, GREEN, None, 16, (0, 0, 0), (0, 430, 640, 50), "S"),
+        Layout("screen1", (1280, 720), (320, 44, 610), WHITE, "right", 655, GREEN, (960, 70, 14, 220), 30, logo="V"),
+        Layout("screen2", (1024, 768), (170, 60, 620), CYAN, "left", 690, CYAN, (970, 90, 18, 260), 40, logo="E9"),
+        Layout("screen3", (800, 600), (130, 40, 500), AMBER, "right", 545, AMBER, (660, 60, 10, 160), logo="ie"),
+        Layout("screen4", (640, 480), (84, 22, 400), GREY, "right", band=16, menu=(0, 430, 640, 50), logo="S"),
         Layout(
-            "screen5", (1280, 1024), (250, 90, 800), WHITE, "left", 905, AMBER, (1090, 120, 16, 300), 70, (12, 14, 18),
-            (1140, 420, 140, 480), "AC",
+            "screen5", (1280, 1024), (250, 90, 800), WHITE, "left", 905, AMBER, (1090, 120, 16, 300), 70,
+            ((0, 70, 190, 954), (1120, 70, 160, 954)), (1140, 420, 140, 480), "AC",
         ),
-        Layout("screen6", (636, 436), (110, 18, 400), WHITE, "", 0, GREEN, (590, 40, 8, 120)),
+        Layout("screen6", (636, 436), (110, 18, 400), WHITE, "", bar=(590, 40, 8, 120)),
     )
 }  # fmt: skip
 
@@ -87,7 +95,7 @@ class Screen:
 
     def compose(self, frame: SyntheticFrame) -> Picture:
         """The whole screen, height x width x 3 RGB uint8. Marks are drawn outside the sector only."""
-        picture = self._still.copy()
+        picture: Picture = self._still.copy()
         x0, y0, x1, y1 = self.echo
         window = picture[y0:y1, x0:x1]
         np.copyto(window, frame.image[:, :, None], where=self._loop.sector[:, :, None])
@@ -105,7 +113,9 @@ class Screen:
     def _draw_still(self) -> Picture:
         layout, loop, rng = self.layout, self._loop, self._rng
         width, height = layout.size
-        picture = np.full((height, width, 3), layout.tint, np.uint8)
+        picture = np.zeros((height, width, 3), np.uint8)
+        for x, y, w, h in layout.panels:
+            picture[y : y + h, x : x + w] = PANEL
         unit = height / 720
         if layout.band:
             cv2.rectangle(picture, (0, 0), (width, layout.band), (34, 38, 46), -1)
@@ -147,27 +157,27 @@ class Screen:
     def _draw_ticks(self, picture: Picture, unit: float) -> None:
         """One tick a centimetre at its true depth, longer and numbered at five."""
         x0, y0, x1, _ = self.echo
-        at_x = x1 + 6 if self.layout.ticks == "right" else x0 - 14
+        at_x, label_x = (x1 + 6, 11) if self.layout.ticks == "right" else (x0 - 14, -22)
         probe = self._loop.probe_px
         for k in range(int(self._loop.scan.depth) + 1):
             y = round(y0 + probe + k * 10 / self.spacing_mm[0])
             length = 8 if k % 5 == 0 else 4
             cv2.line(picture, (at_x, y), (at_x + length, y), self.layout.ink, 1)
             if k % 5 == 0 and k:
-                _text(picture, str(k), (at_x + 11, y + 4), self.layout.ink, 0.8 * unit)
+                _text(picture, str(k), (at_x + label_x, y + 4), self.layout.ink, 0.8 * unit)
 
     def _trace(self, picture: Picture, frame: SyntheticFrame) -> None:
         """The ECG sweeps from left to right and is wiped a little ahead of its head."""
         top, (width, height) = self.layout.tracing, self.layout.size
         strip = min(height - top - 4, 60)
-        shift = (frame.number * self._ecg.step) % width
+        sweep, head = divmod(round(frame.number * self._ecg.step), width)
         xs = np.arange(width)
-        ys = top + strip * (0.85 - 0.75 * self._ecg.level[xs % self._ecg.period])
-        points = np.stack([xs, np.round(ys)], axis=1).astype(np.int32)
-        head, gap = int(shift), width // 25
-        for part in (points[:head], points[min(width, head + gap) :]):
+        for part, age in ((xs[:head], sweep), (xs[head + width // 25 :], sweep - 1)):
             if len(part) > 1:
-                cv2.polylines(picture, [part], False, self.layout.tracing_ink, 1)
+                level = self._ecg.level[(part + age * width) % self._ecg.period]
+                ys = np.round(top + strip * (0.85 - 0.75 * level))
+                points = np.stack([part, ys], axis=1).astype(np.int32)
+                cv2.polylines(picture, [points], False, self.layout.tracing_ink, 1)
 
 
 @dataclass(frozen=True)

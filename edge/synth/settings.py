@@ -106,7 +106,7 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
 
 
 def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettings:
-    """Scanner settings and acoustic window. `severity` 0 (clear) to 1 (hardly readable); None draws it, more often clear than not."""
+    """Scanner settings and acoustic window; `severity` 0 (clear) to 1 (hardly readable), None draws it, rather clear."""
     rng = np.random.default_rng([seed, SCAN_STREAM])
     u = rng.uniform
     drawn = u(0, 1) ** 1.4

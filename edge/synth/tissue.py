@@ -70,7 +70,9 @@ class Tissue:
         db -= apex[segment] * rng.uniform(1, 11)
         if view in ("A4C", "A2C"):
             db -= (q > 0.5) * rng.uniform(0.5, 6)
-        db += 2.5 * np.exp(-(((depth - 0.5) / 0.2) ** 2)) * (q < 0.45) * rng.uniform(0, 1)
+        # The septum is seen as a bright core, its borders fainter than where they are traced.
+        core = np.exp(-(((depth - rng.uniform(0.4, 0.6)) / 0.25) ** 2)) - 0.45
+        db += core * (q < 0.45) * rng.uniform(0, 9)
         nodes, depths, dbs = [segment + rng.random(count)], [depth], [db]
         # Trabeculae and papillary muscles stand out into the cavity: depth below 0.
         ridge = np.clip(0.12 + 0.28 * wavy(rng, NODES, 30), 0, 0.7) * np.clip(1.5 - _height(state) * 1.1, 0.25, 1)
@@ -91,10 +93,10 @@ class Tissue:
         scattered = sum(len(part) for part in dbs)
         # Thin interfaces: the endocardium weakly, the pericardium strongly away from the septum and the apex.
         sheet = 5000
-        at = rng.random(sheet) * (NODES - 1.001)
-        j = at.astype(int)
-        free = np.clip((at / (NODES - 1) - 0.45) * 4, 0, 1) if view == "A4C" else np.ones(sheet)
-        nodes += [at, at]
+        spot = rng.random(sheet) * (NODES - 1.001)
+        j = spot.astype(int)
+        free = np.clip((spot / (NODES - 1) - 0.45) * 4, 0, 1) if view == "A4C" else np.ones(sheet)
+        nodes += [spot, spot]
         depths += [0.02 + rng.normal(0, 0.05, sheet), 1.06 + rng.normal(0, 0.1, sheet)]
         dbs += [
             rng.uniform(-24, -9) + 7 * wavy(rng, NODES, 12)[j],
@@ -159,7 +161,7 @@ class Tissue:
         # cv2.remap takes maps of at most 32767 rows: fold the list of points into a rectangle.
         rows = -(-len(self._loose) // 512)
         folded = np.zeros((rows * 512, 2), np.float32)
-        folded[: len(self._loose)] = (self._loose + (reach, 0)) / NODE_CM
+        folded[: len(self._loose)] = (self._loose + np.array((reach, 0), np.float32)) / NODE_CM
         self._grid_x, self._grid_y = (np.ascontiguousarray(c.reshape(rows, 512)) for c in folded.T)
 
     def _threads(self, scan: ScanSettings, state: HeartState, rng: Rng) -> None:
@@ -176,7 +178,7 @@ class Tissue:
             width = 0.02 if is_chord else 0.03 + 0.04 * u[:, None]
             jitter = rng.normal(0, 1, (count, 2)) * width
             self._thread_places.append((index, (at - index)[:, None].astype(np.float32), jitter.astype(np.float32)))
-            level = rng.uniform(-20, -10) if is_chord else rng.uniform(-12, -1) - 5 * (k > 3)
+            level = rng.uniform(-26, -14) if is_chord else rng.uniform(-12, -1) - 5 * (k > 3)
             db = level + 6 * np.interp(u, np.linspace(0, 1, 40), wavy(rng, 40, 8))
             parts.append(10 ** (db / 20) * (0.5 + 0.8 * rng.standard_normal(count)))
         if not state.closed:
@@ -207,8 +209,8 @@ def _label_raster(state: HeartState, reach: float) -> tuple[NDArray[np.uint8], d
     labels = np.zeros((int(reach / RASTER_CM) + 8, int(2 * reach / RASTER_CM)), np.uint8)
     names = {name: 3 + k for k, name in enumerate(state.chambers)}
     shapes = [(state.chambers[name], value) for name, value in names.items()]
-    for polygon, value in [*shapes, (state.epi, WALL), (state.endo, CAVITY)]:
-        points = np.round((polygon + (reach, 0)) / RASTER_CM * 16).astype(np.int32)
+    for polygon, value in [*shapes, (state.wall, WALL), (state.endo, CAVITY)]:
+        points = np.round((polygon + np.array((reach, 0))) / RASTER_CM * 16).astype(np.int32)
         cv2.fillPoly(labels, [points], value, shift=4)
     return labels, names
 

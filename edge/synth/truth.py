@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from edge.synth.anatomy import HeartState
 from edge.synth.curves import Array
 from edge.synth.imaging import Floats, PolarGrid, ScanConverter
 
-SCR_DB = (-6.0, 0.0, 6.0, 12.0, 18.0)
+SCR_DB = (-3.0, 4.0, 11.0, 18.0, 25.0)
 """Signal-to-clutter ratios of a wholly visible region that are labelled 1 (not visible), 2, 3, 4 and 5 (excellent)."""
 GAMMA = 0.5
 
@@ -21,7 +23,7 @@ def quality_label(scr_db: NDArray[np.floating], visible: NDArray[np.floating]) -
     """Continuous 1-5 label: 1 + visible share x (score of the signal-to-clutter ratio - 1), the score linear in dB.
 
     1 not visible, 2 poor, 3 ok, 4 good, 5 excellent (the levels of Van De Vyver et al. 2024). A convention, not a human
-    rating: 1 where a region is lost in clutter or outside the sector, 5 from 18 dB above it.
+    rating: 1 where a region is lost in clutter or outside the sector, 5 from 25 dB above it.
     """
     score = np.interp(scr_db, SCR_DB, (1, 2, 3, 4, 5))
     return np.asarray(1 + np.clip(visible, 0, 1) * (score - 1))
@@ -30,7 +32,7 @@ def quality_label(scr_db: NDArray[np.floating], visible: NDArray[np.floating]) -
 def draw_mask(state: HeartState, converter: ScanConverter) -> NDArray[np.uint8]:
     """Labels 0-3 (background, LV, myocardium, LA), cut at the sector's edge; polygons to 1/16 pixel."""
     mask = np.zeros((converter.size_px, converter.size_px), np.uint8)
-    shapes = [(state.epi, MYOCARDIUM), (state.endo, LV)]
+    shapes = [(state.wall, MYOCARDIUM), (state.endo, LV)]
     if "la" in state.chambers:
         shapes.insert(0, (state.chambers["la"], LA))
     for polygon, label in shapes:
@@ -59,7 +61,7 @@ def region_points(state: HeartState) -> list[Array]:
     cuts = np.concatenate([np.linspace(0, steps[apex], 4), np.linspace(steps[apex], steps[-1], 4)[1:]])
     across = (np.arange(10) + 0.5) / 10
     regions = []
-    for low, high in zip(cuts, cuts[1:]):
+    for low, high in pairwise(cuts):
         node = np.interp(low + (np.arange(30) + 0.5) / 30 * (high - low), steps, np.arange(len(steps)))
         at = np.arange(len(steps))
         table = np.hstack([endo, state.outward * state.thickness[:, None]])
