@@ -14,7 +14,7 @@ from edge.measure import Points
 from edge.synth.anatomy import HeartState
 from edge.synth.apical import ApicalHeart
 from edge.synth.curves import texture
-from edge.synth.imaging import TOP_PX, Acoustics, Floats, GreyCurve, PointSpread, PolarGrid, ScanConverter
+from edge.synth.imaging import TOP_PX, Acoustics, Floats, GreyCurve, PointSpread, PolarGrid, ScanConverter, power
 from edge.synth.settings import NOISE_STREAM, VIEWS, HeartSettings, ScanSettings, draw_heart, draw_scan
 from edge.synth.short_axis import ShortAxisHeart
 from edge.synth.tissue import Tissue
@@ -104,7 +104,7 @@ class SyntheticLoop:
         image = self._converter.picture(self._grey(signal + clutter))
         scr = visible = coherent = None
         if quality:
-            powers = (signal**2).sum(-1), (clutter**2).sum(-1)
+            powers = power(signal), power(clutter)
             coherent = self._converter.values(coherence(*powers))
             if not state.closed:
                 scr, visible = region_quality(state, self._grid, *powers)
@@ -144,7 +144,7 @@ class SyntheticLoop:
         self._grid.fill(state.endo, wall, 0)
         self._scale = np.float32(1)
         raw = self._signal(state, 0) / self._acoustics.gain
-        self._scale = np.float32(1 / np.sqrt((raw[wall > 0] ** 2).sum(-1).mean()))
+        self._scale = np.float32(1 / np.sqrt(power(raw)[wall > 0].mean()))
         echo = self._signal(state, 0) + self._clutter(0)
         self._curve.reference_db = float(_decibels(echo)[wall > 0].mean())
 
@@ -190,8 +190,7 @@ class SyntheticLoop:
 
 
 def _decibels(echo: Floats) -> Floats:
-    power = (echo * echo).sum(-1)
-    return np.asarray(np.float32(10 / np.log(10)) * np.log(power + np.float32(1e-12)), np.float32)
+    return np.asarray(np.float32(10 / np.log(10)) * np.log(power(echo) + np.float32(1e-12)), np.float32)
 
 
 def _check(seed: int, view: str, size_px: int, fps: float | None, severity: float | None) -> None:

@@ -66,10 +66,8 @@ def texture(rng: Rng, shape: tuple[int, int], cell: tuple[float, float]) -> NDAr
     return np.asarray(cv2.resize(grid, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def nearest_weights(
-    points: Array, controls: Array, count: int = 8
-) -> tuple[NDArray[np.intp], NDArray[np.float32], Array]:
-    """(indices N x count, weights N x count float32 summing to 1, distance N to the nearest) of control points.
+def nearest_weights(points: Array, controls: Array, count: int = 8) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """(indices N x count, weights N x count float32 summing to 1) of control points.
 
     Inverse-distance weights over the `count` nearest, for moving N x 2 points with M x 2 controls; cm.
     """
@@ -78,7 +76,7 @@ def nearest_weights(
     index = np.argpartition(squared, count - 1, axis=1)[:, :count]
     near = np.take_along_axis(squared, index, axis=1)
     weight = 1 / (near + 0.04) ** 1.4
-    return index, (weight / weight.sum(1, keepdims=True)).astype(np.float32), np.sqrt(near.min(1))
+    return index, (weight / weight.sum(1, keepdims=True)).astype(np.float32)
 
 
 def bezier(start: Array, control: Array, end: Array, count: int) -> Array:

@@ -26,6 +26,12 @@ CURVE_LOW, CURVE_HIGH = -1.0, 2.0
 SIDE_LOBE_RAD = float(np.deg2rad(9))
 
 
+def power(iq: Floats) -> Floats:
+    """Squared magnitude of an array whose last axis is (real, imaginary)."""
+    re, im = iq[..., 0], iq[..., 1]
+    return re * re + im * im
+
+
 class PolarGrid:
     """Samples x lines over depth and angle, and where a point in cm lies on it."""
 
@@ -134,7 +140,7 @@ class Acoustics:
         def speckle() -> Floats:
             return rng.standard_normal((*shape, 2), dtype=np.float32)
 
-        self.unit = 1 / float(np.sqrt((spread.apply(speckle(), False) ** 2).sum(-1).mean()))
+        self.unit = 1 / float(np.sqrt(power(spread.apply(speckle(), False)).mean()))
         """Makes point-spread white noise of two unit normals have unit power."""
         near_db = scan.near_clutter_db - 8.7 * (r / scan.near_clutter_cm) + 12
         # Echoes between the skin and the probe repeat at equal distances: bright arcs under the transducer.

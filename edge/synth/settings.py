@@ -99,7 +99,7 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
         widest=u(0.5, 0.8), roundness=u(1.7, 2.6), base_narrowing=u(0.08, 0.35),
         axis_tilt=np.deg2rad(u(-14, 10) if view == "A4C" else u(-14, 14)), apex=apex,
         bend=u(-0.4, 0.4), asymmetry=u(-0.25, 0.25), base_tilt=u(-0.07, 0.07),
-        wall_left=u(0.8, 1.45), wall_right=u(0.75, 1.35), wall_apex=u(0.7, 1.25),
+        wall_left=u(0.9, 1.5), wall_right=u(0.85, 1.4), wall_apex=u(0.7, 1.25),
         shortening=float(np.clip(ef * u(0.2, 0.34), 0.03, 0.22)),
         hypokinesia=u(0.3, 0.9) if rng.random() < 0.25 else 0.0, hypokinetic_at=u(0.1, 0.9), basal_damping=u(0.3, 0.65),
     )  # fmt: skip

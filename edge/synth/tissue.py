@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.synth.anatomy import NODES, HeartState
-from edge.synth.curves import Array, Rng, monotone_curve, nearest_weights, texture, wavy
+from edge.synth.curves import Array, Rng, monotone_curve, nearest_weights, wavy
 from edge.synth.settings import TISSUE_STREAM, ScanSettings
+from edge.synth.surroundings import MARGIN, place_surroundings, raster_index
 
 Floats = NDArray[np.float32]
-RASTER_CM = 0.05
 NODE_CM = 0.5
 FINE = 32
 """Positions along the wall between two nodes."""
@@ -19,7 +19,6 @@ REACH_CM = 1.6
 """Tissue follows the heart within about this distance of it and stands still beyond."""
 STILL = 0.03
 WALL_DENSITY = 1.5
-OUTSIDE, WALL, CAVITY = 0, 1, 2
 
 
 class Tissue:
@@ -31,7 +30,7 @@ class Tissue:
     def __init__(self, scan: ScanSettings, at_ed: HeartState, view: str) -> None:
         rng = np.random.default_rng([scan.seed, TISSUE_STREAM])
         self._wall_scatterers(scan, at_ed, view, rng)
-        self._surroundings(scan, at_ed, view, rng)
+        self._surroundings(scan, at_ed, rng)
         self._threads(scan, at_ed, rng)
 
     def moving(self, state: HeartState) -> tuple[Floats, Floats, Floats]:
@@ -99,7 +98,7 @@ class Tissue:
         nodes += [spot, spot]
         depths += [0.02 + rng.normal(0, 0.05, sheet), 1.06 + rng.normal(0, 0.1, sheet)]
         dbs += [
-            rng.uniform(-24, -9) + 7 * wavy(rng, NODES, 12)[j],
+            rng.uniform(-30, -12) + 8 * wavy(rng, NODES, 12)[j],
             scan.pericardium_db * free - 16 * (1 - free) - 2 + 10 * wavy(rng, NODES, 10)[j] - 14 * apex[j],
         ]
         node = np.clip(np.concatenate(nodes), 0, NODES - 1.01)
@@ -110,41 +109,17 @@ class Tissue:
         strength[scattered:] = 0.12 + 0.6 * strength[scattered:]
         self._wall_amplitude = 10 ** (level / 20) * strength
 
-    def _surroundings(self, scan: ScanSettings, state: HeartState, view: str, rng: Rng) -> None:
-        reach = scan.depth * 1.02
-        count = int(scan.density * scan.fov * reach**2 / 2 * 1.05)
-        r, angle = reach * np.sqrt(rng.random(count)), (rng.random(count) - 0.5) * scan.fov * 1.06
-        points = np.stack([r * np.sin(angle), r * np.cos(angle)], axis=1)
-        labels, names = _label_raster(state, reach)
-        shape = labels.shape
-        column = np.clip(((points[:, 0] + reach) / RASTER_CM).astype(int), 0, shape[1] - 1)
-        row = np.clip((points[:, 1] / RASTER_CM).astype(int), 0, shape[0] - 1)
-        label = labels[row, column]
-        from_heart = (
-            cv2.distanceTransform((labels == OUTSIDE).astype(np.uint8), cv2.DIST_L2, 5)[row, column] * RASTER_CM
-        )
-        db = _surroundings_db(scan, state, rng, points, from_heart, (row, column), shape)
-        for name, value in names.items():
-            inside = label == value
-            if name in ("la", "ra", "ao"):
-                from_wall = (
-                    cv2.distanceTransform((labels == value).astype(np.uint8), cv2.DIST_L2, 5)[row, column] * RASTER_CM
-                )
-                patches = 5 * texture(rng, shape, (22, 18))[row, column] + 2 * texture(rng, shape, (8, 8))[row, column]
-                level = scan.atrium_db + (0.0 if name == "la" else rng.uniform(-7, 2))
-                fill = level + patches + rng.uniform(4, 12) * np.exp(-from_wall / rng.uniform(0.3, 0.8))
-                db[inside] = fill[inside]
-            elif name == "rv":
-                bands = -22 + 11 * np.abs(texture(rng, shape, (20, 9)))[row, column] + rng.uniform(-8, 5)
-                db[inside] = np.where(rng.random(int(inside.sum())) < 0.7, bands[inside], -60)
-        empty = (label == WALL) | (label == CAVITY)
-        points, db, from_heart = points[~empty], db[~empty], from_heart[~empty]
-        amplitude = 10 ** (db / 20) * rng.standard_normal(len(db))
+    def _surroundings(self, scan: ScanSettings, state: HeartState, rng: Rng) -> None:
+        points, amplitude, from_heart, raster = place_surroundings(scan, state, rng)
         follow = np.exp(-((from_heart / REACH_CM) ** 2))
         moves = follow > STILL
-        self.still = tuple(a.astype(np.float32) for a in (*points[~moves].T, amplitude[~moves]))
+        self.still: tuple[Floats, Floats, Floats] = (
+            points[~moves, 0].astype(np.float32), points[~moves, 1].astype(np.float32),
+            amplitude[~moves].astype(np.float32),
+        )  # fmt: skip
         self._loose, self._loose_amplitude = points[moves].astype(np.float32), amplitude[moves]
         self._controls0 = _controls(state)
+        reach = scan.depth * MARGIN
         across = np.arange(-reach, reach + NODE_CM, NODE_CM)
         down = np.arange(0, reach + NODE_CM, NODE_CM)
         grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
@@ -152,12 +127,10 @@ class Tissue:
         anchors = np.stack([reach * np.sin(rim), reach * np.cos(rim)], axis=1)
         anchors = np.concatenate([anchors, np.stack([np.linspace(-1, 1, 5), np.full(5, 0.3)], axis=1)])
         self._no_shift = np.zeros((len(anchors), 2), np.float32)
-        self._node_index, self._node_weight, _ = nearest_weights(grid, np.concatenate([self._controls0, anchors]))
+        self._node_index, self._node_weight = nearest_weights(grid, np.concatenate([self._controls0, anchors]))
         self._node_shape = (len(down), len(across))
-        raster = cv2.distanceTransform((labels == OUTSIDE).astype(np.uint8), cv2.DIST_L2, 5) * RASTER_CM
-        i = np.clip((grid[:, 1] / RASTER_CM).astype(int), 0, shape[0] - 1)
-        j = np.clip(((grid[:, 0] + reach) / RASTER_CM).astype(int), 0, shape[1] - 1)
-        self._follow = np.exp(-((raster[i, j] / REACH_CM) ** 2)).astype(np.float32).reshape(*self._node_shape, 1)
+        near = np.exp(-((raster[raster_index(grid, reach, raster.shape)] / REACH_CM) ** 2))
+        self._follow = near.astype(np.float32).reshape(*self._node_shape, 1)
         # cv2.remap takes maps of at most 32767 rows: fold the list of points into a rectangle.
         rows = -(-len(self._loose) // 512)
         folded = np.zeros((rows * 512, 2), np.float32)
@@ -202,43 +175,3 @@ def _closeness_to_apex(state: HeartState) -> Array:
 def _controls(state: HeartState) -> Array:
     """The points of the heart that the tissue around it follows; the same number at every phase."""
     return np.concatenate([state.endo[::6], state.epi[::6], *(c[::4] for c in state.chambers.values())])
-
-
-def _label_raster(state: HeartState, reach: float) -> tuple[NDArray[np.uint8], dict[str, int]]:
-    """Labels at end-diastole on a raster of RASTER_CM from (-reach, 0): OUTSIDE, WALL, CAVITY and one for each chamber."""
-    labels = np.zeros((int(reach / RASTER_CM) + 8, int(2 * reach / RASTER_CM)), np.uint8)
-    names = {name: 3 + k for k, name in enumerate(state.chambers)}
-    shapes = [(state.chambers[name], value) for name, value in names.items()]
-    for polygon, value in [*shapes, (state.wall, WALL), (state.endo, CAVITY)]:
-        points = np.round((polygon + np.array((reach, 0))) / RASTER_CM * 16).astype(np.int32)
-        cv2.fillPoly(labels, [points], value, shift=4)
-    return labels, names
-
-
-def _surroundings_db(
-    scan: ScanSettings, state: HeartState, rng: Rng, points: Array, from_heart: Array,
-    at: tuple[NDArray[np.intp], NDArray[np.intp]], shape: tuple[int, int],
-) -> Array:  # fmt: skip
-    """Echo of what lies around the heart: patches on several scales, thin walls, bright posterior arcs, the chest wall."""
-
-    def field(*cell: float) -> Floats:
-        return texture(rng, shape, (cell[0], cell[1]))[at]
-
-    fine = 2.2 * field(14, 14) + 4 * field(60, 60)
-    db = scan.surroundings_db + 1.3 * fine + 5 * field(22, 60) + 2.5 * field(7, 30)
-    db = db - 0.7 * np.clip(from_heart - 0.8, 0, 4)
-    db = np.where(from_heart < rng.uniform(0.18, 0.35), np.maximum(db, -2 + 2.2 * fine), db)
-    pools = [*state.chambers.values(), state.epi]
-    floor = max(float(pool[:, 1].max()) for pool in pools)
-    base = float(state.endo[:, 1].max())
-    db = db + (points[:, 1] > floor - 0.3) * rng.uniform(2, 9)
-    db = db + ((from_heart < 0.9) & (points[:, 1] > base - 1)) * rng.uniform(1, 8)
-    top = float(state.epi[:, 1].min()) - 0.3
-    db = np.where(points[:, 1] < top, scan.surroundings_db + rng.uniform(-4, 6) + fine, db)
-    r, angle = np.hypot(*points.T), np.arctan2(points[:, 0], points[:, 1])
-    for _ in range(rng.integers(1, 5)):
-        radius = min(scan.depth * rng.uniform(0.75, 0.99), floor * rng.uniform(0.95, 1.1))
-        towards, width = rng.uniform(-0.5, 0.5) * scan.fov, rng.uniform(0.12, 0.5)
-        off = (r - radius - 0.25 * np.sin(3 * (angle - towards))) / rng.uniform(0.2, 0.8)
-        db = db + rng.uniform(6, 20) * np.exp(-(off**2) - ((angle - towards) / width) ** 2)
-    return np.asarray(db, np.float64)
