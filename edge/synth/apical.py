@@ -122,7 +122,8 @@ class ApicalHeart:
         for point, sign, length in ((hinge, 1.0, 1.6), (septal, -1.0, 1.1)):
             open_ = point + base.across * sign * half * 0.25 - base.down * length
             tip = (middle - base.down * 0.4) * shut + open_ * (1 - shut)
-            leaflets.append(bezier(point, (point + tip) / 2 + base.down * 0.12, tip, 24))
+            bow = base.down * 0.15 * length - base.across * sign * 0.2
+            leaflets.append(bezier(point, (point + tip) / 2 + bow, tip, 24))
         return ventricle, np.asarray(atrium), leaflets
 
     def _aortic_root(self, base: Base, left: Array, phase: float) -> tuple[Array, list[Array], list[Array]]:

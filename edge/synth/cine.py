@@ -86,7 +86,7 @@ class SyntheticLoop:
         self._converter = ScanConverter(self.scan, self._grid, size_px)
         self.sector = self._converter.sector
         self.probe_px = size_px * TOP_PX - 0.5
-        self.spacing_mm = (10 / self._converter.px_cm, 10 / self._converter.px_cm)
+        self.spacing_mm = (10 / self._converter.px_cm,) * 2
         self._prepare_tissue()
         self._curve = GreyCurve(self.scan)
         self._calibrate()

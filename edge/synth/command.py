@@ -10,18 +10,22 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import EchoEdgeError
+from edge.preprocess import grey
 from edge.regions import REGIONS
 from edge.synth.cine import SyntheticFrame, SyntheticLoop
 from edge.synth.compression import jpeg
-from edge.synth.export import write_dicom, write_nifti, write_video
+from edge.synth.export import write_dicom, write_json, write_nifti, write_video
 from edge.synth.screen import LAYOUTS, Screen, layout_of
 from edge.synth.settings import VIEWS
 from edge.synth.truth import quality_label
 
 FORMATS = ("mp4", "nifti", "dicom")
 NO_LAYOUT = "none"
+MAX_BEATS = 20
+"""DICOM and NIfTI hold the whole loop in memory, up to 4 MB a frame."""
 MIXED = ("A4C", "A2C", "A3C")
 
 
@@ -51,22 +55,23 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     _check(args)
-    facts = [_write_loop(args, args.seed + k) for k in range(args.count)]
+    facts = []
+    for seed in range(args.seed, args.seed + args.count):
+        fact = _write_loop(args, seed)
+        facts.append(fact)
+        if not args.json:
+            shown = f"EF {100 * fact['ef']:.0f} %, {fact['frames']} frames at {fact['fps']:g} fps"
+            print(f"{fact['file']}: {fact['view']}, {shown}", flush=True)
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(facts)).decode() + "\n")
-    else:
-        for fact in facts:
-            print(
-                f"{fact['file']}: {fact['view']}, EF {100 * fact['ef']:.0f} %, {fact['frames']} frames at {fact['fps']:g} fps"
-            )
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
     if not 1 <= args.count <= 100_000:
         raise EchoEdgeError(f"--count is {args.count}; give 1 to 100000")
-    if not 1 <= args.beats <= 100:
-        raise EchoEdgeError(f"--beats is {args.beats}; give 1 to 100")
+    if not 1 <= args.beats <= MAX_BEATS:
+        raise EchoEdgeError(f"--beats is {args.beats}; give 1 to {MAX_BEATS}")
     if args.jpeg is not None and not 1 <= args.jpeg <= 100:
         raise EchoEdgeError(f"--jpeg is {args.jpeg}; give a quality of 1 to 100")
     if args.out.exists() and not args.out.is_dir():
@@ -80,11 +85,18 @@ def _write_loop(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     loop = SyntheticLoop(seed, view, chosen.echo[2] if chosen else args.size, args.fps, args.severity)
     screen = Screen(chosen, loop) if chosen else None
     count = loop.frames_per_beat * args.beats
-    quality_at = {loop.ed_frame, loop.es_frame}
-    frames = [loop.frame(i, quality=i in quality_at) for i in range(count)]
-    pictures = [screen.compose(f) if screen else f.image for f in frames]
-    if args.jpeg:
-        pictures = [jpeg(picture, args.jpeg) for picture in pictures]
+    at_ed, at_es = (loop.frame(number, quality=True) for number in (loop.ed_frame, loop.es_frame))
+
+    def picture_of(number: int) -> NDArray[np.uint8]:
+        frame = loop.frame(number)
+        picture = screen.compose(frame) if screen else frame.image
+        return jpeg(picture, args.jpeg) if args.jpeg else picture
+
+    def mask_of(number: int) -> NDArray[np.uint8]:
+        frame = loop.frame(number)
+        return screen.mask(frame) if screen else frame.mask
+
+    pictures = map(picture_of, range(count))
     sector = screen.sector if screen else loop.sector
     region = screen.echo if screen else (0, 0, loop.size_px, loop.size_px)
     stem = args.out / f"synth{seed:05d}_{view}"
@@ -93,25 +105,23 @@ def _write_loop(args: argparse.Namespace, seed: int) -> dict[str, Any]:
         write_video(path, pictures, loop.fps)
     elif args.kind == "dicom":
         path = stem.with_suffix(".dcm")
-        write_dicom(path, pictures, loop.fps, loop.spacing_mm, region, seed, loop.hr_bpm)
+        write_dicom(path, list(pictures), loop.fps, loop.spacing_mm, region, seed, loop.hr_bpm)
     else:
         path = stem.with_suffix(".nii.gz")
-        grey = np.stack([p if p.ndim == 2 else p.max(2) for p in pictures])
-        masks = np.stack([screen.mask(f) if screen else f.mask for f in frames])
-        write_nifti(path, grey, loop.spacing_mm, loop.fps)
+        write_nifti(path, np.stack([grey(picture) for picture in pictures]), loop.spacing_mm, loop.fps)
+        masks = np.stack([mask_of(number) for number in range(count)])
         write_nifti(args.out / f"{stem.name}_gt.nii.gz", masks, loop.spacing_mm, loop.fps)
     rows, columns = np.flatnonzero(sector.any(1)), np.flatnonzero(sector.any(0))
     facts = {
         "file": str(path), "seed": seed, "view": view, "layout": layout, "frames": count, "fps": loop.fps,
         "hr_bpm": round(loop.hr_bpm, 2), "ed_frame": loop.ed_frame, "es_frame": loop.es_frame,
         "frames_per_beat": loop.frames_per_beat, "ef": round(loop.ef, 4), "edv_ml": round(loop.edv_ml, 2),
-        "esv_ml": round(loop.esv_ml, 2), "spacing_mm": list(loop.spacing_mm), "severity": round(loop.scan.severity, 3),
+        "esv_ml": round(loop.esv_ml, 2), "spacing_mm": list(loop.spacing_mm),
+        "severity": round(loop.scan.severity, 3),
         "sector_box": [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1],
-        "quality": {name: _quality(frames[i]) for name, i in (("ED", loop.ed_frame), ("ES", loop.es_frame))},
+        "quality": {"ED": _quality(at_ed), "ES": _quality(at_es)},
     }  # fmt: skip
-    part = stem.with_suffix(".json.part")
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
-    part.replace(stem.with_suffix(".json"))
+    write_json(stem.with_suffix(".json"), facts)
     return facts
 
 

@@ -4,48 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import EchoEdgeError, MissingExtraError
+from edge.errors import MissingExtraError
 from edge.sinks.base import PartFile
-from edge.sinks.video import ENCODERS
+from edge.sinks.video import add_video_stream
 from edge.sources.dicom import CENTIMETRES, TISSUE
 
 Picture = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 
-def write_video(path: Path, pictures: Sequence[Picture], fps: float) -> None:
-    """HxWx3 RGB or HxW grey uint8 as .mp4; a side of odd length gains a black row or column."""
+def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
+    """HxWx3 RGB or HxW grey uint8, all of one size, as .mp4; a side of odd length gains a black row or column."""
     file, written = PartFile(path), False
+    rate = Fraction(fps).limit_denominator(1001)
     try:
-        height, width = (side + side % 2 for side in pictures[0].shape[:2])
         with av.open(str(file.part), "w", format="mp4") as container:
-            stream = _stream(container, fps, width, height)
-            for picture in pictures:
-                padded = np.zeros((height, width, 3), np.uint8)
+            stream = None
+            for number, picture in enumerate(pictures):
+                if stream is None:
+                    height, width = (side + side % 2 for side in picture.shape[:2])
+                    stream = add_video_stream(container, rate, width, height)
+                    padded = np.zeros((height, width, 3), np.uint8)
                 padded[: picture.shape[0], : picture.shape[1]] = picture if picture.ndim == 3 else picture[:, :, None]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
-            container.mux(stream.encode(None))
-        written = True
+                frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
+                frame.pts, frame.time_base = number, 1 / rate
+                container.mux(stream.encode(frame))
+            if stream is not None:
+                container.mux(stream.encode(None))
+                written = True
     finally:
         file.settle(None, written)
 
 
-def _stream(container: Any, fps: float, width: int, height: int) -> Any:
-    for name, options in ENCODERS:
-        if name in av.codecs_available:
-            stream = container.add_stream(name, rate=Fraction(fps).limit_denominator(1001), options=options)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            return stream
-    raise EchoEdgeError("this build of FFmpeg encodes neither H.264 nor MPEG-4; reinstall the 'av' package")
+def write_json(path: Path, facts: dict[str, Any]) -> None:
+    """Facts as indented JSON."""
+    file = PartFile(path)
+    file.part.write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
+    file.settle(None, True)
 
 
 def write_nifti(path: Path, stack: NDArray[np.uint8], spacing_mm: tuple[float, float], fps: float) -> None:

@@ -189,7 +189,7 @@ class ScanConverter:
 
     def __init__(self, scan: ScanSettings, grid: PolarGrid, size_px: int) -> None:
         self.size_px, self.grid = size_px, grid
-        width = 2 * scan.depth * np.sin(scan.fov / 2)
+        width = 2 * scan.depth * float(np.sin(scan.fov / 2))
         self.px_cm = size_px * 0.985 / max(scan.depth, width)
         xs = (np.arange(size_px) - size_px / 2 + 0.5) / self.px_cm
         ys = (np.arange(size_px) + 0.5 - size_px * TOP_PX) / self.px_cm

@@ -33,6 +33,7 @@ def place_surroundings(scan: ScanSettings, state: HeartState, rng: Rng) -> tuple
     heart_distance = _distance(labels == OUTSIDE)
     from_heart, from_pools = heart_distance[at], _distance(labels < CHAMBERS)[at]
     db = _surroundings_db(scan, state, rng, points, from_heart, from_pools, at, labels.shape)
+    from_solid, from_cavity = _distance(labels >= CAVITY)[at], _distance(labels != CAVITY)[at]
     for name, value in names.items():
         inside = label == value
         if name == "rv":
@@ -41,8 +42,10 @@ def place_surroundings(scan: ScanSettings, state: HeartState, rng: Rng) -> tuple
         else:
             patches = 5 * texture(rng, labels.shape, (22, 18))[at] + 2 * texture(rng, labels.shape, (8, 8))[at]
             level = scan.atrium_db + (0.0 if name == "la" else rng.uniform(-7, 2))
-            near_wall = rng.uniform(4, 12) * np.exp(-_distance(labels == value)[at] / rng.uniform(0.3, 0.8))
-            db[inside] = (level + patches + near_wall)[inside]
+            near_wall = rng.uniform(4, 12) * np.exp(-from_solid / rng.uniform(0.3, 0.8))
+            # Nothing but a leaflet parts an atrium from the ventricle: no wall echo there, and a gradual start.
+            near_orifice = rng.uniform(4, 10) * np.exp(-from_cavity / rng.uniform(0.5, 1.2))
+            db[inside] = (level + patches + near_wall - near_orifice)[inside]
     kept = (label != WALL) & (label != CAVITY)
     amplitude = 10 ** (db[kept] / 20) * rng.standard_normal(int(kept.sum()))
     return points[kept], amplitude, from_heart[kept].astype(np.float64), heart_distance

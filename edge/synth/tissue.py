@@ -151,7 +151,7 @@ class Tissue:
             width = 0.02 if is_chord else 0.03 + 0.04 * u[:, None]
             jitter = rng.normal(0, 1, (count, 2)) * width
             self._thread_places.append((index, (at - index)[:, None].astype(np.float32), jitter.astype(np.float32)))
-            level = rng.uniform(-26, -14) if is_chord else rng.uniform(-12, -1) - 5 * (k > 3)
+            level = rng.uniform(-26, -14) if is_chord else rng.uniform(-12, -1) - 8 * (k > 3)
             db = level + 6 * np.interp(u, np.linspace(0, 1, 40), wavy(rng, 40, 8))
             parts.append(10 ** (db / 20) * (0.5 + 0.8 * rng.standard_normal(count)))
         if not state.closed:
