@@ -121,7 +121,7 @@ def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettin
         wavelength=0.154 / frequency_mhz, axial=u(0.016, 0.025), lateral=np.deg2rad(u(0.3, 0.62)), focus=u(6, 11),
         dynamic_range_db=u(44, 70), wall_grey=float(np.clip(rng.normal(0.385, 0.08), 0.2, 0.6)), shoulder=u(0.06, 0.28),
         tgc_db_per_cm=u(-0.35, 0.45), near_loss_db=u(2, 11), side_lobe_db=u(-42, -27), blood_db=u(-34, -22),
-        atrium_db=u(-24, -6), noise_db=u(-50, -34) + 8 * poor, noise_db_per_cm=u(0.2, 0.9), near_clutter_db=u(-20, -8) + 4 * poor,
+        atrium_db=u(-22, -4), noise_db=u(-50, -34) + 8 * poor, noise_db_per_cm=u(0.2, 0.9), near_clutter_db=u(-20, -8) + 4 * poor,
         near_clutter_cm=u(1.0, 4.5), haze_db=u(-30, -20) + 9 * poor, pericardium_db=u(-2, 9), surroundings_db=u(-13, -1),
         speckle_reduction=int(rng.choice(3, p=[0.35, 0.5, 0.15])), persistence=u(0, 0.35), severity=poor,
         fps=float(round(u(35, 70))), dropout_db=tuple(float(d) for d in dropout),

@@ -144,11 +144,12 @@ class Tissue:
         for k, line in enumerate((*state.leaflets, *state.walls)):
             is_wall = k >= len(state.leaflets)
             is_chord = not is_wall and not state.closed and k in (1, 3)
-            count = 120 if is_chord else 260
+            is_tricuspid = k > 3 and not is_wall
+            count = 120 if is_chord or is_tricuspid else 260
             u = rng.random(count)
             at = u * (len(line) - 1.001)
             index = at.astype(np.intp)
-            width = 0.02 if is_chord else 0.03 + 0.04 * u[:, None]
+            width = 0.02 if is_chord else (0.06 if is_tricuspid else 0.03 + 0.04 * u[:, None])
             jitter = rng.normal(0, 1, (count, 2)) * width
             self._thread_places.append((index, (at - index)[:, None].astype(np.float32), jitter.astype(np.float32)))
             level = rng.uniform(-26, -14) if is_chord else rng.uniform(-12, -1) - 8 * (k > 3)
