@@ -12,6 +12,7 @@ from edge.errors import EchoEdgeError, MissingExtraError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
+    "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
     "train segmentation": ("train.segmentation", "train", "train PSPNet-MK"),
     "train quality": ("train.quality", "train", "train the regional quality net"),

@@ -15,6 +15,19 @@ ENCODERS = (("libx264", {"preset": "ultrafast", "crf": "21"}), ("mpeg4", {"q": "
 """libx264 comes with PyAV's wheels; a build of FFmpeg without it has MPEG-4 part 2."""
 
 
+def add_video_stream(
+    container: av.container.OutputContainer, rate: Fraction, width: int, height: int
+) -> av.VideoStream:
+    """A YUV 4:2:0 stream of the first encoder of ENCODERS that this FFmpeg has; sides must be even. EchoEdgeError if none."""
+    for name, options in ENCODERS:
+        if name in av.codecs_available:
+            stream = container.add_stream(name, rate=rate, options=options)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.time_base = 1 / rate
+            return stream
+    raise EchoEdgeError("this build of FFmpeg encodes neither H.264 nor MPEG-4; reinstall the 'av' package")
+
+
 class VideoSink(FileSink):
     """Writes each picture once, at the source's frame rate."""
 
@@ -27,22 +40,13 @@ class VideoSink(FileSink):
     def write(self, shown: Shown) -> None:
         if self._stream is None:
             height, width = shown.picture.shape[:2]
-            self._stream = self._open_stream(width, height)
+            self._stream = add_video_stream(self._container, self._rate, width, height)
         planes = cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts = self._written
         frame.time_base = 1 / self._rate
         self._container.mux(self._stream.encode(frame))
         self._written += 1
-
-    def _open_stream(self, width: int, height: int) -> av.VideoStream:
-        for name, options in ENCODERS:
-            if name in av.codecs_available:
-                stream = self._container.add_stream(name, rate=self._rate, options=options)
-                stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-                stream.time_base = 1 / self._rate
-                return stream
-        raise EchoEdgeError("this build of FFmpeg encodes neither H.264 nor MPEG-4; reinstall the 'av' package")
 
     def _finish(self) -> None:
         if self._stream is not None:

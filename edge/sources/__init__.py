@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.errors import SourceError
-from edge.sources import dicom, images, video
+from edge.sources import dicom, images, synth, video
 from edge.sources.base import Captured, Source
 
 __all__ = ["Captured", "Source", "open_source"]
 
 
 def open_source(uri: str) -> Source:
-    """Open a video file, a picture, a folder of pictures or a DICOM file, by path or `file://` path.
+    """Open a video file, a picture, a folder of pictures or a DICOM file, by path or `file://` path, or a `synth://` loop.
 
-    The kind follows from the content for DICOM, from the suffix otherwise. Raises SourceError with what to do.
+    The kind of a file follows from the content for DICOM, from the suffix otherwise. Raises SourceError with what to do.
     """
+    if uri.startswith(synth.SCHEME):
+        return synth.SynthSource(uri)
     path = Path(uri.removeprefix("file://"))
     if path.is_dir():
         return images.ImageSource(path)

@@ -9,10 +9,12 @@ from edge.errors import DataError
 from train.data.camus import read_camus
 from train.data.folder import read_folder
 from train.data.sample import Sample
+from train.data.synthetic import read_synthetic
 
 READERS: dict[str, Callable[[Path, Iterable[str] | None], Iterator[Sample]]] = {
     "camus": read_camus,
     "folder": read_folder,
+    "synth": read_synthetic,
 }
 
 

@@ -1,0 +1,73 @@
+"""A live synthetic recording: `synth://a4c?seed=1&fps=50&layout=screen1&frames=300`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from urllib.parse import parse_qsl, urlsplit
+
+from edge.errors import SourceError
+from edge.sources.base import Captured
+from edge.synth.cine import SyntheticLoop
+from edge.synth.screen import Screen, layout_of
+
+SCHEME = "synth://"
+KEYS = ("seed", "fps", "layout", "frames", "size", "severity")
+DEFAULT_FRAMES = 300
+
+
+class SynthSource:
+    """Frames of a SyntheticLoop, rendered as they are asked for; grey without a layout, RGB with one.
+
+    Options: seed, fps, layout, frames (0 for no end), size (px, without a layout), severity 0-1. `region` is the box of the
+    picture on the screen. Raises SourceError for an unknown option or a value out of range.
+    """
+
+    region: tuple[int, int, int, int] | None = None
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        parts = urlsplit(uri)
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        unknown = sorted(set(options) - set(KEYS))
+        if unknown:
+            raise SourceError(f"{uri}: '{unknown[0]}' is no option of a synthetic source; they are {', '.join(KEYS)}")
+        number = {key: _number(uri, key, text) for key, text in options.items() if key != "layout"}
+        self._frames = int(number.get("frames", DEFAULT_FRAMES))
+        if self._frames < 0:
+            raise SourceError(f"{uri}: frames is {self._frames}; give a count, or 0 for no end")
+        layout = layout_of(options["layout"]) if "layout" in options else None
+        size = layout.echo[2] if layout else int(number.get("size", 473))
+        view = (parts.netloc or "a4c").upper()
+        self.loop = SyntheticLoop(int(number.get("seed", 0)), view, size, number.get("fps"), number.get("severity"))
+        self._screen = Screen(layout, self.loop) if layout else None
+        if self._screen:
+            self.region = self._screen.echo
+        self.fps = self.loop.fps
+        self.spacing_mm: tuple[float, float] | None = self.loop.spacing_mm
+
+    def __iter__(self) -> Iterator[Captured]:
+        number = 0
+        while not self._frames or number < self._frames:
+            captured_ns = time.monotonic_ns()
+            frame = self.loop.frame(number)
+            image = self._screen.compose(frame) if self._screen else frame.image
+            yield Captured(number, image, captured_ns, frame.time_s)
+            number += 1
+
+    def __enter__(self) -> SynthSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._frames = -1
+
+
+def _number(uri: str, key: str, text: str) -> float:
+    try:
+        value = float(text) if key in ("fps", "severity") else int(text)
+    except ValueError as error:
+        raise SourceError(f"{uri}: {key} is '{text}'; give a number") from error
+    return value
