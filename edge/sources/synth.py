@@ -34,9 +34,10 @@ class SynthSource:
         if unknown:
             raise SourceError(f"{uri}: '{unknown[0]}' is no option of a synthetic source; they are {', '.join(KEYS)}")
         number = {key: _number(uri, key, text) for key, text in options.items() if key != "layout"}
-        self._frames = int(number.get("frames", DEFAULT_FRAMES))
-        if self._frames < 0:
-            raise SourceError(f"{uri}: frames is {self._frames}; give a count, or 0 for no end")
+        count = int(number.get("frames", DEFAULT_FRAMES))
+        if count < 0:
+            raise SourceError(f"{uri}: frames is {count}; give a count, or 0 for no end")
+        self.frames: int | None = count or None
         layout = layout_of(options["layout"]) if "layout" in options else None
         size = layout.echo[2] if layout else int(number.get("size", 473))
         view = (parts.netloc or "a4c").upper()
@@ -49,7 +50,7 @@ class SynthSource:
 
     def __iter__(self) -> Iterator[Captured]:
         number = 0
-        while not self._frames or number < self._frames:
+        while self.frames is None or number < self.frames:
             captured_ns = time.monotonic_ns()
             frame = self.loop.frame(number)
             image = self._screen.compose(frame) if self._screen else frame.image
@@ -62,7 +63,7 @@ class SynthSource:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._frames = -1
+        self.frames = 0
 
 
 def _number(uri: str, key: str, text: str) -> float:
