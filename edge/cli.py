@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
-    "train segmentation": ("train.segmentation", "train", "train PSPNet-MK"),
+    "train segmentation": ("train.segmentation", "train", "train PSPNet-MK or another of the table's networks"),
     "train quality": ("train.quality", "train", "train the regional quality net"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
     "quantize": ("compile.quantize", "compile", "FP32 ONNX to INT8 (Q/DQ) for CPUs"),
