@@ -169,7 +169,10 @@ def write_quality_csv(root: Path) -> None:
 
 def write_quality_json(root: Path) -> None:
     scores = dict(zip(REGIONS, LABELS))
-    frames = [{"image": image, "patient": p, "view": "A2C", "scores": scores} for image, p in (("a.png", "p1"), ("b.png", "p2"))]
+    frames = [
+        {"image": image, "patient": p, "view": "A2C", "scores": scores}
+        for image, p in (("a.png", "p1"), ("b.png", "p2"))
+    ]
     (root / "quality.json").write_text(json.dumps(frames))
 
 
