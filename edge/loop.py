@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any
 
@@ -63,7 +63,7 @@ class _Capture:
                     break
                 if self._native_pace:
                     time.sleep(max(0.0, started + frame.time_s - time.monotonic()))
-                    frame = Captured(frame.number, frame.image, time.monotonic_ns(), frame.time_s)
+                    frame = replace(frame, captured_ns=time.monotonic_ns())
                 self.frames += 1
                 if not self.mailbox.put(frame):
                     break
@@ -143,11 +143,13 @@ def run_loop(
             used_to_locate = len(head) - 1
             head = head[-1:]
         analyser = Analyser(segmenter, scorer, sector, source.spacing_mm, clock)
-        overlay = Overlay(head[0].image.shape[:2], source.fps, view)
+        overlay = Overlay(head[0].image.shape[:2], source.fps, view, source.frames)
         output = _Output(overlay, sinks, clock, analyser, capture)
         started = time.monotonic()
         for frame in chain(head, frames):
             started_ns = time.monotonic_ns()
+            if not native_pace:  # a file has no moment of capture: its frames are as old as their analysis
+                frame = replace(frame, captured_ns=started_ns)
             analysis = analyser.analyse(frame)
             processed += 1
             if not output.mailbox.put((analysis, started_ns)):

@@ -94,7 +94,7 @@ class BeatDetector:
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        self._recent: deque[float] = deque(maxlen=3)
+        self._recent: deque[Event] = deque(maxlen=3)
         self._window: deque[float] = deque(maxlen=WINDOW)
         self._since: deque[Event] = deque(maxlen=WINDOW)  # candidates since the last event, kind ""
         self._last = ""
@@ -104,12 +104,16 @@ class BeatDetector:
         """Take one frame's area; return the extremum that it confirms, if any. Frames without an LV (area 0) are skipped."""
         if area <= 0:
             return None
+        self._recent.append(Event("", frame, area, volume_ml))
+        if len(self._recent) < 3:
+            return None
+        # The median of three frames belongs to the middle one: the newest is judged when its successor is known.
+        smooth = float(np.median([e.area for e in self._recent]))
+        middle = self._recent[1]
         if self._first_frame is None:
-            self._first_frame = frame
-        self._recent.append(area)
-        smooth = float(np.median(self._recent))
+            self._first_frame = middle.frame
         self._window.append(smooth)
-        self._since.append(Event("", frame, smooth, volume_ml))
+        self._since.append(replace(middle, area=smooth))
         mean = sum(self._window) / len(self._window)
         swing = max(MIN_SWING * mean, REFERENCE_SWING * (max(self._window) - min(self._window)))
         high = max(self._since, key=lambda e: e.area)

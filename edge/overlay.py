@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass
 
@@ -47,9 +48,12 @@ class HeadUp:
 
 
 class Overlay:
-    """Draws onto one canvas that it owns; `draw` returns that canvas, overwritten by the next call."""
+    """Draws onto one canvas that it owns; `draw` returns that canvas, overwritten by the next call.
 
-    def __init__(self, frame_shape: tuple[int, int], fps: float, view: str = "") -> None:
+    The curve spans CURVE_SECONDS, or the whole recording where it has fewer `frames`.
+    """
+
+    def __init__(self, frame_shape: tuple[int, int], fps: float, view: str = "", frames: int | None = None) -> None:
         self._canvas: Canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         height, width = frame_shape
         self._scale = min(PANEL_W / width, (PANEL_H - LEGEND_H) / height)
@@ -57,7 +61,8 @@ class Overlay:
         left = (PANEL_W - self._size[0]) // 2
         top = HEAD + (PANEL_H - LEGEND_H - self._size[1]) // 2
         self._raw_at, self._marked_at = (left, top), (PANEL_W + left, top)
-        self._curve: deque[tuple[int, float]] = deque(maxlen=max(30, round(CURVE_SECONDS * fps)))
+        window = max(2, min(round(CURVE_SECONDS * fps), frames or sys.maxsize))
+        self._curve: deque[tuple[int, float]] = deque(maxlen=window)
         self._events: deque[Event] = deque(maxlen=32)
         self._names = region_names(view)
         self._draw_static()

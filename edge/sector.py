@@ -14,19 +14,25 @@ from edge.preprocess import Box, Frame, square_around
 
 Points = NDArray[np.float64]
 
-WORK_PX = 240
+WORK_PX = 320
 """Longest side of the copy that is analysed."""
 VISIBLE_GREYS = (2, 4, 7, 12, 20)
 """Grey levels above the screen's black that may part echo from nothing; the lowest that yields a fan is taken.
 
 A portable scanner draws the flanks of the sector at 2-4 of 255; a noisy analogue grabber's black reaches 10.
 """
+DARK = 32
+"""The screen's black is the most frequent grey level below this."""
 COLOURED = 40
 """Largest difference between channels of a grey pixel; above it the pixel belongs to the screen's own marks."""
 MIN_AREA_FRACTION = 0.04
 GOOD_AGREEMENT = 0.93
 MIN_AGREEMENT = 0.75
 """Share of the fitted fan that the visible hull fills."""
+MAX_INNER = 0.5
+"""Largest share of the radius above the probe's face; a rectangle would fit a fan with a very distant apex."""
+INSET = 1.0
+"""Blurring and shrinking move the visible edge outwards by about a pixel of the working size."""
 HALF_ANGLES = np.deg2rad(np.arange(15, 61, 1.0))
 
 
@@ -64,9 +70,10 @@ def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | Non
     scale = min(1.0, WORK_PX / max(x1 - x0, y1 - y0))
     peak = np.max([_echo_grey(frame[y0:y1, x0:x1], scale) for frame in frames], axis=0)
     peak = cv2.GaussianBlur(peak, (3, 3), 0)
+    black = int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
     best: tuple[float, Points, Fan | None] | None = None
     for grey_level in VISIBLE_GREYS:
-        hull = _visible_hull(peak > int(peak.min()) + grey_level)
+        hull = _visible_hull(peak > black + grey_level)
         if hull is None:
             continue
         agreement, fan = _fit_fan(hull, peak.shape)
@@ -135,12 +142,14 @@ def _fit_fan(hull: Points, shape: tuple[int, ...]) -> tuple[float, Fan | None]:
     best: tuple[float, Fan | None] = (0.0, None)
     for half_angle in HALF_ANGLES:
         cos, sin = np.cos(half_angle), np.sin(half_angle)
-        left, right = (x * cos + y * sin).min(), (x * cos - y * sin).max()
+        left, right = (x * cos + y * sin).min() + INSET, (x * cos - y * sin).max() - INSET
         apex_x, apex_y = (left + right) / (2 * cos), (left - right) / (2 * sin)
         distance = np.hypot(x - apex_x, y - apex_y)
         # The probe's face is an arc, so the hull's highest point is its deepest visible one.
-        inner = max(0.0, float(y.min() - apex_y))
-        fan = Fan((float(apex_x), float(apex_y)), inner, float(distance.max()), float(half_angle))
+        inner = max(0.0, float(y.min() + INSET - apex_y))
+        if inner > MAX_INNER * distance.max():
+            continue
+        fan = Fan((float(apex_x), float(apex_y)), inner, float(distance.max() - INSET), float(half_angle))
         area, _ = cv2.intersectConvexConvex(_fan_polygon(fan), frame)
         agreement = filled / area if area else 0.0
         if agreement > best[0]:

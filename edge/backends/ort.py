@@ -21,6 +21,8 @@ class OnnxRuntimeBackend:
         self.version = onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Threads that spin while they wait would take the cores from the other network and from drawing.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads:
             options.intra_op_num_threads = threads
         try:

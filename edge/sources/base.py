@@ -24,12 +24,13 @@ class Source(AbstractContextManager["Source"], Protocol):
     """Frames in order. HxWx3 RGB or HxW grey, uint8, all of one size.
 
     `fps` is the source's own rate, `spacing_mm` (row, column) per pixel where the source knows it, `region`
-    (x0, y0, x1, y1) the part of the screen that holds the echo where it says so.
+    (x0, y0, x1, y1) the part of the screen that holds the echo where it says so, `frames` how many will come, if known.
     """
 
     uri: str
     fps: float
     spacing_mm: tuple[float, float] | None
     region: tuple[int, int, int, int] | None
+    frames: int | None
 
     def __iter__(self) -> Iterator[Captured]: ...

@@ -44,7 +44,7 @@ class DicomSource:
             data = pydicom.dcmread(path)
             rows, columns = int(data.Rows), int(data.Columns)
             bits, self._photometric = int(data.BitsAllocated), str(data.PhotometricInterpretation)
-            self._frames = int(data.get("NumberOfFrames", 1) or 1)
+            self.frames: int | None = int(data.get("NumberOfFrames", 1) or 1)
         except (pydicom.errors.InvalidDicomError, AttributeError, ValueError, EOFError, OSError) as error:
             raise SourceError(
                 f"{path} is no DICOM image, or a truncated one ({error}); send it from the scanner again"
@@ -60,7 +60,7 @@ class DicomSource:
         self.region, self.spacing_mm = _calibration_of(data, rows, columns)
 
     def __iter__(self) -> Iterator[Captured]:
-        for number in range(self._frames):
+        for number in range(self.frames or 0):
             captured_ns = time.monotonic_ns()
             yield Captured(number, self._decode(number), captured_ns, number / self.fps)
 
@@ -73,7 +73,7 @@ class DicomSource:
             if "missing dependencies" in str(error):
                 raise MissingExtraError("decoding this DICOM file", "dicom") from error
             raise SourceError(
-                f"{self.uri}: frame {number + 1} of {self._frames} does not decode "
+                f"{self.uri}: frame {number + 1} of {self.frames} does not decode "
                 f"({str(error).splitlines()[0]}); the file is damaged or truncated"
             ) from error
         if self._photometric == "PALETTE COLOR":

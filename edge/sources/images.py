@@ -34,6 +34,7 @@ class ImageSource:
             self._files = [path]
         if not self._files:
             raise SourceError(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        self.frames: int | None = len(self._files)
 
     def __iter__(self) -> Iterator[Captured]:
         shape = None

@@ -34,6 +34,7 @@ class VideoSource:
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.fps = float(self._stream.average_rate or DEFAULT_FPS)
+        self.frames: int | None = self._stream.frames or None  # 0: the container does not say
 
     def __iter__(self) -> Iterator[Captured]:
         number = 0

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train.metrics import bootstrap_interval, dice, distances_summary, iou, surface_distances
+
+
+def square(x: int, side: int = 20) -> np.ndarray:
+    area = np.zeros((64, 64), bool)
+    area[20 : 20 + side, x : x + side] = True
+    return area
+
+
+def test_overlap_of_shifted_squares() -> None:
+    assert dice(square(10), square(15)) == pytest.approx(0.75)
+    assert iou(square(10), square(15)) == pytest.approx(0.6)
+    assert dice(square(10), square(10)) == 1
+    assert dice(np.zeros((4, 4), bool), np.zeros((4, 4), bool)) == 1
+
+
+def test_distances_of_shifted_squares_in_millimetres() -> None:
+    summary = distances_summary(surface_distances(square(10), square(14), 0.5))
+    assert summary["hd"] == pytest.approx(2.0)
+    assert summary["hd95"] == pytest.approx(2.0)
+    assert 0.5 < summary["mad"] < 1.5
+
+
+def test_an_absent_structure_has_no_distance() -> None:
+    assert surface_distances(square(10), np.zeros((64, 64), bool), 1.0) is None
+    assert np.isnan(distances_summary(None)["hd95"])
+
+
+def test_the_interval_draws_patients_not_frames() -> None:
+    values = np.array([0.0, 0.0, 1.0, 1.0])
+    together = bootstrap_interval(values, np.array(["a", "a", "b", "b"]))
+    assert together == (0.0, 1.0)
+    apart = bootstrap_interval(np.tile([0.4, 0.6], 50), np.array([str(k) for k in range(100)]))
+    assert 0.45 < apart[0] < 0.5 < apart[1] < 0.55
+    assert np.isnan(bootstrap_interval(np.array([np.nan]), np.array(["a"]))[0])
