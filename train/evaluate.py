@@ -24,7 +24,7 @@ from train.data.camus import read_ef, read_split
 from train.data.sample import Sample
 from train.ef import agreement, ejection_fractions, matched
 from train.figures import bland_altman
-from train.metrics import bootstrap_interval, dice, distances_summary, iou, surface_distances
+from train.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
 
 CLASSES = {"lv": 1, "myo": 2, "la": 3}
 METRICS = {"dice": "", "iou": "", "hd": "mm", "hd95": "mm", "mad": "mm"}
@@ -54,7 +54,7 @@ def summarise(rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sam
         intervals: dict[str, dict[str, list[float]]] = {}
         for metric in METRICS:
             values = {c: np.array([row[metric][c] for row in rows])[keep] for c in classes}
-            out[metric] = {c: round(float(np.nanmean(v)), 4) for c, v in values.items()}
+            out[metric] = {c: round(mean_known(v), 4) for c, v in values.items()}
             intervals[metric] = {
                 c: [round(x, 4) for x in bootstrap_interval(v, patients[keep])] for c, v in values.items()
             }

@@ -59,10 +59,11 @@ def convergence(path: Path, panels: Mapping[str, Mapping[str, tuple[Curve, Curve
     axes = figure.subplots(2, len(panels), squeeze=False, sharex="col", sharey="row")
     for column, (name, curves) in enumerate(panels.items()):
         for label, (losses, mious) in curves.items():
-            axes[0, column].plot(range(1, len(losses) + 1), losses, label=label)
-            axes[1, column].plot(range(1, len(mious) + 1), mious, label=label)
+            axes[0, column].plot(range(1, len(losses) + 1), losses, marker=".", label=label)
+            axes[1, column].plot(range(1, len(mious) + 1), mious, marker=".", label=label)
         axes[0, column].set_title(name, fontsize=9)
-        axes[0, column].legend(fontsize=7)
+        if curves:
+            axes[0, column].legend(fontsize=7)
         axes[1, column].set_xlabel("epoch")
     axes[0, 0].set_ylabel("training loss")
     axes[1, 0].set_ylabel("validation mIoU")
@@ -82,6 +83,6 @@ def compared_bars(path: Path, rows: Mapping[str, Mapping[str, tuple[float, float
         panel.set_xlim(left=0)
     panels[0].set_yticks(np.arange(len(values)), list(values), fontsize=8)
     panels[0].invert_yaxis()
-    panels[0].legend(fontsize=8)
+    panels[0].legend(fontsize=8, loc="lower left")
     figure.suptitle(title, fontsize=10)
     save(figure, path)

@@ -120,7 +120,7 @@ def test_echonet_traces_and_splits(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert abs(int(found["ES"].image[50, 50]) - 160) < 8
     assert np.isnan(found["ED"].spacing_mm).all()
     assert len(list(open_data(f"echonet-train:{tmp_path}"))) == 2
-    with pytest.raises(DataError, match="no readable frame"):
+    with pytest.raises(DataError, match="no readable EchoNet-Dynamic frame"):
         list(open_data(f"echonet-val:{tmp_path}"))
     with pytest.raises(DataError, match="0X9"):
         read_echonet(tmp_path, ["0X9"])

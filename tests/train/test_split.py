@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import DataError
@@ -28,6 +28,7 @@ def test_a_misspelt_split_is_refused() -> None:
         split_samples(samples(2), ["patient002"])
 
 
+@settings(deadline=None)
 @given(st.sets(st.text(min_size=1), min_size=2, max_size=40), st.integers(0, 100))
 def test_drawing_is_seeded_and_leaves_both_sides(names: set[str], seed: int) -> None:
     drawn = draw_patients(names, seed)

@@ -112,7 +112,7 @@ def read_camus(
         for phase in PHASES
         if existing(stem := Path(root) / patient / f"{patient}_{view}_{phase}")
     ]
-    return readable(f"CAMUS in {root}", stems, lambda stem: stem.name, _read_pair)
+    return readable("CAMUS", stems, lambda stem: stem.name, _read_pair)
 
 
 def read_camus_sequences(
@@ -128,7 +128,7 @@ def read_camus_sequences(
         for view in views
         if existing(stem := Path(root) / patient / f"{patient}_{view}_half_sequence")
     ]
-    return readable(f"CAMUS half sequences in {root}", stems, lambda stem: stem.name, _read_sequence)
+    return readable("CAMUS sequence", stems, lambda stem: stem.name, _read_sequence)
 
 
 def _wanted(root: Path, patients: Iterable[str] | None) -> list[str]:

@@ -32,7 +32,7 @@ def read_cetus(root: Path, patients: Iterable[str] | None = None) -> Iterator[Sa
     if absent := sorted(wanted - {_patient(stem) for stem in volumes}):
         raise DataError(f"{root} lacks {len(absent)} of the patients asked for: {', '.join(absent[:5])}")
     stems = [stem for stem in volumes if _patient(stem) in wanted]
-    return readable(f"CETUS in {root}", stems, lambda stem: stem.name, lambda stem: _read_volume(stem, volumes[stem]))
+    return readable("CETUS", stems, lambda stem: stem.name, lambda stem: _read_volume(stem, volumes[stem]))
 
 
 def long_axis(lv: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> int:

@@ -41,7 +41,7 @@ def read_echonet(root: Path, patients: Iterable[str] | None = None, split: str |
         wanted = [name for name in wanted if name in asked]
     tracings = _tracings(root / "VolumeTracings.csv")
     return readable(
-        f"EchoNet-Dynamic in {root}", wanted, str,
+        "EchoNet-Dynamic", wanted, str,
         lambda name: _read_video(root / "Videos" / f"{name}.avi", tracings.get(name, {})),
     )  # fmt: skip
 

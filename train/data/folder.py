@@ -35,7 +35,7 @@ def read_folder(root: Path, patients: Iterable[str] | None = None) -> Iterator[S
         if absent:
             raise DataError(f"{table} lacks the columns {', '.join(sorted(absent))}")
         kept = [row for row in rows if wanted is None or row["patient"] in wanted]
-    yield from readable(str(table), kept, lambda row: row["image"], lambda row: [_read_row(table.parent, row)])
+    yield from readable("folder", kept, lambda row: row["image"], lambda row: [_read_row(table.parent, row)])
 
 
 def _read_row(folder: Path, row: dict[str, str]) -> Sample:

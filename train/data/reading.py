@@ -68,6 +68,6 @@ def readable(
         count += len(found)
         yield from found
     if skipped:
-        log.warning("skipped %d corrupt or incomplete files of %s, read %d frames", skipped, what, count)
+        log.warning("skipped %d corrupt or incomplete %s frames of %d", skipped, what, count + skipped)
     if not count:
-        raise DataError(f"{what} holds no readable frame of what was asked for ({skipped} skipped)")
+        raise DataError(f"no readable {what} frame of what was asked for ({skipped} skipped)")

@@ -62,7 +62,7 @@ def read_quality(root: Path, patients: Iterable[str] | None = None) -> Iterator[
         records = [_export_record(path) for path in sorted(root.rglob(f"*{ANNOTATION_SUFFIX}"))]
     wanted = set(patients) if patients is not None else None
     kept = [r for r in records if wanted is None or r[1] in wanted]
-    return readable(f"regional quality in {root}", kept, lambda r: str(r[0].relative_to(root)), _read)
+    return readable("regional quality", kept, lambda r: str(r[0].relative_to(root)), _read)
 
 
 def score_of(value: Any) -> float:

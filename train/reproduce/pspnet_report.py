@@ -19,7 +19,7 @@ def write_report(path: Path, scale: str, settings: dict[str, Any], results: list
     """Write the section of Markdown file `path` and, into `figures` beside it, bars and convergence curves."""
     by_name = {result["name"]: result for result in results}
     figures = path.parent / "figures"
-    done = {r.name: (r, by_name[r.name]) for r in ROWS if r.paper and "not_run" not in by_name[r.name]}
+    done = {r.name: (r, by_name[r.name]) for r in ROWS if "not_run" not in by_name.get(r.name, {"not_run": ""})}
     kind = " and ".join(settings["data"])
     bars = {
         "Dice": {name: (row.paper[0], result["dice"]) for name, (row, result) in done.items() if row.paper},
@@ -30,7 +30,7 @@ def write_report(path: Path, scale: str, settings: dict[str, Any], results: list
         figure: {
             f"{name}, {result['epochs']} epochs": (column(result, "loss"), column(result, "miou"))
             for name in names
-            if "not_run" not in (result := by_name[name])
+            if "not_run" not in (result := by_name.get(name, {"not_run": ""}))
         }
         for figure, names in FIGURES.items()
     }
@@ -50,7 +50,7 @@ def section(scale: str, settings: dict[str, Any], by_name: dict[str, dict[str, A
     classes = "LV or not" if settings["classes"] == 2 else "four classes (Dice and HD are the LV's)"
     pretraining = used["pretrain_data"].partition(":")[0]
     rows = []
-    for row in ROWS:
+    for row in (row for row in ROWS if row.name in by_name):
         result, paper = by_name[row.name], row.paper
         assert paper is not None
         common = [str(settings["seed"]), kind, result["machine"]]

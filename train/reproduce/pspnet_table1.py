@@ -20,7 +20,7 @@ from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
 from train.data.sample import Sample
 from train.data.split import draw_patients, split_samples
-from train.metrics import dice, distances_summary, iou, surface_distances
+from train.metrics import dice, distances_summary, iou, mean_known, surface_distances
 from train.nets import SEGMENTATION_NETS
 from train.nets.pspnet_mk import upsample
 from train.recipes import RECIPES, Recipe
@@ -60,8 +60,7 @@ def measure(net: torch.nn.Module, samples: Sequence[Sample], size: int, classes:
         })  # fmt: skip
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     missed = int(np.isnan(columns["hd_px"]).sum())
-    means = {k: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan") for k, v in columns.items()}
-    return {**means, "missed": missed}
+    return {**{key: mean_known(values) for key, values in columns.items()}, "missed": missed}
 
 
 def load_net(path: Path) -> torch.nn.Module:
@@ -114,11 +113,11 @@ class Table:
             stored: dict[str, Any] = json.loads(path.read_text())
             if stored["settings"] != self.settings:
                 raise DataError(f"{path} was made with other settings; choose another --out or remove {self.folder}")
-            if "not_run" not in stored or (row.init == "Q" and row.net not in self.weights):
+            if "not_run" not in stored or self._missing(row):
                 return stored
         done: dict[str, Any] = {"name": row.name, "settings": self.settings, "machine": machine()}
-        if row.init == "Q" and row.net not in self.weights:
-            done["not_run"] = "no ImageNet weights here"
+        if reason := self._missing(row):
+            done["not_run"] = reason
         else:
             started = time.monotonic()
             folder = self.folder / row.name
@@ -133,7 +132,14 @@ class Table:
                 **measure(load_net(last), self.validation, self.scale.size, self.classes),
             }  # fmt: skip
         write_json(path, done)
-        return done
+        row_done: dict[str, Any] = json.loads(path.read_text())
+        return row_done
+
+    def _missing(self, row: Row) -> str:
+        """Why a row cannot be run, or ""."""
+        if row.init != "Q" or row.net in self.weights:
+            return ""
+        return "no published weights fit U-Net's own encoder" if row.net == "unet" else "no ImageNet weights here"
 
     def _start(self, row: Row) -> tuple[str, Path | None]:
         """(kind, file) to start a row from; pre-trains its network first where that is asked and not done yet."""
@@ -146,10 +152,10 @@ class Table:
         train_segmentation(row.net, *self.pretraining, recipe, self.scale.size, self.classes, folder)
         return "T", folder / "last.safetensors"
 
-    def run(self) -> list[dict[str, Any]]:
-        """All rows in the table's order, then the time an image takes, measured in turns."""
+    def run(self, rows: Sequence[Row] = (*ROWS, *FIGURE_ROWS)) -> list[dict[str, Any]]:
+        """The rows in the table's order, then the time an image takes, measured in turns."""
         results = []
-        for row in (*ROWS, *FIGURE_ROWS):
+        for row in rows:
             result = self.run_row(row)
             results.append(result)
             said = result.get("not_run") or f"Dice {result['dice']:.3f}  mIoU {result['miou']:.3f}"
