@@ -35,6 +35,7 @@ CLASSES = ("background", "LV", "myocardium", "LA")
 SHORT_NAMES = ("lv", "myo", "la")
 CACHE_PX = 473
 AUXILIARY_WEIGHT = 0.4
+STATISTICS_FRAMES = 16
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
@@ -140,14 +141,15 @@ def train_segmentation(
         net = SEGMENTATION_NETS[net_name](classes, size)
     except ValueError as error:
         raise DataError(str(error)) from error
-    initialise(net, *init)
+    data = SegmentationData(training, size, recipe.fit.seed, recipe.augment, classes)
+    initialise(net, *init, torch.stack([data[k][0] for k in range(min(len(data), STATISTICS_FRAMES))]))
     pairs = [crop_to_sector(s, size, classes) for s in validation]
     all_facts = {
         "net": net_name, "size": size, "classes": list(CLASSES[:classes]), "init": init[0], "training_frames": len(training),
         "validation_patients": sorted({s.patient for s in validation}), **(facts or {}),
     }  # fmt: skip
     return fit(
-        net, SegmentationData(training, size, recipe.fit.seed, recipe.augment, classes), segmentation_loss(recipe.loss),
+        net, data, segmentation_loss(recipe.loss),
         lambda model: accuracy(model, pairs, classes), recipe.fit, folder, "mean", all_facts,
     )  # fmt: skip
 

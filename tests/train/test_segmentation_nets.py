@@ -12,7 +12,8 @@ from train.checkpoint import save_checkpoint
 from train.initialise import initialise
 from train.losses import SEGMENTATION_LOSSES
 from train.nets import SEGMENTATION_NETS
-from train.nets.imagenet import TORCHVISION_MEAN, TORCHVISION_STD, load_torchvision
+from train.nets.imagenet import TORCHVISION_MEAN, TORCHVISION_STD, load_torchvision, unfold_norms
+from train.nets.mobilenet_v2 import Trunk
 from train.nets.pspnet_mk import upsample
 from train.nets.resnet import ResNet
 from train.segmentation import segmentation_loss
@@ -100,6 +101,22 @@ def test_torchvision_weights_give_the_same_stem_on_grey(tmp_path: Path) -> None:
         expected, found = colour.stem((image - mean) / std), grey.stem(image * 2 - 1)
     torch.testing.assert_close(found[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2], rtol=1e-4, atol=1e-4)
     assert torch.equal(grey.stages[3][2].layers[0][0].weight, colour.stages[3][2].layers[0][0].weight)
+
+
+def test_unfolded_norms_compute_the_same_in_training_and_evaluation() -> None:
+    torch.manual_seed(0)
+    trunk = Trunk()
+    for norm in (m for m in trunk.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        norm.bias.data.normal_()
+        norm.running_var.fill_(1 - norm.eps)
+    images = torch.randn(4, 1, 64, 64)
+    with torch.no_grad():
+        folded = trunk.eval()(images)
+        unfold_norms(trunk, trunk, images)
+        evaluated, trained = trunk.eval()(images), trunk.train()(images)
+    for expected, *found in zip(folded, evaluated, trained):
+        for values in found:
+            torch.testing.assert_close(values, expected, rtol=1e-3, atol=1e-3)
 
 
 def test_imagenet_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:

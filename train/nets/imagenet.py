@@ -52,6 +52,34 @@ def load_imagenet(trunk: Trunk, path: Path) -> int:
     return len(convolutions)
 
 
+def unfold_norms(net: nn.Module, trunk: nn.Module, images: torch.Tensor) -> None:
+    """Give the batch norms of `trunk` the statistics of `images` (N x 1 x H x W), without changing what they compute.
+
+    A folded file leaves them as identity, which holds in evaluation only: in training mode they would divide every channel by
+    its spread and so undo the weights' scale. With weight sqrt(variance) and bias + mean they compute the same in both.
+    """
+    seen: dict[nn.BatchNorm2d, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def note(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        seen[norm] = (inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), correction=0))
+
+    hooks = [m.register_forward_pre_hook(note) for m in trunk.modules() if isinstance(m, nn.BatchNorm2d)]
+    training = net.training
+    with torch.inference_mode():
+        net.eval()(images)
+    net.train(training)
+    for hook in hooks:
+        hook.remove()
+    with torch.no_grad():
+        for norm, (mean, variance) in seen.items():
+            slope = norm.weight / (norm.running_var + norm.eps).sqrt()
+            norm.bias += slope * (mean - norm.running_mean)
+            norm.weight.copy_(slope * (variance + norm.eps).sqrt())
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+
+
 def load_torchvision(encoder: nn.Module, path: Path) -> int:
     """Copy torchvision's (or timm's) VGG16-BN, ResNet34 or ResNet50 into `encoder`; return the number of convolutions.
 
