@@ -27,8 +27,8 @@ SCORE_SMOOTHING = 0.25
 class Analysis:
     """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
 
-    scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `reason` why regions are
-    not measurable ("" where they are).
+    scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions` those
+    of the beats so far in percent, `reason` why regions are not measurable ("" where they are).
     """
 
     frame: Captured
@@ -39,6 +39,7 @@ class Analysis:
     scores: NDArray[np.float32]
     ventricle: Ventricle
     event: Event | None
+    ejection_fractions: tuple[float, ...]
 
 
 class Analyser:
@@ -50,6 +51,7 @@ class Analyser:
     ) -> None:  # fmt: skip
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
+        self.ejection_fractions: tuple[float, ...] = ()
         self.spacing_mm = spacing_mm
         scale = sector.box.side / REGION_PX
         self._grid_mm = (spacing_mm[0] * scale, spacing_mm[1] * scale) if spacing_mm else None
@@ -79,7 +81,9 @@ class Analyser:
                 ventricle.area_px * self._grid_px, ventricle.area_cm2, ventricle.length_mm, ventricle.volume_ml
             )
             event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
-        return Analysis(frame, box, mask, regions, reason, scores, ventricle, event)
+            if event is not None:
+                self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
+        return Analysis(frame, box, mask, regions, reason, scores, ventricle, event, self.ejection_fractions)
 
     def _smoothed(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._scores is None:
@@ -87,7 +91,3 @@ class Analyser:
         else:
             self._scores = self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores)
         return self._scores
-
-    def ejection_fractions(self) -> list[float]:
-        """EF in percent of each detected ED-ES pair whose volumes are known."""
-        return ejection_fractions(self.beats.events)

@@ -103,7 +103,7 @@ class _Output:
                     engine.backend.name, engine.manifest.precision, self._capture.mailbox.dropped,
                 )  # fmt: skip
                 with self._clock.time("overlay"):
-                    picture = self._overlay.draw(analysis, head, self._analyser.ejection_fractions())
+                    picture = self._overlay.draw(analysis, head)
                 self._clock.add("capture to drawn", time.monotonic_ns() - analysis.frame.captured_ns)
                 with self._clock.time("write"):
                     for sink in self._sinks:
@@ -172,7 +172,7 @@ def run_loop(
             {"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml}
             for e in analyser.beats.events
         ],
-        ejection_fraction_percent=analyser.ejection_fractions(),
+        ejection_fraction_percent=list(analyser.ejection_fractions),
         sector={
             "x": sector.box.x, "y": sector.box.y, "side": sector.box.side,
             "is_fan": sector.fan is not None,

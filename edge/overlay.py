@@ -67,7 +67,7 @@ class Overlay:
         self._names = region_names(view)
         self._draw_static()
 
-    def draw(self, analysis: Analysis, head: HeadUp, ejection_fractions: list[float]) -> Canvas:
+    def draw(self, analysis: Analysis, head: HeadUp) -> Canvas:
         """One analysed frame as a 720x1280x3 uint8 RGB picture."""
         canvas = self._canvas
         image = np.asarray(analysis.frame.image, np.uint8)
@@ -78,7 +78,7 @@ class Overlay:
             canvas[y : y + self._size[1], x : x + self._size[0]] = shown
         self._draw_regions(analysis)
         self._draw_head(head)
-        self._draw_chart(analysis, ejection_fractions)
+        self._draw_chart(analysis)
         return canvas
 
     def _draw_static(self) -> None:
@@ -126,7 +126,7 @@ class Overlay:
         )  # fmt: skip
         _text(self._canvas, "EchoEdge", (WIDTH - 110, 26), CONTOUR, 0.6)
 
-    def _draw_chart(self, analysis: Analysis, fractions: list[float]) -> None:
+    def _draw_chart(self, analysis: Analysis) -> None:
         """LV area over the last seconds with ED and ES marks, and the measurements as text."""
         ventricle = analysis.ventricle
         calibrated = ventricle.area_cm2 is not None
@@ -163,10 +163,10 @@ class Overlay:
                 cv2.circle(chart, (x, y), 5, (255, 200, 90), -1, cv2.LINE_AA)
                 above = event.kind == "ED"
                 _text(chart, event.kind, (x - 10, y - 9 if above else y + 19), (255, 200, 90))
-        self._draw_measurements(chart, analysis, fractions, right + 24)
+        self._draw_measurements(chart, analysis, right + 24)
 
-    def _draw_measurements(self, chart: Canvas, analysis: Analysis, fractions: list[float], x: int) -> None:
-        ventricle = analysis.ventricle
+    def _draw_measurements(self, chart: Canvas, analysis: Analysis, x: int) -> None:
+        ventricle, fractions = analysis.ventricle, analysis.ejection_fractions
         rows = [
             ("LV area", ventricle.area_cm2, "cm2"),
             ("LV length", ventricle.length_mm, "mm"),

@@ -25,19 +25,19 @@ def analysis(
     assert isinstance(regions, Regions)
     return Analysis(
         Captured(number, frame, 0, number / 30), Box(0, 0, min(shape[:2])), mask, None if reason else regions, reason,
-        np.linspace(1, 5, 8, dtype=np.float32), measure_ventricle(mask, regions, (0.5, 0.5)), event,
+        np.linspace(1, 5, 8, dtype=np.float32), measure_ventricle(mask, regions, (0.5, 0.5)), event, (55.0,),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", [(400, 400), (240, 320, 3), (720, 1280, 3), (1080, 1920, 3), (600, 300)])
 def test_any_frame_shape_is_drawn_at_1280x720(shape: tuple[int, ...]) -> None:
-    picture = Overlay(shape[:2], 30).draw(analysis(shape), HEAD, [55.0])
+    picture = Overlay(shape[:2], 30).draw(analysis(shape), HEAD)
     assert picture.shape == (HEIGHT, WIDTH, 3)
     assert picture.dtype == np.uint8
 
 
 def test_the_left_panel_is_the_frame_and_the_right_one_is_marked() -> None:
-    picture = Overlay((400, 400), 30).draw(analysis(), HEAD, [])
+    picture = Overlay((400, 400), 30).draw(analysis(), HEAD)
     left, right = picture[40:500, :640].astype(int), picture[40:500, 640:].astype(int)
     assert not (np.ptp(left, axis=2) > 30).any()
     assert (np.abs(right - CONTOUR).max(2) < 12).sum() > 200
@@ -45,7 +45,7 @@ def test_the_left_panel_is_the_frame_and_the_right_one_is_marked() -> None:
 
 
 def test_what_is_not_measurable_has_its_reason_and_no_regions() -> None:
-    drawn = Overlay((400, 400), 30).draw(analysis(reason="the apex is not visible"), HEAD, [])[40:500, 640:]
+    drawn = Overlay((400, 400), 30).draw(analysis(reason="the apex is not visible"), HEAD)[40:500, 640:]
     coloured = np.ptp(drawn.astype(int), axis=2) > 30
     assert 200 < coloured.sum() < 5000
 
@@ -54,7 +54,7 @@ def test_marks_appear_where_the_beat_was() -> None:
     overlay = Overlay((400, 400), 30, frames=20)
     for number in range(20):
         event = Event("ED", 10, 1.0, None) if number == 15 else None
-        picture = overlay.draw(analysis(number=number, event=event), HEAD, []).copy()
+        picture = overlay.draw(analysis(number=number, event=event), HEAD).copy()
     chart = picture[HEIGHT - 168 :]
     marked = np.abs(chart.astype(int) - (255, 200, 90)).max(2) < 10
     columns = np.flatnonzero(marked.any(0))
