@@ -35,9 +35,9 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), 
 class FitConfig:
     """What a run needs besides network and data.
 
-    `batch` is what one optimiser step sees, over all processes and `accumulate` parts. `optimizer` is "adamw" or "sgd" with
-    momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing, `patience` is the number of epochs without a
-    better score after which a run ends (0: never).
+    `batch` is what one optimiser step sees, over all processes and `accumulate` parts; batch norm sees a part. `optimizer` is
+    "adamw" or "sgd" with momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing, `patience` is the number
+    of epochs without a better score after which a run ends (0: never).
     """
 
     epochs: int

@@ -12,7 +12,8 @@ import pytest
 
 from edge.errors import DataError
 from edge.regions import REGIONS
-from tests.train.small import CAMUS_MHD, apical_mask, image_of, needs_mhd, write_camus, write_itk
+from tests.phantom import apical_frame, apical_mask
+from tests.train.small import SIZE_PX, write_camus, write_itk
 from train.data import READERS, open_data
 from train.data.camus import CamusInfo, read_ef, read_info
 from train.data.cetus import long_axis
@@ -21,42 +22,11 @@ from train.data.folder import COLUMNS
 from train.data.regional_quality import QualitySample, read_quality, region_index, score_of
 
 
-@pytest.mark.parametrize("suffix", [".nii.gz", ".mhd"])
-def test_camus_pairs_of_both_releases(tmp_path: Path, suffix: str) -> None:
-    write_camus(tmp_path, 2, suffix)
-    found = list(open_data(f"camus:{tmp_path}"))
-    assert [(s.patient, s.view, s.phase) for s in found] == [
-        (f"patient000{n}", "A4C", phase) for n in (1, 2) for phase in ("ED", "ES")
-    ]
-    assert found[0].image.shape == (120, 100)
-    assert found[0].spacing_mm == (0.5, 0.5)
-    assert (found[0].mask == apical_mask(lv_scale=0.92)).all()
-
-
 def test_camus_half_sequence_marks_ed_and_es(tmp_path: Path) -> None:
     write_camus(tmp_path, 1)
     found = list(open_data(f"camus-sequence:{tmp_path}"))
     assert [s.phase for s in found] == ["ED", "", "ES"]
     assert found[1].source == "camus/patient0001_4CH_half_sequence#1"
-
-
-def test_corrupt_files_are_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    write_camus(tmp_path, 2)
-    (tmp_path / "patient0001" / "patient0001_4CH_ED.nii.gz").write_bytes(b"no image")
-    (tmp_path / "patient0002" / "patient0002_4CH_ES_gt.nii.gz").unlink()
-    with caplog.at_level(logging.WARNING):
-        assert len(list(open_data(f"camus:{tmp_path}"))) == 2
-    assert "patient0001_4CH_ED" in caplog.text
-    assert "patient0002_4CH_ES: its _gt file is missing" in caplog.text
-    assert "skipped 2 corrupt" in caplog.text
-
-
-def test_camus_refuses_unknown_patients_and_empty_folders(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no patientNNNN"):
-        list(open_data(f"camus:{tmp_path}"))
-    write_camus(tmp_path, 1)
-    with pytest.raises(DataError, match="patient0009"):
-        list(open_data(f"camus:{tmp_path}", ["patient0009"]))
 
 
 def test_info_of_the_nifti_release(tmp_path: Path) -> None:
@@ -74,11 +44,11 @@ def test_info_says_what_is_wrong(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.data
-@needs_mhd
-def test_the_real_metaimage_release() -> None:
-    info = read_info(CAMUS_MHD / "patient0001" / "Info_4CH.cfg")
+def test_the_real_metaimage_release(shared_data: Path) -> None:
+    root = shared_data / "camus_mhd"
+    info = read_info(root / "patient0001" / "Info_4CH.cfg")
     assert info == CamusInfo(1, 20, 20, "Good", 63.2, 94.0, 34.6)
-    found = list(open_data(f"camus:{CAMUS_MHD}", ["patient0001"]))
+    found = list(open_data(f"camus:{root}", ["patient0001"]))
     assert [(s.view, s.phase) for s in found] == [("A4C", "ED"), ("A4C", "ES"), ("A2C", "ED"), ("A2C", "ES")]
     assert found[2].spacing_mm == (0.154, 0.154)
     assert found[2].image.shape == (778, 1098)
@@ -188,11 +158,11 @@ def write_quality_export(root: Path) -> None:
 
 @pytest.mark.parametrize("write", [write_quality_csv, write_quality_json, write_quality_export])
 def test_regional_quality_layouts(tmp_path: Path, write, caplog: pytest.LogCaptureFixture) -> None:
-    cv2.imwrite(str(tmp_path / "a.png"), image_of(apical_mask(), 0))
+    cv2.imwrite(str(tmp_path / "a.png"), apical_frame(size=SIZE_PX))
     write(tmp_path)
     with caplog.at_level(logging.WARNING):
         found: list[QualitySample] = list(read_quality(tmp_path))
-    assert [(s.patient, s.view, s.image.shape) for s in found] == [("p1", "A2C", (120, 100))]
+    assert [(s.patient, s.view, s.image.shape) for s in found] == [("p1", "A2C", (120, 120))]
     np.testing.assert_array_equal(found[0].scores, np.array(EXPECTED, np.float32))
     assert "skipped 1 corrupt" in caplog.text
 
@@ -207,7 +177,7 @@ def test_regional_quality_names() -> None:
 
 def test_a_folder_skips_bad_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in ("i.png", "m.png"):
-        cv2.imwrite(str(tmp_path / name), apical_mask())
+        cv2.imwrite(str(tmp_path / name), apical_mask(size=SIZE_PX))
     rows = [["i.png", "m.png", "1", "1", "A4C", "ED", "p1"], ["i.png", "no.png", "1", "1", "A4C", "ED", "p2"]]
     text = "\n".join(",".join(row) for row in [list(COLUMNS), *rows])
     (tmp_path / "frames.csv").write_text(text)
