@@ -42,7 +42,8 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --extra openvino --extra dicom pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --extra openvino --extra dicom --extra compile --extra dev \
-		pyproject.toml requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+		pyproject.toml requirements/dev.in -c requirements/run.txt --override requirements/override.txt --no-emit-package torch \
+		-o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

@@ -14,8 +14,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
-    "train segmentation": ("train.segmentation", "train", "train PSPNet-MK"),
+    "train segmentation": ("train.segmentation", "train", "train PSPNet-MK or another of the table's networks"),
     "train quality": ("train.quality", "train", "train the regional quality net"),
+    "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
     "quantize": ("compile.quantize", "compile", "FP32 ONNX to INT8 (Q/DQ) for CPUs"),
 }

@@ -1,19 +1,23 @@
-"""The training loop: any network, loss and data set; moving average, cosine schedule, checkpoint every epoch, resume."""
+"""The training loop: any network, loss and data set, on one process or several; checkpoint every epoch, resume."""
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from edge.errors import DataError, ModelError
+from train.board import open_board
 from train.checkpoint import (
     load_checkpoint,
     pack_optimizer,
@@ -24,11 +28,17 @@ from train.checkpoint import (
 
 Loss = Callable[[nn.Module, list[torch.Tensor]], torch.Tensor]
 Validate = Callable[[nn.Module], dict[str, float]]
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What a run needs besides network and data; `optimizer` is "adamw" or "sgd" (the PSPNet-MK paper's recipe)."""
+    """What a run needs besides network and data.
+
+    `batch` is what one optimiser step sees, over all processes and `accumulate` parts; batch norm sees a part. `optimizer` is
+    "adamw" or "sgd" with momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing, `patience` is the number
+    of epochs without a better score after which a run ends (0: never).
+    """
 
     epochs: int
     batch: int = 8
@@ -42,6 +52,8 @@ class FitConfig:
     seed: int = 0
     workers: int = 1
     mixed_precision: bool = True
+    accumulate: int = 1
+    patience: int = 0
 
 
 def learning_rate(step: int, steps: int, config: FitConfig) -> float:
@@ -68,6 +80,30 @@ def autocast_dtype(device: torch.device, enabled: bool) -> torch.dtype | None:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else None
 
 
+def batches_of(count: int, epoch: int, config: FitConfig, rank: int = 0, world: int = 1) -> list[list[int]]:
+    """Sample indices of each part that process `rank` of `world` computes in an epoch, shuffled by (seed, epoch).
+
+    The processes' parts of one step are together the batch that a single process would see; a last, short batch is dropped.
+    Raises DataError when the batch cannot be cut evenly, or is larger than the data.
+    """
+    part, left = divmod(config.batch, config.accumulate * world)
+    if left or not part:
+        raise DataError(f"a batch of {config.batch} cannot be cut into {config.accumulate} parts on {world} processes")
+    if count < config.batch:
+        raise DataError(f"{count} training frames are fewer than one batch of {config.batch}")
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)).tolist()
+    starts = range(0, count // config.batch * config.batch, part)
+    return [order[start : start + part] for place, start in enumerate(starts) if place % world == rank]
+
+
+def is_over(history: list[dict[str, float]], score: str, config: FitConfig) -> bool:
+    """Whether all epochs are done, or the last `patience` of them brought no better score."""
+    if len(history) >= config.epochs:
+        return True
+    scores = [row[score] for row in history]
+    return 0 < config.patience < len(scores) and max(scores[-config.patience :]) <= max(scores[: -config.patience])
+
+
 def fit(
     net: nn.Module,
     data: Dataset[Any],
@@ -81,70 +117,109 @@ def fit(
     """Train `net` and return the path of the best checkpoint by validation `score` (higher is better).
 
     `data` has `set_epoch(epoch)` and yields tuples of tensors, deterministic by (seed, epoch, index). Each epoch ends
-    with `folder`/last.safetensors; a second call with the same folder resumes behind it on the same curve.
+    with `folder`/last.safetensors; a second call with the same folder resumes behind it on the same curve. Under
+    `torchrun --nproc-per-node N` each process computes its share of every batch and gradients are averaged. Raises
+    ModelError when the folder holds a run of another configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    net.to(device, memory_format=torch.channels_last)
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    fabric = Fabric(
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        devices=local, num_nodes=world // local, strategy="ddp" if world > 1 else "auto",
+    )  # fmt: skip
+    fabric.launch()
+    if world > 1 and fabric.device.type == "cuda":  # on CPUs torch has none: each process normalises by its own part
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    net.to(fabric.device, memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         net, avg_fn=lambda old, new, count: moving_average(old, new, count, config.ema_decay), use_buffers=True
     )
     parameters = [p for p in net.parameters() if p.requires_grad]
-    optimizer: torch.optim.Optimizer
-    if config.optimizer == "sgd":
-        optimizer = torch.optim.SGD(parameters, config.lr, momentum=0.9, weight_decay=config.weight_decay)
-    else:
-        optimizer = torch.optim.AdamW(parameters, config.lr, weight_decay=config.weight_decay)
-    history: list[dict[str, float]] = []
+    optimizer = make_optimizer(parameters, config)
     last, best = folder / "last.safetensors", folder / "best.safetensors"
-    if last.exists():
-        tensors, saved = load_checkpoint(last)
-        net.load_state_dict(weights_of(tensors, "net."))
-        average.module.load_state_dict(weights_of(tensors))
-        average.n_averaged.fill_(saved["steps"])
-        unpack_optimizer(optimizer, tensors)
-        history = saved["history"]
-    dtype = autocast_dtype(device, config.mixed_precision)
-    steps_per_epoch = len(data) // config.batch  # type: ignore[arg-type]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
-        for epoch in range(len(history), config.epochs):
+    history = restore(last, net, average, optimizer, config) if last.exists() else []
+    model, stepper = fabric.setup(net, optimizer)
+    dtype = autocast_dtype(fabric.device, config.mixed_precision)
+    steps = len(data) // config.batch  # type: ignore[arg-type]
+    leads = fabric.is_global_zero
+    with Progress(*COLUMNS, disable=not leads) as progress, open_board(folder, len(history), leads) as board:
+        while not is_over(history, score, config):
+            epoch = len(history)
             data.set_epoch(epoch)  # type: ignore[attr-defined]
-            order = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
-            batches = DataLoader(
-                data, config.batch, shuffle=True, drop_last=True, generator=order,
-                num_workers=config.workers, persistent_workers=False,
-            )  # fmt: skip
-            task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}", total=steps_per_epoch)
-            started, total = time.monotonic(), 0.0
-            net.train()
-            for index, batch in enumerate(batches):
-                step = epoch * steps_per_epoch + index
+            torch.manual_seed(
+                (config.seed * 1_000_003 + epoch) * world + fabric.global_rank
+            )  # dropout, the same on resume
+            parts = batches_of(len(data), epoch, config, fabric.global_rank, world)  # type: ignore[arg-type]
+            task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}", total=steps)
+            started, total = time.monotonic(), torch.zeros((), device=fabric.device)
+            model.train()
+            for index, batch in enumerate(DataLoader(data, batch_sampler=parts, num_workers=config.workers)):
+                step, part = divmod(index, config.accumulate)
+                is_last = part == config.accumulate - 1
+                with (
+                    fabric.no_backward_sync(model, enabled=not is_last),
+                    torch.autocast(fabric.device.type, dtype or torch.bfloat16, enabled=dtype is not None),
+                ):
+                    value = loss(model, [tensor.to(fabric.device) for tensor in batch]) / config.accumulate
+                    fabric.backward(value)
+                total += value.detach()
+                if not is_last:
+                    continue
                 for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(step, config.epochs * steps_per_epoch, config)
-                with torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-                    value = loss(net, [part.to(device) for part in batch])
-                optimizer.zero_grad(set_to_none=True)
-                value.backward()
-                nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-                optimizer.step()
+                    group["lr"] = learning_rate(epoch * steps + step, config.epochs * steps, config)
+                if config.clip_norm:
+                    nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+                stepper.step()
+                stepper.zero_grad(set_to_none=True)
                 average.update_parameters(net)
-                total += value.item()
                 progress.advance(task)
+            mean_loss = fabric.all_reduce(total, reduce_op="mean").item() / steps
             average.module.eval()
-            row = {
-                "epoch": epoch + 1,
-                "loss": total / max(1, steps_per_epoch),
-                "seconds": time.monotonic() - started,
-                **validate(average.module),
-            }
+            row = {"epoch": epoch + 1, "loss": mean_loss, "seconds": time.monotonic() - started}
+            row |= fabric.broadcast(validate(average.module) if leads else {})
             history.append(row)
             progress.remove_task(task)
-            progress.console.print("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
-            tensors = {f"ema.{n}": t for n, t in average.module.state_dict().items()}
-            all_facts = {**facts, "config": asdict(config), "history": history, "steps": int(average.n_averaged)}
-            if row[score] >= max(r[score] for r in history):
-                save_checkpoint(best, tensors, all_facts)
-            tensors |= {f"net.{n}": t for n, t in net.state_dict().items()}
-            save_checkpoint(last, tensors | pack_optimizer(optimizer), all_facts)
+            if leads:
+                progress.console.print("  ".join(f"{k} {v:.4g}" for k, v in row.items()))
+                for name, number in row.items():
+                    board.add_scalar(name, number, epoch + 1)
+                tensors = {f"ema.{n}": t for n, t in average.module.state_dict().items()}
+                all_facts = {**facts, "config": asdict(config), "history": history, "steps": int(average.n_averaged)}
+                if row[score] >= max(r[score] for r in history):
+                    save_checkpoint(best, tensors, all_facts)
+                tensors |= {f"net.{n}": t for n, t in net.state_dict().items()}
+                save_checkpoint(last, tensors | pack_optimizer(optimizer), all_facts)
+            fabric.barrier()
     return best
+
+
+def make_optimizer(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.Optimizer:
+    """The optimiser that the configuration names. Raises DataError for another name."""
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, config.lr, momentum=0.9, weight_decay=config.weight_decay)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, config.lr, weight_decay=config.weight_decay)
+    raise DataError(f"'{config.optimizer}' is no optimiser; write adamw or sgd")
+
+
+def restore(
+    path: Path,
+    net: nn.Module,
+    average: torch.optim.swa_utils.AveragedModel,
+    optimizer: torch.optim.Optimizer,
+    config: FitConfig,
+) -> list[dict[str, float]]:
+    """Load a run's state in place and return its history. Raises ModelError when it was of another configuration."""
+    tensors, saved = load_checkpoint(path)
+    defaults = {field.name: field.default for field in fields(config)}
+    there, asked = {**defaults, **saved.get("config", {})}, asdict(config)
+    changed = [f"{k} {there[k]} there, {asked[k]} asked" for k in asked if k != "workers" and there[k] != asked[k]]
+    if changed:
+        raise ModelError(f"{path} is a run of another configuration ({'; '.join(changed)}); choose another folder")
+    net.load_state_dict(weights_of(tensors, "net."))
+    average.module.load_state_dict(weights_of(tensors))
+    average.n_averaged.fill_(saved["steps"])
+    unpack_optimizer(optimizer, tensors)
+    history: list[dict[str, float]] = saved["history"]
+    return history

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -24,3 +26,10 @@ def masked_mse(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     known = ~torch.isnan(labels)
     difference = torch.where(known, scores - labels.nan_to_num(), torch.zeros_like(scores))
     return (difference**2).sum() / known.sum().clamp(min=1)
+
+
+SEGMENTATION_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "cross-entropy": F.cross_entropy,
+    "dice-cross-entropy": dice_cross_entropy,
+}
+"""Name -> loss of (logits N x C x H x W float32, target N x H x W int64)."""

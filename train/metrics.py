@@ -46,6 +46,12 @@ def _border(area: Area) -> Area:
     return area & (inner == 0)
 
 
+def mean_known(values: NDArray[np.float64]) -> float:
+    """Mean without NaN; NaN where nothing else is there."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
 def bootstrap_interval(
     values: NDArray[np.floating], groups: NDArray[np.str_], draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:

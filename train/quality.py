@@ -16,7 +16,9 @@ from torch.utils.data import Dataset
 from edge.preprocess import resample
 from edge.sector import find_sector
 from train.data import open_data
+from train.data.camus import read_split
 from train.data.sample import Sample
+from train.data.split import split_samples
 from train.degrade import degrade_regions
 from train.fit import FitConfig, fit
 from train.losses import masked_mse
@@ -141,11 +143,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     torch.manual_seed(args.seed)
-    held_out = set(args.valid.read_text().split())
-    training, validation = [], []
-    for place in args.data:
-        for sample in open_data(place):
-            (validation if sample.patient in held_out else training).append(sample)
+    held_out = read_split(args.valid)
+    training, validation = split_samples((sample for place in args.data for sample in open_data(place)), held_out)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
     net = QualityNet()
     if args.imagenet:

@@ -1,40 +1,55 @@
-"""Train PSPNet-MK: `echoedge train segmentation`."""
+"""Train a segmentation network: `echoedge train segmentation`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from edge.errors import DataError
 from edge.preprocess import resample
 from edge.sector import find_sector
 from train.augment import AugmentSpec, augment
-from train.checkpoint import load_checkpoint, weights_of
-from train.data import open_data
-from train.data.sample import Sample
-from train.fit import FitConfig, fit
-from train.losses import dice_cross_entropy
-from train.nets.imagenet import load_imagenet
-from train.nets.pspnet_mk import PSPNetMK, upsample
+from train.data import READERS, open_data
+from train.data.camus import read_split
+from train.data.sample import LV, MYOCARDIUM, Sample
+from train.data.split import check_sides, draw_patients, split_samples
+from train.fit import fit
+from train.initialise import KINDS, initialise
+from train.losses import SEGMENTATION_LOSSES
+from train.metrics import dice, iou
+from train.nets import SEGMENTATION_NETS
+from train.nets.pspnet_mk import upsample
+from train.recipes import PAPER_EPOCHS, RECIPES, Recipe
 
 CLASSES = ("background", "LV", "myocardium", "LA")
+SHORT_NAMES = ("lv", "myo", "la")
 CACHE_PX = 473
 AUXILIARY_WEIGHT = 0.4
+STATISTICS_FRAMES = 16
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Sector crops of samples, augmented anew each epoch: image 1 x size x size float32 in [-1, 1], mask size x size int64."""
+    """Sector crops of samples, augmented anew each epoch: image 1 x size x size float32 in [-1, 1], mask size x size int64.
 
-    def __init__(self, samples: Sequence[Sample], size: int, seed: int, spec: AugmentSpec) -> None:
+    Without `spec` every epoch sees the same, only resized frames. With two classes the mask is LV or not.
+    """
+
+    def __init__(
+        self, samples: Iterable[Sample], size: int, seed: int, spec: AugmentSpec | None, classes: int = len(CLASSES)
+    ) -> None:
         self.size, self.seed, self.spec, self.epoch = size, seed, spec, 0
-        self.pairs = [crop_to_sector(sample, CACHE_PX) for sample in samples]
+        self.pairs = [crop_to_sector(sample, CACHE_PX if spec else size, classes) for sample in samples]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -43,18 +58,18 @@ class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        image, mask = augment(*self.pairs[index], self.size, rng, self.spec)
+        image, mask = self.pairs[index]
+        if self.spec:
+            rng = np.random.default_rng([self.seed, self.epoch, index])
+            image, mask = augment(image, mask, self.size, rng, self.spec)
         return normalised(image), torch.from_numpy(mask).long()
 
 
-def crop_to_sector(sample: Sample, size: int) -> tuple[np.ndarray, np.ndarray]:
+def crop_to_sector(sample: Sample, size: int, classes: int = len(CLASSES)) -> Pair:
     """The sample's image and mask as the runtime's preprocess would crop and resize them, uint8 size x size."""
     box = find_sector([sample.image]).box
-    return (
-        resample(sample.image, box, size, cv2.INTER_AREA),
-        resample(sample.mask, box, size, cv2.INTER_NEAREST),
-    )
+    mask = sample.mask if classes == len(CLASSES) else (sample.mask == LV).astype(np.uint8)
+    return resample(sample.image, box, size, cv2.INTER_AREA), resample(mask, box, size, cv2.INTER_NEAREST)
 
 
 def normalised(image: np.ndarray) -> torch.Tensor:
@@ -62,50 +77,126 @@ def normalised(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(image).float()[None] / 127.5 - 1
 
 
-def mean_dice(net: torch.nn.Module, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Mean Dice per foreground class at the network's own input size, without post-processing."""
-    rows = []
+def predict(net: torch.nn.Module, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Class map HxW uint8 of a square image at the network's own size, without post-processing."""
     device = next(net.parameters()).device
     with torch.inference_mode():
-        for image, mask in pairs:
-            logits = net(normalised(image)[None].to(device))
-            predicted = upsample(logits, mask.shape[0]).argmax(1)[0].cpu().numpy()
-            rows.append(
-                [
-                    2 * ((predicted == c) & (mask == c)).sum() / max(1, (predicted == c).sum() + (mask == c).sum())
-                    for c in (1, 2, 3)
-                ]
-            )
-    lv, myocardium, atrium = np.mean(rows, axis=0)
-    return {"lv": lv, "myo": myocardium, "la": atrium, "mean": float(np.mean(rows))}
+        logits = net(normalised(image)[None].to(device))
+        return upsample(logits, image.shape[0]).argmax(1)[0].to(torch.uint8).cpu().numpy()
 
 
-def segmentation_loss(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tensor:
-    """Dice + cross-entropy of the main head plus 0.4 times that of the deep-supervision head."""
-    image, mask = batch
-    logits, auxiliary = net(image.contiguous(memory_format=torch.channels_last))
-    size = mask.shape[-1]
-    with torch.autocast(image.device.type, enabled=False):
-        main = dice_cross_entropy(upsample(logits.float(), size), mask)
-        aux = dice_cross_entropy(upsample(auxiliary.float(), size), mask)
-    return main + AUXILIARY_WEIGHT * aux
+def accuracy(net: torch.nn.Module, pairs: Sequence[Pair], classes: int = len(CLASSES)) -> dict[str, float]:
+    """Mean over frames: Dice of each foreground class, "mean" of those, and "miou" over all classes (equation 4)."""
+    dices, ious = [], []
+    for image, mask in pairs:
+        predicted = predict(net, image)
+        dices.append([dice(predicted == c, mask == c) for c in range(1, classes)])
+        ious.append([iou(predicted == c, mask == c) for c in range(classes)])
+    return {
+        **dict(zip(SHORT_NAMES, np.mean(dices, axis=0).tolist())),
+        "mean": float(np.mean(dices)),
+        "miou": float(np.mean(ious)),
+    }
+
+
+def segmentation_loss(name: str) -> Callable[[torch.nn.Module, list[torch.Tensor]], torch.Tensor]:
+    """The named loss of the main head plus, where the network has deep supervision, 0.4 times that of the auxiliary head.
+
+    A network returns logits N x C x h x w, or in training mode (logits, auxiliary logits); both are upsampled to the mask.
+    """
+    criterion = SEGMENTATION_LOSSES[name]
+
+    def loss(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tensor:
+        image, mask = batch
+        output = net(image.contiguous(memory_format=torch.channels_last))
+        heads = output if isinstance(output, tuple) else (output,)
+        with torch.autocast(image.device.type, enabled=False):
+            values = [criterion(upsample(logits.float(), mask.shape[-1]), mask) for logits in heads]
+        return values[0] + AUXILIARY_WEIGHT * sum(values[1:], torch.zeros_like(values[0]))
+
+    return loss
+
+
+def train_segmentation(
+    net_name: str,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    recipe: Recipe,
+    size: int,
+    classes: int,
+    folder: Path,
+    init: tuple[str, Path | None] = ("random", None),
+    facts: dict[str, Any] | None = None,
+) -> Path:
+    """Train a network of SEGMENTATION_NETS into `folder`, resuming what is there; return the best checkpoint's path.
+
+    Raises DataError when a patient is on both sides, when four classes are asked of data with none but the LV, and for a size
+    that the network cannot take.
+    """
+    check_sides(training, validation)
+    if classes > 2 and not any((s.mask == MYOCARDIUM).any() for s in training):
+        raise DataError("the training data have no myocardium; train with --classes 2")
+    torch.manual_seed(recipe.fit.seed)
+    try:
+        net = SEGMENTATION_NETS[net_name](classes, size)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+    data = SegmentationData(training, size, recipe.fit.seed, recipe.augment, classes)
+    initialise(net, *init, torch.stack([data[k][0] for k in range(min(len(data), STATISTICS_FRAMES))]))
+    pairs = [crop_to_sector(s, size, classes) for s in validation]
+    all_facts = {
+        "net": net_name, "size": size, "classes": list(CLASSES[:classes]), "init": init[0], "training_frames": len(training),
+        "validation_patients": sorted({s.patient for s in validation}), **(facts or {}),
+    }  # fmt: skip
+    return fit(
+        net, data, segmentation_loss(recipe.loss),
+        lambda model: accuracy(model, pairs, classes), recipe.fit, folder, "mean", all_facts,
+    )  # fmt: skip
+
+
+def read_sides(
+    places: Sequence[str], valid: str | None, exclude: Path | None, seed: int
+) -> tuple[list[Sample], list[Sample]]:
+    """(training, validation) frames: `valid` is a file of patients, a data set of its own, or None for a seeded tenth."""
+    samples = [sample for place in places for sample in open_data(place)]
+    excluded = read_split(exclude) if exclude else []
+    if valid is None:
+        held_out = draw_patients({s.patient for s in samples} - set(excluded), seed)
+        return split_samples(samples, held_out, excluded)
+    if valid.partition(":")[0] not in READERS:
+        return split_samples(samples, read_split(Path(valid)), excluded)
+    training, validation = [s for s in samples if s.patient not in set(excluded)], list(open_data(valid))
+    check_sides(training, validation)
+    return training, validation
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge train segmentation",
-        description="Train PSPNet-MK (background, LV, myocardium, left atrium).",
-        epilog="example: echoedge train segmentation --data camus:/data/camus --valid split_valid.txt --out runs/seg",
+        description="Train a segmentation network: background and LV, or background, LV, myocardium and left atrium.",
+        epilog="example: echoedge train segmentation --data camus:/data/camus --valid split_valid.txt --net pspnet-mk "
+        "--recipe modern --init-kind Q --init-from mobilenet_v2.npz --out runs/seg. On several processes: "
+        "torchrun --nproc-per-node 2 -m train.segmentation with the same options.",
     )
     p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus:… or folder:…")
-    p.add_argument("--valid", type=Path, required=True, help="file of patient names kept for validation, one a line")
+    p.add_argument(
+        "--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth, seeded)"
+    )
     p.add_argument("--exclude", type=Path, help="file of further patient names never to train on")
+    p.add_argument("--net", choices=tuple(SEGMENTATION_NETS), default="pspnet-mk")
+    p.add_argument(
+        "--recipe", choices=tuple(RECIPES), default="paper", help="the PSPNet-MK paper's, or a present-day one"
+    )
+    p.add_argument("--init-kind", choices=tuple(KINDS), default="random", help="T: other echo; Q: ImageNet")
+    p.add_argument("--init-from", type=Path, help="checkpoint (T) or ImageNet weights (Q) to start from")
+    p.add_argument("--classes", type=int, choices=(2, 4), default=4, help="2 is LV or not, as in the paper")
     p.add_argument("--size", type=int, default=473, help="input size in px (default 473)")
-    p.add_argument("--epochs", type=int, default=30)
-    p.add_argument("--lr", type=float, default=FitConfig.lr)
-    p.add_argument("--optimizer", choices=("adamw", "sgd"), default="adamw")
-    p.add_argument("--imagenet", type=Path, help=".npz of MobileNetV2 ImageNet weights to start from")
-    p.add_argument("--init", type=Path, help="checkpoint to start from instead")
+    p.add_argument("--epochs", type=int, help="default: 30, and 50 for pspnet-r by the paper's recipe")
+    p.add_argument("--lr", type=float, help="default: the recipe's")
+    p.add_argument("--batch", type=int, help="frames an optimiser step (default 8)")
+    p.add_argument("--accumulate", type=int, help="parts that a batch is computed in, to save memory (default 1)")
+    p.add_argument("--patience", type=int, help="stop after so many epochs without a better Dice (default: never)")
+    p.add_argument("--workers", type=int, help="processes that prepare frames (default 1)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")
     return p
@@ -113,31 +204,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    torch.manual_seed(args.seed)
-    held_out = set(args.valid.read_text().split())
-    excluded = set(args.exclude.read_text().split()) if args.exclude else set()
-    training, validation = [], []
-    for place in args.data:
-        for sample in open_data(place):
-            if sample.patient in held_out:
-                validation.append(sample)
-            elif sample.patient not in excluded:
-                training.append(sample)
+    training, validation = read_sides(args.data, args.valid, args.exclude, args.seed)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
-    net = PSPNetMK(len(CLASSES), args.size)
-    if args.imagenet:
-        load_imagenet(net.trunk, args.imagenet)
-    if args.init:
-        net.load_state_dict(weights_of(load_checkpoint(args.init)[0]))
-    config = FitConfig(args.epochs, optimizer=args.optimizer, lr=args.lr, seed=args.seed)
-    pairs = [crop_to_sector(s, args.size) for s in validation]
-    facts: dict[str, Any] = {
-        "net": "pspnet-mk", "size": args.size, "classes": list(CLASSES), "data": args.data,
-        "training_frames": len(training), "validation_patients": sorted(held_out),
-    }  # fmt: skip
-    best = fit(
-        net, SegmentationData(training, args.size, args.seed, AugmentSpec()), segmentation_loss,
-        lambda model: mean_dice(model, pairs), config, args.out, "mean", facts,
+    recipe = RECIPES[args.recipe]
+    epochs = PAPER_EPOCHS.get(args.net, recipe.fit.epochs) if args.recipe == "paper" else recipe.fit.epochs
+    asked = {k: getattr(args, k) for k in ("epochs", "lr", "batch", "accumulate", "patience", "workers")}
+    config = replace(
+        recipe.fit, seed=args.seed, **{"epochs": epochs, **{k: v for k, v in asked.items() if v is not None}}
+    )
+    best = train_segmentation(
+        args.net, training, validation, replace(recipe, fit=config), args.size, args.classes, args.out,
+        (args.init_kind, args.init_from), {"data": args.data, "recipe": args.recipe},
     )  # fmt: skip
     print(best)
     return 0

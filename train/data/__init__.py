@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from edge.errors import DataError
-from train.data.camus import read_camus
+from train.data.camus import read_camus, read_camus_sequences
+from train.data.cetus import read_cetus
+from train.data.echonet import read_echonet
 from train.data.folder import read_folder
 from train.data.sample import Sample
 from train.data.synthetic import read_synthetic
 
 READERS: dict[str, Callable[[Path, Iterable[str] | None], Iterator[Sample]]] = {
     "camus": read_camus,
+    "camus-sequence": read_camus_sequences,
+    "cetus": read_cetus,
+    "echonet": read_echonet,
+    "echonet-train": partial(read_echonet, split="TRAIN"),
+    "echonet-val": partial(read_echonet, split="VAL"),
+    "echonet-test": partial(read_echonet, split="TEST"),
     "folder": read_folder,
     "synth": read_synthetic,
 }

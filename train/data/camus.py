@@ -1,21 +1,80 @@
-"""CAMUS (Leclerc et al. 2019): two apical views of 500 patients, ED and ES, as NIfTI or as the older MetaImage release."""
+"""CAMUS (Leclerc et al. 2019): two apical views of 500 patients, ED and ES, as NIfTI or as the older MetaImage release.
+
+Layout (the data set's own README): `patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}.nii.gz` with `…_gt.nii.gz` beside it,
+`patientNNNN_{2CH,4CH}_half_sequence.nii.gz` with `…_half_sequence_gt.nii.gz` (every frame from ED to ES), and
+`Info_{2CH,4CH}.cfg` with lines `KEY: VALUE`. The MetaImage release has `.mhd` for `.nii.gz`.
+"""
 
 from __future__ import annotations
 
-import logging
+import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.errors import DataError, MissingExtraError
+from edge.errors import DataError
+from train.data.reading import existing, read_itk, read_plane, readable
 from train.data.sample import Sample, isotropic
 
 VIEWS = {"4CH": "A4C", "2CH": "A2C"}
 PHASES = ("ED", "ES")
-SUFFIXES = (".nii.gz", ".mhd")
-log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CamusInfo:
+    """One view's `Info_*.cfg`: frames count from 1; volumes in ml and frame rate in Hz are None where not given.
+
+    `quality` is "Good", "Medium" or "Poor"; `ef_percent` belongs to the patient (from both views), not to this view.
+    """
+
+    ed_frame: int
+    es_frame: int
+    frame_count: int
+    quality: str
+    ef_percent: float
+    edv_ml: float | None = None
+    esv_ml: float | None = None
+    frame_rate_hz: float | None = None
+
+
+def read_info(path: Path) -> CamusInfo:
+    """Read `Info_2CH.cfg` or `Info_4CH.cfg` of either release. Raises DataError naming what is missing or no number."""
+    try:
+        lines = [line.split(":", 1) for line in Path(path).read_text().splitlines() if ":" in line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    fields = {key.strip(): value.strip() for key, value in lines}
+
+    def number(*keys: str) -> float | None:
+        return next((float(fields[key]) for key in keys if fields.get(key)), None)
+
+    try:
+        ef = number("EF", "LVef")
+        if ef is None:
+            raise KeyError("EF or LVef")
+        return CamusInfo(
+            int(fields["ED"]), int(fields["ES"]), int(fields["NbFrame"]), fields["ImageQuality"], ef,
+            number("LVedv"), number("LVesv"), number("FrameRate"),
+        )  # fmt: skip
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{path} is no CAMUS Info file: {error} is missing or no number") from error
+
+
+def read_ef(root: Path) -> dict[str, float]:
+    """Reference EF in percent by patient: from `patients_info.csv` where it is there, else from the Info files.
+
+    Raises DataError when neither is found.
+    """
+    table = Path(root) / "patients_info.csv"
+    if table.is_file():
+        with table.open(newline="") as file:
+            return {row["Patient"]: float(row["EF"]) for row in csv.DictReader(file)}
+    infos = {path.parent.name: read_info(path).ef_percent for path in sorted(Path(root).glob("patient*/Info_?CH.cfg"))}
+    if not infos:
+        raise DataError(f"{root} has neither patients_info.csv nor Info_4CH.cfg files, which hold the reference EF")
+    return infos
 
 
 def patients_of(root: Path) -> list[str]:
@@ -46,61 +105,82 @@ def read_camus(
     Corrupt or incomplete pairs are skipped, named in the log and counted at the end; a patient without a folder
     and a data set without one readable pair raise DataError.
     """
-    root = Path(root)
+    stems = [
+        stem
+        for patient in _wanted(root, patients)
+        for view in views
+        for phase in PHASES
+        if existing(stem := Path(root) / patient / f"{patient}_{view}_{phase}")
+    ]
+    return readable("CAMUS", stems, lambda stem: stem.name, _read_pair)
+
+
+def read_camus_sequences(
+    root: Path, patients: Iterable[str] | None = None, views: Iterable[str] = tuple(VIEWS)
+) -> Iterator[Sample]:
+    """Yield every frame of the half sequences in order; phase is "ED" or "ES" where the Info file says so, else "".
+
+    Skips and raises as `read_camus` does.
+    """
+    stems = [
+        stem
+        for patient in _wanted(root, patients)
+        for view in views
+        if existing(stem := Path(root) / patient / f"{patient}_{view}_half_sequence")
+    ]
+    return readable("CAMUS sequence", stems, lambda stem: stem.name, _read_sequence)
+
+
+def _wanted(root: Path, patients: Iterable[str] | None) -> list[str]:
     known = patients_of(root)
     wanted = list(patients) if patients is not None else known
     missing = sorted(set(wanted) - set(known))
     if missing:
         raise DataError(f"{root} lacks {len(missing)} of the patients asked for: {', '.join(missing[:5])}")
-    read = skipped = 0
-    for patient in wanted:
-        for view in views:
-            for phase in PHASES:
-                stem = root / patient / f"{patient}_{view}_{phase}"
-                image_path = _existing(stem)
-                if image_path is None:
-                    continue
-                try:
-                    yield _read_pair(image_path, stem, patient, view, phase)
-                    read += 1
-                except (RuntimeError, DataError) as error:
-                    log.warning("skipped %s: %s", stem.name, str(error).strip().splitlines()[-1])
-                    skipped += 1
-    if skipped:
-        log.warning("skipped %d corrupt or incomplete CAMUS frames of %d", skipped, read + skipped)
-    if not read:
-        raise DataError(f"{root} holds no readable CAMUS frame of the views {', '.join(views)}")
+    return wanted
 
 
-def _existing(stem: Path) -> Path | None:
-    return next((p for s in SUFFIXES if (p := stem.with_name(stem.name + s)).exists()), None)
-
-
-def _read_pair(image_path: Path, stem: Path, patient: str, view: str, phase: str) -> Sample:
-    mask_path = _existing(stem.with_name(stem.name + "_gt"))
-    if mask_path is None:
+def _files(stem: Path) -> tuple[Path, Path]:
+    image, mask = existing(stem), existing(stem.with_name(stem.name + "_gt"))
+    if image is None or mask is None:
         raise DataError("its _gt file is missing")
-    image, spacing = _read_2d(image_path)
-    mask, _ = _read_2d(mask_path)
+    return image, mask
+
+
+def _read_pair(stem: Path) -> list[Sample]:
+    patient, view, phase = stem.name.split("_")
+    image_path, mask_path = _files(stem)
+    image, spacing = read_plane(image_path)
+    mask, _ = read_plane(mask_path)
+    _check_labels(mask)
+    return [isotropic(Sample(image, mask, spacing, VIEWS[view], phase, patient, f"camus/{stem.name}"))]
+
+
+def _read_sequence(stem: Path) -> list[Sample]:
+    """Frames of one half sequence. CAMUS stores lateral, depth, time: reversed, each frame is upright as read."""
+    patient, view = stem.name.split("_")[:2]
+    image_path, mask_path = _files(stem)
+    images, spacing = read_itk(image_path)
+    masks, _ = read_itk(mask_path)
+    if images.ndim != 3 or images.shape != masks.shape:
+        raise DataError(f"a sequence and its masks are expected, found arrays of {images.shape} and {masks.shape}")
+    _check_labels(masks)
+    info_path = stem.parent / f"Info_{view}.cfg"
+    phases = {}
+    if info_path.is_file():
+        info = read_info(info_path)
+        phases = {info.ed_frame - 1: "ED", info.es_frame - 1: "ES"}
+    return [
+        isotropic(
+            Sample(
+                np.ascontiguousarray(image.astype(np.uint8)), np.ascontiguousarray(mask.astype(np.uint8)),
+                (spacing[1], spacing[2]), VIEWS[view], phases.get(index, ""), patient, f"camus/{stem.name}#{index}",
+            )
+        )
+        for index, (image, mask) in enumerate(zip(images, masks))
+    ]  # fmt: skip
+
+
+def _check_labels(mask: np.ndarray) -> None:
     if mask.max(initial=0) > 3:
         raise DataError(f"labels up to {mask.max()} where 0-3 are defined")
-    return isotropic(Sample(image, mask, spacing, VIEWS[view], phase, patient, f"camus/{stem.name}"))
-
-
-def _read_2d(path: Path) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """A 2-D image (rows = depth) and its (row, column) spacing in mm.
-
-    SimpleITK returns the file's axes reversed, and CAMUS stores lateral first: so the array is upright as read.
-    """
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise MissingExtraError("reading CAMUS", "train") from error
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
-    image = SimpleITK.ReadImage(str(path))
-    array = SimpleITK.GetArrayFromImage(image)
-    array = array[0] if array.ndim == 3 and len(array) == 1 else array
-    if array.ndim != 2:
-        raise DataError(f"a single frame is expected, found an array of shape {array.shape}")
-    column_mm, row_mm = image.GetSpacing()[:2]
-    return np.ascontiguousarray(array.astype(np.uint8)), (float(row_mm), float(column_mm))

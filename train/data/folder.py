@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DataError
+from train.data.reading import readable
 from train.data.sample import Sample, isotropic
 
 COLUMNS = ("image", "mask", "spacing_row_mm", "spacing_column_mm", "view", "phase", "patient")
 
 
 def read_folder(root: Path, patients: Iterable[str] | None = None) -> Iterator[Sample]:
-    """Yield the samples that `root`/frames.csv lists, with square pixels. Raises DataError where the CSV or a file is bad."""
+    """Yield the samples that `root`/frames.csv lists, with square pixels.
+
+    Unreadable pairs are skipped, named and counted; DataError for a bad CSV or when nothing is left.
+    """
     table = Path(root) / "frames.csv"
     if not table.is_file():
         raise DataError(f"{table} does not exist; it needs the columns {', '.join(COLUMNS)}")
@@ -30,21 +34,17 @@ def read_folder(root: Path, patients: Iterable[str] | None = None) -> Iterator[S
         absent = set(COLUMNS) - set(rows.fieldnames or ())
         if absent:
             raise DataError(f"{table} lacks the columns {', '.join(sorted(absent))}")
-        for row in rows:
-            if wanted is not None and row["patient"] not in wanted:
-                continue
-            spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
-            yield isotropic(
-                Sample(
-                    _grey(table.parent / row["image"]),
-                    _grey(table.parent / row["mask"]),
-                    spacing,
-                    row["view"],
-                    row["phase"],
-                    row["patient"],
-                    row["image"],
-                )
-            )
+        kept = [row for row in rows if wanted is None or row["patient"] in wanted]
+    yield from readable("folder", kept, lambda row: row["image"], lambda row: [_read_row(table.parent, row)])
+
+
+def _read_row(folder: Path, row: dict[str, str]) -> Sample:
+    try:
+        spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
+    except ValueError as error:
+        raise DataError(f"its spacing is no number: {error}") from error
+    image, mask = _grey(folder / row["image"]), _grey(folder / row["mask"])
+    return isotropic(Sample(image, mask, spacing, row["view"], row["phase"], row["patient"], row["image"]))
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:

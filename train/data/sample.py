@@ -17,8 +17,8 @@ BACKGROUND, LV, MYOCARDIUM, LA = range(4)
 class Sample:
     """One annotated frame.
 
-    image HxW uint8; mask HxW uint8 (0 background, 1 LV, 2 myocardium, 3 left atrium); spacing (row, column) in mm;
-    view "A4C" | "A2C" | "A3C"; phase "ED" | "ES" | ""; patient and source identify where it came from.
+    image HxW uint8; mask HxW uint8 (0 background, 1 LV, 2 myocardium, 3 left atrium); spacing (row, column) in mm,
+    NaN where unknown; view "A4C" | "A2C" | "A3C" | "SAX"; phase "ED" | "ES" | ""; patient and source identify where it came from.
     """
 
     image: NDArray[np.uint8]

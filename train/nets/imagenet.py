@@ -1,15 +1,20 @@
-"""Start a MobileNetV2 trunk from published ImageNet weights (the paper's "_Q" rows)."""
+"""Start an encoder from published ImageNet weights (the paper's "_Q" rows)."""
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from edge.errors import DataError
 from train.nets.mobilenet_v2 import Trunk
+
+TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_imagenet(trunk: Trunk, path: Path) -> int:
@@ -45,3 +50,66 @@ def load_imagenet(trunk: Trunk, path: Path) -> int:
         nn.init.zeros_(norm.running_mean)
         nn.init.constant_(norm.running_var, 1 - norm.eps)
     return len(convolutions)
+
+
+def unfold_norms(net: nn.Module, trunk: nn.Module, images: torch.Tensor) -> None:
+    """Give the batch norms of `trunk` the statistics of `images` (N x 1 x H x W), without changing what they compute.
+
+    A folded file leaves them as identity, which holds in evaluation only: in training mode they would divide every channel by
+    its spread and so undo the weights' scale. With weight sqrt(variance) and bias + mean they compute the same in both.
+    """
+    seen: dict[nn.BatchNorm2d, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def note(norm: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        assert isinstance(norm, nn.BatchNorm2d)
+        seen[norm] = (inputs[0].mean((0, 2, 3)), inputs[0].var((0, 2, 3), correction=0))
+
+    hooks = [m.register_forward_pre_hook(note) for m in trunk.modules() if isinstance(m, nn.BatchNorm2d)]
+    training = net.training
+    with torch.inference_mode():
+        net.eval()(images)
+    net.train(training)
+    for hook in hooks:
+        hook.remove()
+    with torch.no_grad():
+        for norm, (mean, variance) in seen.items():
+            slope = norm.weight / (norm.running_var + norm.eps).sqrt()
+            norm.bias += slope * (mean - norm.running_mean)
+            norm.weight.copy_(slope * (variance + norm.eps).sqrt())
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+
+
+def load_torchvision(encoder: nn.Module, path: Path) -> int:
+    """Copy torchvision's (or timm's) VGG16-BN, ResNet34 or ResNet50 into `encoder`; return the number of convolutions.
+
+    `path` is a state dict saved by torch (.pth) or as .safetensors. Layers are matched in graph order, the classifier is left
+    out. The RGB stem is summed over colour and, since those weights expect (x - mean) / std of 0-1 input where ours is grey
+    in [-1, 1], scaled by 1 / (2 std), with the constant part and any convolution bias moved into the batch norm's mean.
+    Raises DataError when the file or a shape does not fit, naming the layer.
+    """
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path} is no state dict of torchvision or timm: {error}") from error
+    kernels = [name for name, tensor in state.items() if tensor.ndim == 4]
+    norms = [name.removesuffix("running_mean") for name in state if name.endswith("running_mean")]
+    modules = list(encoder.modules())
+    pairs = [(m, modules[k + 1]) for k, m in enumerate(modules) if isinstance(m, nn.Conv2d)]
+    if not len(kernels) == len(norms) >= len(pairs):
+        raise DataError(f"{path} has {len(kernels)} convolutions and {len(norms)} batch norms, {len(pairs)} are needed")
+    for index, (kernel, prefix, (convolution, norm)) in enumerate(zip(kernels, norms, pairs)):
+        weight = state[kernel].float()
+        constant = state.get(kernel.removesuffix("weight") + "bias", torch.zeros(len(weight))).float()
+        if index == 0 and weight.shape[1] == 3 and convolution.in_channels == 1:
+            mean, std = (torch.tensor(v)[None, :, None, None] for v in (TORCHVISION_MEAN, TORCHVISION_STD))
+            constant = constant + (weight * (0.5 - mean) / std).sum((1, 2, 3))
+            weight = (weight / (2 * std)).sum(1, keepdim=True)
+        if weight.shape != convolution.weight.shape or not isinstance(norm, nn.BatchNorm2d):
+            raise DataError(f"{path}: {kernel} is {tuple(weight.shape)}, {tuple(convolution.weight.shape)} is needed")
+        convolution.weight.data.copy_(weight)
+        norm.weight.data.copy_(state[prefix + "weight"])
+        norm.bias.data.copy_(state[prefix + "bias"])
+        norm.running_mean.copy_(state[prefix + "running_mean"] - constant)
+        norm.running_var.copy_(state[prefix + "running_var"])
+    return len(pairs)

@@ -1,0 +1,59 @@
+"""Patient-disjoint splits: every frame of a patient is on one side, and a split that is not so is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from edge.errors import DataError
+from train.data.sample import Sample
+
+VALID_SHARE = 0.1
+"""The PSPNet-MK paper's 9:1."""
+
+
+def require_disjoint(training: Iterable[str], validation: Iterable[str]) -> None:
+    """Raise DataError, naming them, when patients occur on both sides."""
+    both = sorted(set(training) & set(validation))
+    if both:
+        raise DataError(
+            f"{len(both)} patients are in both training and validation: {', '.join(both[:5])}; keep each on one side"
+        )
+
+
+def draw_patients(patients: Iterable[str], seed: int, share: float = VALID_SHARE) -> set[str]:
+    """A seeded share of the patients (at least one) for validation; independent of the order they come in."""
+    names = sorted(set(patients))
+    if len(names) < 2:
+        raise DataError(f"{len(names)} patients cannot be split in two; training needs at least 2")
+    count = max(1, round(len(names) * share))
+    return {names[k] for k in np.random.default_rng(seed).permutation(len(names))[:count]}
+
+
+def split_samples(
+    samples: Iterable[Sample], held_out: Iterable[str], excluded: Iterable[str] = ()
+) -> tuple[list[Sample], list[Sample]]:
+    """(training, validation): validation takes the held-out patients, excluded ones are in neither.
+
+    Raises DataError when a side is empty, so that a misspelt split file is no leak, or when sides overlap.
+    """
+    held, left_out = set(held_out), set(excluded)
+    require_disjoint(left_out, held)
+    training: list[Sample] = []
+    validation: list[Sample] = []
+    for sample in samples:
+        if sample.patient in held:
+            validation.append(sample)
+        elif sample.patient not in left_out:
+            training.append(sample)
+    check_sides(training, validation)
+    return training, validation
+
+
+def check_sides(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
+    """Raise DataError when a side has no frame or the sides share a patient."""
+    for side, samples in (("training", training), ("validation", validation)):
+        if not samples:
+            raise DataError(f"no frame is left for {side}; check the patient names of the split against the data")
+    require_disjoint({s.patient for s in training}, {s.patient for s in validation})

@@ -1,0 +1,25 @@
+"""The papers' tables, run again: `echoedge reproduce TABLE`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+TABLES = {"pspnet-table1": ("train.reproduce.pspnet_table1", "PSPNet-MK paper, table 1 and figures 7-10")}
+"""Table -> module with `main(argv) -> exit code`, one line of help."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Dispatch on the table's name; exit code 2 for another name."""
+    name = argv[0] if argv else "--help"
+    if name in TABLES:
+        return int(importlib.import_module(TABLES[name][0]).main(argv[1:]))
+    wanted = name in ("-h", "--help")
+    lines = [
+        "usage: echoedge reproduce TABLE [options]", "",
+        *(f"  {table}  {text}" for table, (_, text) in TABLES.items()), "",
+        "example: echoedge reproduce pspnet-table1 --scale cpu --data camus:/data/camus --valid split_valid.txt",
+    ]  # fmt: skip
+    print("\n".join(lines), file=sys.stdout if wanted else sys.stderr)
+    return 0 if wanted else 2

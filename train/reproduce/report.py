@@ -1,0 +1,71 @@
+"""What every reproduced table needs: the machine's name, results as JSON, and generated sections of docs/results.md."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge.errors import DataError
+
+HEADER = "# Results\n\nThe sections between markers are written by the commands that they name, never by hand.\n"
+
+
+def machine() -> str:
+    """Processor or GPU, its count and torch's version, in words."""
+    if torch.cuda.is_available():
+        place = torch.cuda.get_device_name()
+    else:
+        model = platform.processor() or platform.machine()
+        cpuinfo = Path("/proc/cpuinfo")
+        if cpuinfo.exists():
+            lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+            model = next((value.strip() for key, _, value in lines if key.strip() == "model name"), model)
+        place = f"{model}, {os.cpu_count()} cores"
+    return f"{place}, torch {torch.__version__}"
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON under a temporary name, then rename. NaN becomes null."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(_without_nan(content), indent=1))
+    os.replace(temporary, path)
+
+
+def _without_nan(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def replace_section(path: Path, name: str, text: str) -> None:
+    """Put `text` between the markers `<!-- NAME begin -->` and `<!-- NAME end -->` of a Markdown file, adding them if new.
+
+    Raises DataError when only one of the two markers is there.
+    """
+    begin, end = f"<!-- {name} begin -->", f"<!-- {name} end -->"
+    before = path.read_text() if path.exists() else HEADER
+    section = f"{begin}\n{text.strip()}\n{end}"
+    if (begin in before) != (end in before):
+        raise DataError(f"{path} has one of the markers '{begin}' and '{end}' without the other; add it or remove both")
+    if begin in before:
+        head, tail = before.split(begin, 1)[0], before.split(end, 1)[1]
+        after = f"{head}{section}{tail}"
+    else:
+        after = f"{before.rstrip()}\n\n{section}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(after)
+
+
+def markdown_table(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
