@@ -5,6 +5,7 @@ EchoEdgeError
 ├── ModelError        a model folder, manifest or artefact that must not be loaded
 ├── BackendError      no inference engine for this model on this machine
 ├── DataError         a data set that is not laid out as documented
+├── TrainingError     a training run that cannot go on
 └── MissingExtraError a feature whose optional packages are not installed
 """
 
@@ -29,6 +30,10 @@ class BackendError(EchoEdgeError):
 
 class DataError(EchoEdgeError):
     """A data set that is not laid out as documented."""
+
+
+class TrainingError(EchoEdgeError):
+    """A training run that cannot go on."""
 
 
 class MissingExtraError(EchoEdgeError):

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from edge.errors import DataError, ModelError
+from edge.errors import DataError, ModelError, TrainingError
 from train.board import open_board
 from train.checkpoint import (
     load_checkpoint,
@@ -119,7 +119,7 @@ def fit(
     `data` has `set_epoch(epoch)` and yields tuples of tensors, deterministic by (seed, epoch, index). Each epoch ends
     with `folder`/last.safetensors; a second call with the same folder resumes behind it on the same curve. Under
     `torchrun --nproc-per-node N` each process computes its share of every batch and gradients are averaged. Raises
-    ModelError when the folder holds a run of another configuration.
+    ModelError when the folder holds a run of another configuration, TrainingError when a gradient is not finite.
     """
     folder.mkdir(parents=True, exist_ok=True)
     world = int(os.environ.get("WORLD_SIZE", 1))
@@ -168,8 +168,9 @@ def fit(
                     continue
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(epoch * steps + step, config.epochs * steps, config)
-                if config.clip_norm:
-                    nn.utils.clip_grad_norm_(parameters, config.clip_norm)
+                norm = nn.utils.clip_grad_norm_(parameters, config.clip_norm or math.inf)
+                if not torch.isfinite(norm):
+                    raise TrainingError(_not_finite(epoch, step, dtype))
                 stepper.step()
                 stepper.zero_grad(set_to_none=True)
                 average.update_parameters(net)
@@ -192,6 +193,14 @@ def fit(
                 save_checkpoint(last, tensors | pack_optimizer(optimizer), all_facts)
             fabric.barrier()
     return best
+
+
+def _not_finite(epoch: int, step: int, dtype: torch.dtype | None) -> str:
+    where = f"the gradient of step {step + 1} of epoch {epoch + 1} is not finite; what was saved after epoch {epoch} is whole"
+    if dtype is None:
+        return f"{where}: lower --lr and start again from it"
+    # Seen with torch 2.13 on a CPU: the backward pass of PSPNet-MK at 473 px in bfloat16 overflows, in float32 it does not.
+    return f"{where}: train with --no-mixed-precision"
 
 
 def make_optimizer(parameters: list[nn.Parameter], config: FitConfig) -> torch.optim.Optimizer:

@@ -22,7 +22,7 @@ from train.data.split import split_samples
 from train.degrade import degrade_regions
 from train.fit import FitConfig, fit
 from train.losses import masked_mse
-from train.nets.imagenet import load_imagenet
+from train.nets.imagenet import load_imagenet, unfold_norms
 from train.nets.quality_net import QualityNet
 from train.segmentation import normalised
 

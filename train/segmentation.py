@@ -196,6 +196,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch", type=int, help="frames an optimiser step (default 8)")
     p.add_argument("--accumulate", type=int, help="parts that a batch is computed in, to save memory (default 1)")
     p.add_argument("--patience", type=int, help="stop after so many epochs without a better Dice (default: never)")
+    p.add_argument(
+        "--mixed-precision",
+        action=argparse.BooleanOptionalAction,
+        help="bfloat16 where the device has it (default: the recipe's)",
+    )
     p.add_argument("--workers", type=int, help="processes that prepare frames (default 1)")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")
@@ -208,7 +213,9 @@ def main(argv: Sequence[str]) -> int:
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
     recipe = RECIPES[args.recipe]
     epochs = PAPER_EPOCHS.get(args.net, recipe.fit.epochs) if args.recipe == "paper" else recipe.fit.epochs
-    asked = {k: getattr(args, k) for k in ("epochs", "lr", "batch", "accumulate", "patience", "workers")}
+    asked = {
+        k: getattr(args, k) for k in ("epochs", "lr", "batch", "accumulate", "patience", "workers", "mixed_precision")
+    }
     config = replace(
         recipe.fit, seed=args.seed, **{"epochs": epochs, **{k: v for k, v in asked.items() if v is not None}}
     )

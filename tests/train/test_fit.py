@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from edge.errors import DataError, EchoEdgeError, ModelError
+from edge.errors import DataError, EchoEdgeError, ModelError, TrainingError
 from tests.train.tiny import CONFIG, Points, loss, network, validate
 from train.checkpoint import load_checkpoint
 from train.fit import FitConfig, batches_of, fit, is_over, learning_rate
@@ -45,6 +45,18 @@ def test_a_resumed_run_has_the_same_curve_and_weights(tmp_path: Path, optimizer:
     straight, resumed = (load_checkpoint(tmp_path / f / "last.safetensors")[0] for f in ("straight", "resumed"))
     assert straight.keys() == resumed.keys()
     assert all(torch.equal(straight[name], resumed[name]) for name in straight)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_and_spares_what_is_saved(tmp_path: Path) -> None:
+    def overflows(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tensor:
+        saved = (tmp_path / "last.safetensors").exists()
+        return loss(net, batch) * (torch.inf if saved else 1)
+
+    with pytest.raises(TrainingError, match="step 1 of epoch 2 is not finite.*lower --lr"):
+        fit(network(0), Points(), overflows, validate, CONFIG, tmp_path, "score", {"net": "tiny"})
+    tensors, facts = load_checkpoint(tmp_path / "last.safetensors")
+    assert len(facts["history"]) == 1
+    assert all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point())
 
 
 def test_the_seed_decides(tmp_path: Path) -> None:
