@@ -146,10 +146,12 @@ def main(argv: Sequence[str]) -> int:
     held_out = read_split(args.valid)
     training, validation = split_samples((sample for place in args.data for sample in open_data(place)), held_out)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
+    images, scores = validation_set(validation, args.seed)
     net = QualityNet()
     if args.imagenet:
         load_imagenet(net.trunk, args.imagenet)
-    images, scores = validation_set(validation, args.seed)
+        first = [normalised(sector_crop(s)[0]) for s in training[:16]]
+        unfold_norms(net, net.trunk, torch.stack(first))
     facts = {
         "net": "quality", "size": SIZE, "data": args.data, "training_frames": len(training),
         "validation_patients": sorted(held_out), "labels": "injected regional degradation",
