@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all in the folder)")
     p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
     p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--json", action="store_true", help="print the result as JSON")
     return p
 
@@ -83,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     patients = read_split(args.split) if args.split else None
-    with open_model(args.model, args.precision, args.backend) as segmenter:
+    with open_model(args.model, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
         if not isinstance(segmenter, Segmenter):
             raise ModelError(f"{args.model} is a {segmenter.manifest.task} model; evaluate needs segmentation")
         samples = list(open_data(args.data, patients))
