@@ -1,7 +1,7 @@
 """What the end of the segmentation graph costs on a CPU: upsampling and argmax in several forms, run in turn.
 
 python benchmarks/graph_tail.py MODEL/int8.onnx [--frames inputs.npy] prints median and minimum of each form in ms, the
-median of its ratio to the form in the file, and the share of pixels that get another class. "logits" stops before the
+median of its ratio to the first, and the share of pixels that get another class. "logits" stops before the
 tail: the difference to it is what a tail costs.
 """
 
@@ -68,7 +68,7 @@ def compared(source: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
 
 
 def tails(logits: str, cells: int, size: int) -> dict[str, Nodes]:
-    """Every form by name; the first is the one that `echoedge export` writes."""
+    """Every form by name; ratios are to the first."""
     full = [resize(logits, "up", ()), *arg_max("up")]
     sizes = constant("up_sizes", np.array([1, 4, size, size], np.int64))
     shape = (1, size, size)
@@ -105,7 +105,7 @@ def tails(logits: str, cells: int, size: int) -> dict[str, Nodes]:
     identity = [helper.make_node("Identity", [logits], ["mask"])]
     u8, f32 = TensorProto.UINT8, TensorProto.FLOAT
     return {
-        "resize, argmax (exported)": (full, [sizes], shape, u8),
+        "resize, argmax": (full, [sizes], shape, u8),
         "logits": (identity, [], (1, 4, cells, cells), f32),
         "resize only": ([resize(logits, "mask", ())], [constant("mask_sizes", numpy_helper.to_array(sizes))],
                         (1, 4, size, size), f32),
@@ -113,12 +113,24 @@ def tails(logits: str, cells: int, size: int) -> dict[str, Nodes]:
         "resize, top-k": (top, k, shape, u8),
         "resize and argmax, channels last": (
             last, [constant("up_sizes", np.array([1, size, size, 4], np.int64))], shape, u8),
-        "two matrix products, argmax": ([*products, *arg_max("up")], matrices, shape, u8),
+        "two matrix products, argmax (exported)": ([*products, *arg_max("up")], matrices, shape, u8),
         "two matrix products, comparisons": ([*products, *compare_nodes], [*matrices, *compare_values], shape, u8),
         "INT8 resize, argmax": (in_int8, [sizes, *pair], shape, u8),
         "resize to half, argmax": (full, small, (1, half, half), u8),
         "resize to half, comparisons": ([full[0], *compare_nodes], [*small, *compare_values], (1, half, half), u8),
     }  # fmt: skip
+
+
+def logits_of(model: onnx.ModelProto) -> str:
+    """The tensor that the file's own tail starts from."""
+    producers = {name: node for node in model.graph.node for name in node.output}
+    constants = {value.name for value in model.graph.initializer}
+    node = producers[next(n for n in model.graph.node if n.op_type == "ArgMax").input[0]]
+    while True:
+        source = next(name for name in node.input if name and name not in constants)
+        if producers[source].op_type not in ("MatMul", "Resize"):
+            return source
+        node = producers[source]
 
 
 def with_tail(model: onnx.ModelProto, logits: str, tail: Nodes) -> onnx.ModelProto:
@@ -160,8 +172,7 @@ def main() -> None:
     p.add_argument("--threads", type=int, default=1)
     args = p.parse_args()
     model = onnx.load(args.model)
-    tail_resize = [n for n in model.graph.node if n.op_type == "Resize"][-1]
-    logits = tail_resize.input[0]
+    logits = logits_of(model)
     size = model.graph.input[0].type.tensor_type.shape.dim[-1].dim_value
     cells = -(-size // 16)
     frames = (
@@ -194,11 +205,11 @@ def main() -> None:
     print(
         f"{args.model}: {size} px, {args.threads} threads, {args.rounds} rounds, OpenVINO {openvino.__version__.split('-')[0]}"
     )
-    print(f"{'tail':36} {'median':>8} {'min':>8} {'ratio':>6} {'pixels of another class':>24}")
+    print(f"{'tail':40} {'median':>8} {'min':>8} {'ratio':>6} {'pixels of another class':>24}")
     for name in names:
         ratio = np.median(times[name] / times[first])
         changed = "" if other[name] is None else f"{other[name] * 100:.4f} %"
-        print(f"{name:36} {np.median(times[name]):8.2f} {times[name].min():8.2f} {ratio:6.3f} {changed:>24}")
+        print(f"{name:40} {np.median(times[name]):8.2f} {times[name].min():8.2f} {ratio:6.3f} {changed:>24}")
 
 
 if __name__ == "__main__":

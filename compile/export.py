@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from edge.errors import ModelError
@@ -29,7 +30,7 @@ from edge.sector import find_sector
 from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
 from train.nets import NETS
-from train.nets.pspnet_mk import upsample
+from train.nets.pspnet_mk import OUTPUT_STRIDE, upsample
 
 OPSET, LEGACY_OPSET = 18, 17
 PARITY_FRAMES = 8
@@ -37,15 +38,27 @@ LICENCES = ("CC-BY-NC-SA-4.0", "Apache-2.0")
 
 
 class SegmentationGraph(nn.Module):
-    """uint8 N1HW in, class map uint8 N x H x W out: normalisation, upsampling and argmax folded in."""
+    """uint8 N1HW in, class map uint8 N x H x W out: normalisation, upsampling and argmax folded in.
 
-    def __init__(self, net: nn.Module) -> None:
+    The upsampling is that of `train.nets.pspnet_mk.upsample`, written as two products with interpolation matrices:
+    OpenVINO runs argmax after a product several times faster than after a Resize (benchmarks/graph_tail.py).
+    """
+
+    across: torch.Tensor
+
+    def __init__(self, net: nn.Module, size_px: int) -> None:
         super().__init__()
         self.net = net
+        cells = -(-size_px // OUTPUT_STRIDE)
+        # Interpolating the unit vectors gives the matrix, cells x size.
+        self.register_buffer(
+            "across", F.interpolate(torch.eye(cells)[None], size_px, mode="linear", align_corners=True)[0]
+        )
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
         logits = self.net(frame.float() / 127.5 - 1)
-        return upsample(logits, frame.shape[-1]).argmax(1).to(torch.uint8)
+        upsampled = self.across.T @ (logits @ self.across)
+        return upsampled.argmax(1).to(torch.uint8)
 
 
 class QualityGraph(nn.Module):
@@ -77,7 +90,7 @@ def graph_from_checkpoint(
     except ValueError as error:
         raise ModelError(str(error)) from error
     net.load_state_dict(weights_of(tensors))
-    graph = (QualityGraph(net) if facts["net"] == "quality" else SegmentationGraph(net)).eval()
+    graph = (QualityGraph(net) if facts["net"] == "quality" else SegmentationGraph(net, facts["size"])).eval()
     frame = np.random.default_rng(0).integers(0, 256, (1, 1, facts["size"], facts["size"]), np.uint8)
     return graph, torch.from_numpy(frame), facts
 
@@ -150,16 +163,16 @@ def _check_parity(graph: SegmentationGraph | QualityGraph, path: Path, frames: S
     for frame in frames:
         exported = session.run(None, {"frame": frame})[0]
         with torch.inference_mode():
-            expected = graph(torch.from_numpy(frame)).numpy()
             if isinstance(graph, QualityGraph):
+                expected = graph(torch.from_numpy(frame)).numpy()
                 wrong = float(np.abs(exported - expected).max())
                 if wrong > 1e-4:
                     raise ModelError(f"the exported graph differs from torch by {wrong:.2g} (allowed 1e-4)")
                 continue
             logits = graph.net(torch.from_numpy(frame).float() / 127.5 - 1)
-            best = upsample(logits, frame.shape[-1]).topk(2, dim=1).values[0]
-            clear = ((best[0] - best[1]) > 1e-3).numpy()
-        wrong_pixels = int((exported[0] != expected[0])[clear].sum())
+            best, classes = upsample(logits, frame.shape[-1]).topk(2, dim=1)
+            clear = ((best[0, 0] - best[0, 1]) > 1e-3).numpy()
+        wrong_pixels = int((exported[0] != classes[0, 0].numpy())[clear].sum())
         if wrong_pixels:
             raise ModelError(f"the exported graph gives {wrong_pixels} pixels another class than torch")
 

@@ -10,8 +10,8 @@ import numpy as np
 from compile.score import LOWER_IS_BETTER, Scores, Trial
 from edge.manifest import AccuracyGate, Change, SpeedGate
 
-TOLERANCES = {"LV Dice": 0.005, "LV HD95 mm": 0.3, "Spearman": 0.01}
-"""How much worse a metric may get in any view. An expert repeating himself differs by more: LV Dice 0.06 on CAMUS."""
+TOLERANCES = {"LV Dice": 0.003, "LV HD95 mm": 0.2, "Spearman": 0.01}
+"""How much worse a metric may get in any view."""
 
 
 def accuracy_gate(

@@ -138,10 +138,10 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
     console = Console()
     first, best = outcomes[0], winner(outcomes)
     metrics = list(dict.fromkeys(metric for _, metric in first.scores))
-    table = Table(title=f"{first.manifest.name} for {target}: {data}; {machine_name()}")
-    headings = ("precision", "MB", *(h for m in metrics for h in (m, "Δ")), "p50 ms", "p90 ms", "")
+    table = Table(title=f"{first.manifest.name} for {target}", caption=f"{data}; {machine_name()}; - was not run")
+    headings = ("precision", "MB", *metrics, "p50 ms", "p90 ms", "")
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("precision", "") else "right")
+        table.add_column(heading, justify="left" if heading in ("precision", "") else "right", no_wrap=True)
     for outcome in outcomes:
         cells = [
             outcome.manifest.precision,
@@ -149,8 +149,9 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
         ]
         for metric in metrics:
             value = mean_of(outcome.scores, metric)
-            cells += [f"{value:.4f}", f"{value - mean_of(first.scores, metric):+.4f}" if outcome is not first else ""]
-        cells += [f"{t:.2f}" for t in outcome.latency_ms] if outcome.latency_ms else ["not run", "not run"]
+            change = "" if outcome is first else f" ({value - mean_of(first.scores, metric):+.4f})"
+            cells.append(f"{value:.4f}{change}")
+        cells += [f"{t:.2f}" for t in outcome.latency_ms] if outcome.latency_ms else ["-", "-"]
         table.add_row(*cells, "chosen" if outcome is best else "")
     console.print(table)
     for outcome in outcomes:

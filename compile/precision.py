@@ -33,7 +33,6 @@ class Form:
 
 FORMS = {
     # OpenVINO and ONNX Runtime run whole chains of integers: every operator between convolutions is quantised too.
-    # Resize and ArgMax stay in float: their cost is small and class borders are decided there.
     "cpu": Form(
         QuantType.QUInt8, False,
         ("Conv", "Add", "Concat", "Clip", "AveragePool", "GlobalAveragePool", "ReduceMean", "Gemm", "MatMul"), {},
@@ -71,8 +70,11 @@ class Quantizer:
             self.model = onnx.load(prepared)
         self.observed: dict[str, Observed] = observe(self.model, feed)
         nodes = self.model.graph.node
-        self.normalisation = [n.name for n in nodes if n.op_type in ("Cast", "Mul", "Div", "Sub")]
-        self.layers = [n.name for n in nodes if n.op_type in ("Conv", "Gemm", "MatMul")]
+        last = max(i for i, n in enumerate(nodes) if n.op_type in ("Conv", "Gemm"))
+        # Normalisation of the input, and the upsampling (two products) that class borders are decided by.
+        self._kept = [n.name for n in nodes if n.op_type in ("Cast", "Mul", "Div", "Sub")]
+        self._kept += [n.name for n in nodes[last + 1 :]]
+        self.layers = [n.name for n in nodes[: last + 1] if n.op_type in ("Conv", "Gemm", "MatMul")]
         """Names of the layers with weights, in graph order."""
         clips = {n.input[0]: n.name for n in nodes if n.op_type in ("Clip", "Relu")}
         self._activation = {n.name: clips[n.output[0]] for n in nodes if n.output[0] in clips}
@@ -94,7 +96,7 @@ class Quantizer:
         for name, observed in self.observed.items():
             low, high = np.float32(clip_range(observed, method, rules.symmetric))
             ranges[name] = TensorData(lowest=low, highest=high)
-        excluded = [*self.normalisation, *float_nodes, *(a for n in float_nodes if (a := self._activation.get(n)))]
+        excluded = [*self._kept, *float_nodes, *(a for n in float_nodes if (a := self._activation.get(n)))]
         model = onnx.ModelProto.FromString(self.model.SerializeToString())
         logging.disable(logging.WARNING)
         try:
