@@ -45,19 +45,20 @@ class SegmentationGraph(nn.Module):
     """
 
     across: torch.Tensor
+    down: torch.Tensor
 
     def __init__(self, net: nn.Module, size_px: int) -> None:
         super().__init__()
         self.net = net
         cells = -(-size_px // OUTPUT_STRIDE)
         # Interpolating the unit vectors gives the matrix, cells x size.
-        self.register_buffer(
-            "across", F.interpolate(torch.eye(cells)[None], size_px, mode="linear", align_corners=True)[0]
-        )
+        matrix = F.interpolate(torch.eye(cells)[None], size_px, mode="linear", align_corners=True)[0]
+        self.register_buffer("across", matrix)
+        self.register_buffer("down", matrix.T.contiguous())
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
         logits = self.net(frame.float() / 127.5 - 1)
-        upsampled = self.across.T @ (logits @ self.across)
+        upsampled = self.down @ (logits @ self.across)
         return upsampled.argmax(1).to(torch.uint8)
 
 
