@@ -1,0 +1,33 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data for tests marked `data`; skips where it is absent."""
+    folder = Path(os.environ.get("ECHOEDGE_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "camus").is_dir():
+        pytest.skip(f"real data is not here ({folder}/camus); set ECHOEDGE_DATA to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sonosite() -> str:
+    """Path of the real cine loop inside pydicom."""
+    from pydicom.examples import get_path
+
+    return str(get_path("ybr_color"))
