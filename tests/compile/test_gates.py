@@ -175,7 +175,9 @@ def test_a_plan_writes_judged_artefacts(folders: dict[str, Path], tmp_path: Path
     assert [o.manifest.file for o in cpu] == ["fp32.onnx", "int8.onnx"]
     assert cpu[1].manifest.gates.speed is not None
     assert cpu[1].manifest.calibration_sha256 == chosen.sha256
-    gpu = run_plan(folder, Plan("rtx", ("fp16", "int8"), "onnxruntime", "mse", loose, 3, threads=1), trial, chosen, inputs)
+    gpu = run_plan(
+        folder, Plan("rtx", ("fp16", "int8"), "onnxruntime", "mse", loose, 3, threads=1), trial, chosen, inputs
+    )
     assert [o.manifest.file for o in gpu] == ["fp32.onnx", "fp16.onnx", "int8-tensorrt.onnx"]
     assert all(o.manifest.target == "tensorrt" for o in gpu[1:])
     assert winner(gpu).manifest.precision == "fp16"  # INT8 was not raced on a GPU
