@@ -1,1 +1,1 @@
-"""Calibration frames: chosen, fed and reported on."""
+"""Calibration frames: chosen, fed, reported on and compared with live frames."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
+import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,30 +19,47 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from edge.errors import ModelError
 from edge.manifest import SCHEMA, Manifest, Port, sha256_of, write_manifest
-from edge.preprocess import PreprocessSpec
+from edge.preprocess import PreprocessSpec, preprocess
 from edge.regions import REGIONS
+from edge.sector import find_sector
 from train.checkpoint import load_checkpoint, weights_of
+from train.data import open_data
 from train.nets import NETS
-from train.nets.pspnet_mk import upsample
+from train.nets.pspnet_mk import OUTPUT_STRIDE, upsample
 
-OPSET = 18
+OPSET, LEGACY_OPSET = 18, 17
+PARITY_FRAMES = 8
 LICENCES = ("CC-BY-NC-SA-4.0", "Apache-2.0")
 
 
 class SegmentationGraph(nn.Module):
-    """uint8 N1HW in, class map uint8 N x H x W out: normalisation, upsampling and argmax folded in."""
+    """uint8 N1HW in, class map uint8 N x H x W out: normalisation, upsampling and argmax folded in.
 
-    def __init__(self, net: nn.Module) -> None:
+    The upsampling is that of `train.nets.pspnet_mk.upsample`, written as two products with interpolation matrices:
+    OpenVINO runs argmax after a product several times faster than after a Resize (benchmarks/graph_tail.py).
+    """
+
+    across: torch.Tensor
+    down: torch.Tensor
+
+    def __init__(self, net: nn.Module, size_px: int) -> None:
         super().__init__()
         self.net = net
+        cells = -(-size_px // OUTPUT_STRIDE)
+        # Interpolating the unit vectors gives the matrix, cells x size.
+        matrix = F.interpolate(torch.eye(cells)[None], size_px, mode="linear", align_corners=True)[0]
+        self.register_buffer("across", matrix)
+        self.register_buffer("down", matrix.T.contiguous())
 
     def forward(self, frame: torch.Tensor) -> torch.Tensor:
         logits = self.net(frame.float() / 127.5 - 1)
-        return upsample(logits, frame.shape[-1]).argmax(1).to(torch.uint8)
+        upsampled = self.down @ (logits @ self.across)
+        return upsampled.argmax(1).to(torch.uint8)
 
 
 class QualityGraph(nn.Module):
@@ -53,53 +73,109 @@ class QualityGraph(nn.Module):
         return self.net(frame.float() / 127.5 - 1).clamp(1, 5)
 
 
-def onnx_from_checkpoint(checkpoint: Path, path: Path) -> dict[str, Any]:
-    """Export a checkpoint's averaged weights as a static-shape ONNX file (batch 1) and return the checkpoint's facts.
+def graph_from_checkpoint(
+    checkpoint: Path, size_px: int | None = None
+) -> tuple[SegmentationGraph | QualityGraph, torch.Tensor, dict[str, Any]]:
+    """(graph with the checkpoint's averaged weights, a random frame of its input's shape, the checkpoint's facts).
 
-    Raises ModelError where ONNX Runtime and torch differ: more than 1e-4 in a score, or any pixel class where torch's
-    two best logits are further apart than 1e-3.
+    size_px overrides the size the network was trained at. Raises ModelError for a size it cannot pool.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    size = facts["size"]
-    is_segmentation = facts["net"] != "quality"
-    net = NETS[facts["net"]](len(facts["classes"]), size) if is_segmentation else NETS["quality"]()
+    if facts.get("net") not in NETS:
+        raise ModelError(f"{checkpoint} holds the net '{facts.get('net')}'; this version exports {', '.join(NETS)}")
+    facts = {**facts, "size": size_px or facts["size"]}
+    try:
+        net = (
+            NETS["quality"]() if facts["net"] == "quality" else NETS[facts["net"]](len(facts["classes"]), facts["size"])
+        )
+    except ValueError as error:
+        raise ModelError(str(error)) from error
     net.load_state_dict(weights_of(tensors))
-    graph = (SegmentationGraph(net) if is_segmentation else QualityGraph(net)).eval()
-    rng = np.random.default_rng(0)
-    frame = rng.integers(0, 256, (1, 1, size, size), np.uint8)
-    output = "mask" if is_segmentation else "scores"
+    graph = (QualityGraph(net) if facts["net"] == "quality" else SegmentationGraph(net, facts["size"])).eval()
+    frame = np.random.default_rng(0).integers(0, 256, (1, 1, facts["size"], facts["size"]), np.uint8)
+    return graph, torch.from_numpy(frame), facts
+
+
+def onnx_from_checkpoint(
+    checkpoint: Path, path: Path, opset: int = OPSET, size_px: int | None = None, places: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Export a checkpoint as a static-shape ONNX file (batch 1) and return its facts, `parity_frames` among them.
+
+    opset 18 comes from torch's graph capture, 17 from its older tracer: TensorRT 8.x reads no more. PARITY_FRAMES real
+    frames of `places` (KIND:FOLDER) join the random one in the comparison with torch. Raises ModelError where ONNX
+    Runtime and torch differ: more than 1e-4 in a score, or any pixel class where torch's two best logits are further
+    apart than 1e-3.
+    """
+    graph, frame, facts = graph_from_checkpoint(checkpoint, size_px)
+    frames = [frame.numpy()]
+    for place in places:
+        spec = PreprocessSpec(size_px=facts["size"])
+        for sample in itertools.islice(open_data(place), PARITY_FRAMES):
+            frames.append(preprocess(sample.image, find_sector([sample.image]).box, spec))
+    output = "scores" if isinstance(graph, QualityGraph) else "mask"
+    model = _traced(graph, frame, output) if opset == LEGACY_OPSET else _captured(graph, frame, output)
+    onnx.checker.check_model(model, full_check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    onnx.save(model, temporary)
+    try:
+        _check_parity(graph, temporary, frames)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return {**facts, "parity_frames": len(frames)}
+
+
+def _captured(graph: nn.Module, frame: torch.Tensor, output: str) -> onnx.ModelProto:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            graph, (torch.from_numpy(frame),), dynamo=True, opset_version=OPSET,
+            graph, (frame,), dynamo=True, opset_version=OPSET,
             input_names=["frame"], output_names=[output], optimize=True, verbose=False,
         )  # fmt: skip
     assert program is not None
-    model = program.model_proto
-    onnx.checker.check_model(model, full_check=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, path)
-    _check_parity(graph, path, frame, is_segmentation)
-    return facts
+    return program.model_proto
 
 
-def _check_parity(graph: nn.Module, path: Path, frame: np.ndarray, is_segmentation: bool) -> None:
+def _traced(graph: nn.Module, frame: torch.Tensor, output: str) -> onnx.ModelProto:
+    """The tracer writes shapes as arithmetic: ONNX Runtime folds them, and folds batch norm into convolutions."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
+        torch.onnx.export(
+            graph, (frame,), str(traced), dynamo=False, opset_version=LEGACY_OPSET,
+            input_names=["frame"], output_names=[output],
+        )  # fmt: skip
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(folded)
+        onnxruntime.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
+        model = onnx.load(folded)
+    used = {node.domain for node in model.graph.node}
+    kept = [o for o in model.opset_import if o.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return model
+
+
+def _check_parity(graph: SegmentationGraph | QualityGraph, path: Path, frames: Sequence[np.ndarray]) -> None:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    exported = session.run(None, {"frame": frame})[0]
-    with torch.inference_mode():
-        expected = graph(torch.from_numpy(frame)).numpy()
-        if not is_segmentation:
-            wrong = float(np.abs(exported - expected).max())
-            if wrong > 1e-4:
-                raise ModelError(f"the exported graph differs from torch by {wrong:.2g} (allowed 1e-4)")
-            return
-        logits = graph.net(torch.from_numpy(frame).float() / 127.5 - 1)  # type: ignore[operator]
-        best = upsample(logits, frame.shape[-1]).topk(2, dim=1).values[0]
-        clear = ((best[0] - best[1]) > 1e-3).numpy()
-    wrong_pixels = int((exported[0] != expected[0])[clear].sum())
-    if wrong_pixels:
-        raise ModelError(f"the exported graph gives {wrong_pixels} pixels another class than torch")
+    for frame in frames:
+        exported = session.run(None, {"frame": frame})[0]
+        with torch.inference_mode():
+            if isinstance(graph, QualityGraph):
+                expected = graph(torch.from_numpy(frame)).numpy()
+                wrong = float(np.abs(exported - expected).max())
+                if wrong > 1e-4:
+                    raise ModelError(f"the exported graph differs from torch by {wrong:.2g} (allowed 1e-4)")
+                continue
+            logits = graph.net(torch.from_numpy(frame).float() / 127.5 - 1)
+            best, classes = upsample(logits, frame.shape[-1]).topk(2, dim=1)
+            clear = ((best[0, 0] - best[0, 1]) > 1e-3).numpy()
+        wrong_pixels = int((exported[0] != classes[0, 0].numpy())[clear].sum())
+        if wrong_pixels:
+            raise ModelError(f"the exported graph gives {wrong_pixels} pixels another class than torch")
 
 
 def ports_of(path: Path, meanings: dict[str, str]) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
@@ -153,13 +229,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--licence", choices=LICENCES, default=LICENCES[0], help="terms of the weights (default: those of CAMUS)"
     )
+    p.add_argument(
+        "--opset", type=int, choices=(OPSET, LEGACY_OPSET), default=OPSET, help="17 for TensorRT 8.x (default 18)"
+    )
+    p.add_argument("--size", type=int, help="input size in pixels (default: the one it was trained at)")
+    p.add_argument("--data", action="append", default=[], help="KIND:FOLDER of frames to compare with torch on")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     path = args.out / "fp32.onnx"
-    facts = onnx_from_checkpoint(args.checkpoint, path)
+    facts = onnx_from_checkpoint(args.checkpoint, path, args.opset, args.size, args.data)
     inputs, outputs = ports_of(path, MEANINGS)
     is_segmentation = facts["net"] != "quality"
     manifest = Manifest(
@@ -176,7 +257,12 @@ def main(argv: Sequence[str]) -> int:
         outputs=outputs,
         classes=tuple(facts["classes"]) if is_segmentation else REGIONS,
         calibration_sha256="",
-        evidence={"training_frames": facts["training_frames"], "epochs": len(facts["history"])},
+        evidence={
+            "training_frames": facts["training_frames"],
+            "epochs": len(facts["history"]),
+            "opset": args.opset,
+            "parity_frames": facts["parity_frames"],
+        },
         licence=args.licence,
         command=shlex.join(["echoedge", "export", *argv]),
         commit=current_commit(),

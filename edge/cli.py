@@ -18,7 +18,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train quality": ("train.quality", "train", "train the regional quality net"),
     "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
-    "quantize": ("compile.quantize", "compile", "FP32 ONNX to INT8 (Q/DQ) for CPUs"),
+    "compile": ("compile.main", "compile", "FP32 ONNX to the best artefact of a target, with evidence"),
+    "engine": ("compile.build", "compile", "build a TensorRT engine from an artefact"),
+    "sign": ("compile.sign", "sign", "sign a model folder with Ed25519"),
+    "calib choose": ("compile.calibration", "compile", "choose calibration frames"),
+    "calib report": ("calib.report", "compile", "coverage of a calibration set, drift of live frames"),
 }
 """Command -> module with `main(argv) -> exit code`, the extra its packages come with, one line of help."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from edge.errors import ModelError
 from edge.preprocess import PreprocessSpec
+from edge.signature import verify_signature
 
 SCHEMA = 1
 
@@ -24,12 +25,91 @@ class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     meaning: str
 
 
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One metric of one view: the reference's value, this artefact's, and by how much it may be worse (same unit)."""
+
+    view: str
+    metric: str
+    reference: float
+    value: float
+    tolerance: float
+    higher_is_better: bool = True
+
+    @property
+    def loss(self) -> float:
+        """How much worse than the reference, negative where better."""
+        return self.reference - self.value if self.higher_is_better else self.value - self.reference
+
+    @property
+    def passed(self) -> bool:
+        """NaN fails: a metric that cannot be computed proves nothing."""
+        return self.loss <= self.tolerance
+
+
+class AccuracyGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Task metrics on held-out data against the reference artefact, through the `backend` that ran both."""
+
+    reference_sha256: str
+    backend: str
+    data: str
+    frames: int
+    changes: tuple[Change, ...]
+
+    def failures(self) -> list[str]:
+        """One phrase for each metric that fell too far."""
+        return [
+            f"{c.metric} of {c.view} is {c.value:.4g}, {c.loss:.4g} worse than {c.reference:.4g} (allowed {c.tolerance:.4g})"
+            for c in self.changes
+            if not c.passed
+        ]
+
+
+class SpeedGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Latency in ms of this artefact and of the faster wider one, run in turn `runs` times on `machine`."""
+
+    reference_sha256: str
+    backend: str
+    machine: str
+    runs: int
+    p50_ms: float
+    p90_ms: float
+    reference_p50_ms: float
+    reference_p90_ms: float
+
+    def failures(self) -> list[str]:
+        """One phrase where the artefact is not faster at p90."""
+        if self.p90_ms < self.reference_p90_ms:
+            return []
+        return [f"p90 is {self.p90_ms:.2f} ms, no faster than the wider file's {self.reference_p90_ms:.2f} ms"]
+
+
+class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an artefact had to prove; a gate that is None was not run."""
+
+    accuracy: AccuracyGate | None = None
+    speed: SpeedGate | None = None
+
+    def failures(self) -> list[str]:
+        """Why the artefact must not be used; empty where it may."""
+        return [f for gate in (self.accuracy, self.speed) if gate is not None for f in gate.failures()]
+
+
+class EngineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a compiled engine is tied to. Compute capabilities are written 86 for 8.6; `jetpack` is "" off Jetsons."""
+
+    library: str
+    version: str
+    compute_capabilities: tuple[int, ...]
+    jetpack: str
+    settings: dict[str, Any]
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One artefact.
 
-    `task` is "segmentation" or "quality"; `precision` "fp32", "fp16" or "int8"; `target` "any" or the kind of device whose
-    engines read the file ("cpu", "tensorrt"). `parent_sha256` names the file it was made from, `evidence` holds measured
-    accuracy with the command that printed it.
+    `task` is "segmentation" or "quality"; `precision` "fp32", "fp16" or "int8"; `target` "any" or what reads the file
+    ("cpu", "tensorrt", "engine"). `parent_sha256` names the file it was made from, `evidence` holds measured facts with
+    the command that printed them; `engine` is set where `target` is "engine".
     """
 
     schema: int
@@ -49,6 +129,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     licence: str
     command: str
     commit: str
+    gates: Gates = Gates()
+    engine: EngineFacts | None = None
 
 
 def sha256_of(path: Path) -> str:
@@ -96,7 +178,11 @@ def find_manifests(folder: Path) -> list[tuple[Manifest, Path]]:
 
 
 def verified_artefact(manifest: Manifest, path: Path) -> Path:
-    """Path of the file that a manifest describes. Raises ModelError where it is missing or was changed."""
+    """Path of the file that a manifest describes.
+
+    Raises ModelError where it is missing, was changed, or is not signed by the trusted key where one is set.
+    """
+    verify_signature(path)
     artefact = path.with_name(manifest.file)
     if not artefact.is_file():
         raise ModelError(f"{artefact} is missing though {path.name} describes it; fetch the model folder again")
@@ -107,3 +193,22 @@ def verified_artefact(manifest: Manifest, path: Path) -> Path:
             "damaged; fetch the model folder again, or export it anew"
         )
     return artefact
+
+
+def check_engine(manifest: Manifest, library: str, version: str, compute_capability: int) -> None:
+    """Raise ModelError, with the command that mends it, unless an engine was built for this library and GPU.
+
+    compute_capability is the GPU's, 87 for 8.7. A plan is tied to the exact release of the library that built it.
+    """
+    facts = manifest.engine
+    if facts is None:
+        raise ModelError(f"{manifest.file} is no engine; build one with `echoedge engine`")
+    found = (library, version, compute_capability)
+    if (facts.library, facts.version) == found[:2] and compute_capability in facts.compute_capabilities:
+        return
+    built_for = " and ".join(f"SM {c}" for c in facts.compute_capabilities)
+    raise ModelError(
+        f"{manifest.file} was built by {facts.library} {facts.version} for {built_for}, this machine has {library} "
+        f"{version} and SM {compute_capability}: engines do not move between them; build it here with "
+        f"`echoedge engine MODEL --precision {manifest.precision}`"
+    )

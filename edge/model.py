@@ -75,21 +75,38 @@ TASKS: dict[str, type[Segmenter] | type[QualityScorer]] = {"segmentation": Segme
 
 
 def open_model(
-    folder: str | Path, precision: str = "auto", backend: str = "auto", threads: int | None = None
+    folder: str | Path,
+    precision: str = "auto",
+    backend: str = "auto",
+    threads: int | None = None,
+    allow_failed_gate: bool = False,
 ) -> Segmenter | QualityScorer:
     """Load a model folder such as `models/pspnet-mk`.
 
-    precision: "auto" (the first of int8, fp16, fp32 that the folder has for this machine), or one of these.
-    backend: "auto", "openvino" or "onnxruntime". threads: None for all cores.
+    precision: "auto" (the first of int8, fp16, fp32 that the folder has for this machine and that failed no gate), or
+    one of these. backend: "auto", "openvino" or "onnxruntime". threads: None for all cores.
     Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where no engine runs it.
     """
     manifests = {m.precision: (m, p) for m, p in find_manifests(Path(folder)) if m.target in ("any", "cpu")}
-    chosen = next((p for p in PREFERRED if p in manifests), "") if precision == "auto" else precision
+    usable = [p for p in PREFERRED if p in manifests and (allow_failed_gate or not manifests[p][0].gates.failures())]
+    chosen = next((p for p in [*usable, *PREFERRED] if p in manifests), "") if precision == "auto" else precision
     if chosen not in manifests:
         raise ModelError(
             f"{folder} has no {precision} file for this machine; it has {', '.join(sorted(manifests)) or 'none'}"
         )
     manifest, path = manifests[chosen]
+    if chosen not in usable:
+        raise ModelError(
+            f"{path.with_name(manifest.file)} failed a gate: {'; '.join(manifest.gates.failures())}. "
+            "Use another --precision, compile it again, or load it all the same with --allow-failed-gate"
+        )
+    return load_model(manifest, path, backend, threads)
+
+
+def load_model(
+    manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None
+) -> Segmenter | QualityScorer:
+    """Load the artefact that the manifest at `path` describes, whatever its gates say: what measures them calls this."""
     if manifest.task not in TASKS:
         raise ModelError(f"{path} is for '{manifest.task}'; this version knows {', '.join(TASKS)}")
     loaded = open_backend(verified_artefact(manifest, path), backend, threads)

@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--quality", type=Path, default=MODELS / "quality", help="quality model folder")
     p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
     p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
     p.add_argument("--view", choices=tuple(WALLS), default="", help="names the walls; unknown: left and right")
     p.add_argument(
@@ -53,8 +54,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(args.source))
-        segmenter = stack.enter_context(open_model(args.model, args.precision, args.backend, args.threads))
-        scorer = stack.enter_context(open_model(args.quality, args.precision, args.backend, args.threads))
+        how = (args.precision, args.backend, args.threads, args.allow_failed_gate)
+        segmenter = stack.enter_context(open_model(args.model, *how))
+        scorer = stack.enter_context(open_model(args.quality, *how))
         if not isinstance(segmenter, Segmenter):
             raise ModelError(f"{args.model} is a {segmenter.manifest.task} model; --model needs segmentation")
         if not isinstance(scorer, QualityScorer):

@@ -10,7 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.preprocess import resample
 from edge.regions import LV, NotMeasurable, find_regions
+from edge.sector import find_sector
+from train.data.sample import Sample
 
 Image = NDArray[np.uint8]
 Rng = np.random.Generator
@@ -29,6 +32,16 @@ def gcnr(region: NDArray[np.uint8], background: NDArray[np.uint8]) -> float:
     """
     densities = [np.bincount(v >> 2, minlength=64) / max(1, v.size) for v in (region, background)]
     return 1.0 - float(np.minimum(*densities).sum())
+
+
+def sector_crop(sample: Sample, size: int) -> tuple[Image, NDArray[np.uint8], NDArray[np.bool_]]:
+    """Image, mask and sector of a sample as the runtime crops them, size x size."""
+    sector = find_sector([sample.image])
+    return (
+        resample(sample.image, sector.box, size, cv2.INTER_AREA),
+        resample(sample.mask, sector.box, size, cv2.INTER_NEAREST),
+        resample(sector.mask.astype(np.uint8), sector.box, size, cv2.INTER_NEAREST) > 0,
+    )
 
 
 def degrade_regions(

@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     p.add_argument("--ef", action="store_true", help="also compare single-plane EF with CAMUS's reference EF")
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
+    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--json", action="store_true", help="print the result as JSON")
     return p
 
@@ -93,7 +94,7 @@ def main(argv: Sequence[str]) -> int:
     if args.figure and not args.ef:
         raise DataError("--figure draws the comparison of EF; add --ef")
     patients = read_split(args.split) if args.split else None
-    with open_model(args.model, args.precision, args.backend) as segmenter:
+    with open_model(args.model, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
         if not isinstance(segmenter, Segmenter):
             raise ModelError(f"{args.model} is a {segmenter.manifest.task} model; evaluate needs segmentation")
         samples = list(open_data(args.data, patients))

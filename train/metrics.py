@@ -66,3 +66,12 @@ def bootstrap_interval(
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
     low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
+
+
+def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Rank correlation of two 1-D arrays, ties given their mean rank."""
+    ranks = []
+    for values in (a, b):
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[inverse])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

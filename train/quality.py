@@ -13,15 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from edge.preprocess import resample
-from edge.sector import find_sector
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import Sample
 from train.data.split import split_samples
-from train.degrade import degrade_regions
+from train.degrade import degrade_regions, sector_crop
 from train.fit import FitConfig, fit
 from train.losses import masked_mse
+from train.metrics import spearman
 from train.nets.imagenet import load_imagenet, unfold_norms
 from train.nets.quality_net import QualityNet
 from train.segmentation import normalised
@@ -29,7 +28,6 @@ from train.segmentation import normalised
 SIZE = 256
 MIRRORED = (5, 4, 3, 2, 1, 0, 7, 6)
 """Index of the region that takes a region's place when the image is mirrored."""
-Crop = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]
 
 
 class QualityData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -37,7 +35,7 @@ class QualityData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __init__(self, samples: Sequence[Sample], seed: int) -> None:
         self.seed, self.epoch = seed, 0
-        self.crops = [sector_crop(sample) for sample in samples]
+        self.crops = [sector_crop(sample, SIZE) for sample in samples]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -53,16 +51,6 @@ class QualityData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
             return normalised(image), torch.full((8,), torch.nan)
         image, scores = augment(degraded[0], degraded[1], rng)
         return normalised(image), torch.from_numpy(scores)
-
-
-def sector_crop(sample: Sample) -> Crop:
-    """Image, mask and sector of a sample as the runtime crops them, 256 x 256."""
-    sector = find_sector([sample.image])
-    return (
-        resample(sample.image, sector.box, SIZE, cv2.INTER_AREA),
-        resample(sample.mask, sector.box, SIZE, cv2.INTER_NEAREST),
-        resample(sector.mask.astype(np.uint8), sector.box, SIZE, cv2.INTER_NEAREST) > 0,
-    )
 
 
 def augment(
@@ -92,20 +80,11 @@ def quality_loss(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tenso
     return masked_mse(predicted.float(), scores)
 
 
-def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Rank correlation of two 1-D arrays, ties given their mean rank."""
-    ranks = []
-    for values in (a, b):
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[inverse])
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
-
-
 def validation_set(samples: Sequence[Sample], seed: int) -> tuple[torch.Tensor, NDArray[np.float32]]:
     """Fixed degraded crops of held-out samples and their scores (N x 8, NaN where excluded)."""
     images, scores = [], []
     for index, sample in enumerate(samples):
-        made = degrade_regions(*sector_crop(sample), np.random.default_rng([seed, 1_000_000, index]))
+        made = degrade_regions(*sector_crop(sample, SIZE), np.random.default_rng([seed, 1_000_000, index]))
         if made is not None:
             images.append(normalised(made[0]))
             scores.append(made[1])

@@ -1,55 +1,119 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from calib.choose import calibration_inputs, choose_frames, digest_of
+from calib.choose import check_disjoint, choose_frames, read_set, write_set
+from calib.drift import distance, drift_of
+from calib.feed import FrameFeed, TimestepFeed
+from calib.frames import BINS, Candidate, Frame, describe, digest_of, read_recordings
+from calib.report import coverage_of, html_of
 from edge.errors import DataError
-from edge.preprocess import PreprocessSpec
-from tests.phantom import apical_frame
 
 
-@dataclass(frozen=True)
-class Frame:
-    image: NDArray[np.uint8]
-    view: str
-    phase: str
-    patient: str
+def sector(seed: int, gain: float = 1.0) -> np.ndarray:
+    """A speckled fan on black, 160 x 160 uint8."""
+    picture = np.zeros((160, 160), np.uint8)
+    cv2.ellipse(picture, (80, 5), (150, 150), 90, -40, 40, 255, cv2.FILLED)
+    speckle = np.random.default_rng(seed).rayleigh(40 * gain, picture.shape)
+    return np.where(picture > 0, np.clip(speckle + 25, 0, 255), 0).astype(np.uint8)
 
 
-FRAMES = [
-    Frame(apical_frame(size=100), view, phase, f"p{number}")
-    for number in range(20)
-    for view in ("A4C", "A2C")
-    for phase in ("ED", "ES")
-]
+def frame(patient: int, view: str, phase: str, gain: float) -> Frame:
+    candidate = Candidate(sector(patient, gain), "folder", f"{patient}-{view}-{phase}", f"p{patient}", view, phase)
+    return describe(candidate)
 
 
-def test_views_and_phases_take_turns_and_evaluation_patients_stay_out() -> None:
-    chosen = choose_frames(FRAMES, 12, {"p0", "p1"})
-    counts = {}
-    for frame in chosen:
-        counts[frame.view, frame.phase] = counts.get((frame.view, frame.phase), 0) + 1
-    assert counts == {("A4C", "ED"): 3, ("A4C", "ES"): 3, ("A2C", "ED"): 3, ("A2C", "ES"): 3}
-    assert not {"p0", "p1"} & {frame.patient for frame in chosen}
+@pytest.fixture(scope="module")
+def frames() -> list[Frame]:
+    """40 patients, far more A4C than A2C."""
+    return [frame(p, "A2C" if p % 8 == 0 else "A4C", "ED" if p % 2 else "ES", 0.6 + p / 40) for p in range(40)]
 
 
-def test_the_seed_decides() -> None:
-    names = [[f.patient for f in choose_frames(FRAMES, 8, set(), seed)] for seed in (1, 1, 2)]
-    assert names[0] == names[1] != names[2]
+def test_every_level_of_a_factor_is_present_as_evenly_as_the_frames_allow(frames: list[Frame]) -> None:
+    chosen = choose_frames(frames, 10, [])
+    views = Counter(f.view for f in chosen.frames)
+    assert views["A2C"] >= 3  # an eighth of the frames, at least three of ten drawn
+    assert {f.phase for f in chosen.frames} == {"ED", "ES"}
+    assert min(coverage_of(chosen)["gain"].values()) >= 2
+    assert len({f.patient for f in chosen.frames}) == 10
 
 
-def test_nothing_left_is_an_error() -> None:
-    with pytest.raises(DataError, match="all patients are in the evaluation split"):
-        choose_frames(FRAMES, 4, {f"p{k}" for k in range(20)})
+def test_the_seed_decides(frames: list[Frame]) -> None:
+    assert choose_frames(frames, 10, [], seed=1).sha256 == choose_frames(frames, 10, [], seed=1).sha256
+    assert choose_frames(frames, 10, [], seed=1).sha256 != choose_frames(frames, 10, [], seed=2).sha256
 
 
-def test_inputs_go_through_the_runtime_preprocess_and_have_a_name() -> None:
-    inputs = calibration_inputs(FRAMES[:2], PreprocessSpec(64))
-    assert inputs[0].shape == (1, 1, 64, 64)
-    assert inputs[0].dtype == np.uint8
-    assert digest_of(inputs) == digest_of([array.copy() for array in inputs])
-    assert digest_of(inputs) != digest_of([inputs[0], 255 - inputs[1]])
+def test_held_out_patients_are_never_drawn(frames: list[Frame]) -> None:
+    held_out = [f"p{i}" for i in range(30)]
+    chosen = choose_frames(frames, 40, held_out)
+    assert len(chosen.frames) == 10
+    check_disjoint(chosen, held_out)
+
+
+def test_a_set_with_an_evaluation_patient_is_refused_by_name(frames: list[Frame]) -> None:
+    chosen = choose_frames(frames, 40, [])
+    with pytest.raises(DataError, match=r"1 evaluation patients: p7; .*--exclude"):
+        check_disjoint(chosen, ["p7", "p99"])
+
+
+def test_all_patients_held_out_is_refused(frames: list[Frame]) -> None:
+    with pytest.raises(DataError, match="kept for evaluation"):
+        choose_frames(frames, 4, [f.patient for f in frames])
+
+
+def test_a_set_survives_the_disk(frames: list[Frame], tmp_path: Path) -> None:
+    chosen = choose_frames(frames, 6, [])
+    write_set(chosen, tmp_path / "sub" / "set.json")
+    assert read_set(tmp_path / "sub" / "set.json") == chosen
+    (tmp_path / "bad.json").write_text('{"schema": 1}')
+    with pytest.raises(DataError, match="calib choose"):
+        read_set(tmp_path / "bad.json")
+
+
+def test_the_digest_is_of_pixels_and_shape() -> None:
+    image = sector(0)
+    assert digest_of(image) == digest_of(image.copy())
+    assert digest_of(image) != digest_of(image.reshape(80, 320))
+
+
+def test_drift_warns_of_another_grey_curve_only(frames: list[Frame]) -> None:
+    chosen = choose_frames(frames, 30, [])
+    assert not drift_of(chosen, [frame(100, "A4C", "", 1.1)]).has_drifted
+    assert drift_of(chosen, [frame(100, "A4C", "", 4.0)]).has_drifted
+
+
+def test_distance_is_the_shift_in_grey_levels() -> None:
+    a, b = np.zeros(BINS), np.zeros(BINS)
+    a[3] = b[7] = 1
+    assert distance(a, b) == 4 * 256 / BINS
+
+
+def test_the_report_is_one_file_without_links(frames: list[Frame]) -> None:
+    html = html_of(choose_frames(frames, 6, []))
+    assert html.startswith("<!doctype html>")
+    assert "<svg" in html
+    assert "http" not in html
+
+
+def test_recordings_name_their_patients_by_folder(tmp_path: Path) -> None:
+    for patient in ("anna", "ben"):
+        (tmp_path / patient).mkdir()
+        cv2.imwrite(str(tmp_path / patient / "a.png"), sector(len(patient)))
+    (tmp_path / "notes.txt").write_text("no picture")
+    found = list(read_recordings(tmp_path))
+    assert [(c.source, c.patient) for c in found] == [("anna/a.png#0", "anna"), ("ben/a.png#0", "ben")]
+    with pytest.raises(DataError, match="no recording"):
+        list(read_recordings(tmp_path / "none"))
+
+
+def test_feeds_start_anew_and_visit_every_timestep() -> None:
+    inputs = [np.full((1, 1, 2, 2), i, np.uint8) for i in range(3)]
+    feed = FrameFeed("frame", inputs)
+    assert [int(run["frame"][0, 0, 0, 0]) for run in [*feed, *feed]] == [0, 1, 2, 0, 1, 2]
+    steps = TimestepFeed(inputs, (999, 499), lambda x, t, i: {"image": x, "t": np.array([t], np.float32)})
+    assert [float(run["t"][0]) for run in steps] == [999, 499] * 3

@@ -52,7 +52,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_spares_what_is_saved(tm
         saved = (tmp_path / "last.safetensors").exists()
         return loss(net, batch) * (torch.inf if saved else 1)
 
-    with pytest.raises(TrainingError, match="step 1 of epoch 2 is not finite.*lower --lr"):
+    with pytest.raises(TrainingError, match=r"step 1 of epoch 2 is not finite.*lower --lr"):
         fit(network(0), Points(), overflows, validate, CONFIG, tmp_path, "score", {"net": "tiny"})
     tensors, facts = load_checkpoint(tmp_path / "last.safetensors")
     assert len(facts["history"]) == 1

@@ -1,0 +1,47 @@
+"""Calibration feeds: iterators of named network inputs, one dict a run of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+Inputs = Mapping[str, NDArray[Any]]
+
+
+class Feed(Protocol):
+    """What calibrators read, more than once: each `iter` starts from the first run again."""
+
+    def __iter__(self) -> Iterator[Inputs]: ...
+
+
+class FrameFeed:
+    """One run a frame: the graph's only input is `name`."""
+
+    def __init__(self, name: str, frames: Sequence[NDArray[Any]]) -> None:
+        self.name, self.frames = name, frames
+
+    def __iter__(self) -> Iterator[Inputs]:
+        return ({self.name: frame} for frame in self.frames)
+
+
+class TimestepFeed:
+    """Runs of a diffusion network: each frame at each of its sampler's timesteps.
+
+    Activations of a denoiser change with t, so a set that holds only one t misjudges the others (Shang et al. 2023,
+    PTQ4DM). `inputs_at(frame, t, index)` gives the named inputs: the noised state, the condition and t itself.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[NDArray[Any]],
+        timesteps: Sequence[int],
+        inputs_at: Callable[[NDArray[Any], int, int], Inputs],
+    ) -> None:
+        self.frames, self.timesteps, self.inputs_at = frames, timesteps, inputs_at
+
+    def __iter__(self) -> Iterator[Inputs]:
+        for index, frame in enumerate(self.frames):
+            for t in self.timesteps:
+                yield self.inputs_at(frame, t, index)

@@ -1,0 +1,69 @@
+"""Small charts as inline SVG: reports open without a network and without a plotting library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+WIDTH, ROW = 640, 20
+STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2730}
+table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #d5dde3;text-align:left}
+td.n{text-align:right;font-variant-numeric:tabular-nums}svg{display:block;margin:.5rem 0 1.5rem}
+svg text{font:12px system-ui,sans-serif;fill:#1c2730}.bad{color:#a8201a}.good{color:#1b6b3a}img{image-rendering:auto}"""
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML document around `body`."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n"
+    )
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """An HTML table; numbers stand right."""
+    head = "".join(f"<th>{escape(h)}</th>" for h in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td{_number(cell)}>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _number(cell: object) -> str:
+    return ' class="n"' if isinstance(cell, int | float) else ""
+
+
+def bars(labels: Sequence[str], values: Sequence[float], form: str = "{:g}", label_px: int = 200) -> str:
+    """Horizontal bars from zero, a row a label."""
+    largest = max([*values, 1e-12])
+    room = WIDTH - label_px - 80
+    rows = "".join(
+        f'<text x="{label_px - 8}" y="{i * ROW + 14}" text-anchor="end">{escape(label)}</text>'
+        f'<rect x="{label_px}" y="{i * ROW + 3}" width="{max(0.0, value) / largest * room:.1f}" height="14" fill="#3b7ea1"/>'
+        f'<text x="{label_px + max(0.0, value) / largest * room + 6:.1f}" y="{i * ROW + 14}">{form.format(value)}</text>'
+        for i, (label, value) in enumerate(zip(labels, values))
+    )
+    return f'<svg role="img" width="{WIDTH}" height="{len(labels) * ROW + 6}">{rows}</svg>'
+
+
+def histogram(
+    counts: Sequence[float], low: float, high: float, marks: Sequence[tuple[str, float]] = (), height: int = 120
+) -> str:
+    """Columns of `counts` between `low` and `high`, with named vertical marks."""
+    largest = max([*counts, 1e-12])
+    step = WIDTH / max(1, len(counts))
+    columns = "".join(
+        f'<rect x="{i * step:.2f}" y="{height - count / largest * (height - 20):.1f}" width="{max(step - 0.5, 0.5):.2f}" '
+        f'height="{count / largest * (height - 20):.1f}" fill="#3b7ea1"/>'
+        for i, count in enumerate(counts)
+    )
+    lines = "".join(
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{14 * (i + 1)}" y2="{height}" stroke="#a8201a"/>'
+        f'<text x="{min(x + 3, WIDTH - 110):.1f}" y="{14 * (i + 1)}">{escape(name)}</text>'
+        for i, (name, x) in enumerate((n, (v - low) / max(high - low, 1e-12) * WIDTH) for n, v in marks)
+    )
+    axis = (
+        f'<text x="0" y="{height + 14}">{low:.4g}</text>'
+        f'<text x="{WIDTH}" y="{height + 14}" text-anchor="end">{high:.4g}</text>'
+    )
+    return f'<svg role="img" width="{WIDTH}" height="{height + 18}">{columns}{lines}{axis}</svg>'

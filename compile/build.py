@@ -1,0 +1,172 @@
+"""`echoedge engine`: build an engine beside its artefact, with a manifest, or take the one that is already there."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from compile.engine import LIBRARIES, EngineSettings, engine_from_onnx, layers_of, open_library
+from compile.machine import compute_capability, jetson_linux
+from compile.targets import DEFAULT_RTX, check_buildable
+from edge.errors import BackendError, ModelError
+from edge.manifest import EngineFacts, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
+
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+def artefact_for(folder: Path, precision: str) -> tuple[Manifest, Path]:
+    """The manifest of the ONNX file that TensorRT reads at a precision, and its path."""
+    found = {m.precision: (m, p) for m, p in find_manifests(folder) if m.target in ("any", "tensorrt")}
+    if precision not in found:
+        raise ModelError(
+            f"{folder} has no {precision} file for TensorRT, it has {', '.join(sorted(found)) or 'none'}; "
+            "make it with `echoedge compile --target orin`"
+        )
+    return found[precision]
+
+
+def build_engine(
+    manifest: Manifest, path: Path, library: str, trt: ModuleType, settings: EngineSettings,
+    command: str, local: int | None, progress: Progress | None = None,
+) -> tuple[Path, bool]:  # fmt: skip
+    """The engine's manifest path, and whether the engine was taken from the cache.
+
+    The cache is the model folder: an engine is taken when artefact, library, version, compute capability and settings
+    are those asked for and its file is whole.
+    """
+    artefact = verified_artefact(manifest, path)
+    targets = settings.compute_capabilities or ((local,) if local else ())
+    facts = EngineFacts(
+        library=library,
+        version=str(trt.__version__),
+        compute_capabilities=targets,
+        jetpack=jetson_linux(),
+        settings=_settings_of(settings),
+    )
+    sm = "-".join(f"sm{number}" for number in targets) or "portable"
+    target = path.with_name(f"{artefact.stem}.{library}-{facts.version}.{sm}.engine")
+    sidecar = target.with_suffix(".json")
+    if _is_current(sidecar, manifest, facts):
+        return sidecar, True
+    blob = engine_from_onnx(trt, artefact, manifest.precision, settings, progress)
+    temporary = target.with_name(target.name + ".part")
+    temporary.write_bytes(blob)
+    os.replace(temporary, target)
+    made = msgspec.structs.replace(
+        manifest,
+        file=target.name,
+        sha256=sha256_of(target),
+        parent_sha256=manifest.sha256,
+        target="engine",
+        evidence={"bytes": len(blob)},
+        command=command,
+        engine=facts,
+        gates=msgspec.structs.replace(manifest.gates, speed=None),
+    )
+    write_manifest(made, sidecar)
+    return sidecar, False
+
+
+def _settings_of(settings: EngineSettings) -> dict[str, Any]:
+    kept = asdict(settings)
+    del kept["compute_capabilities"], kept["timing_cache"]
+    return kept
+
+
+def _is_current(sidecar: Path, manifest: Manifest, facts: EngineFacts) -> bool:
+    if not sidecar.is_file():
+        return False
+    made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)
+    engine = sidecar.with_name(made.file)
+    whole = engine.is_file() and sha256_of(engine) == made.sha256
+    return whole and made.parent_sha256 == manifest.sha256 and made.engine == facts
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge engine",
+        description="Build a TensorRT engine from a model folder's ONNX file.",
+        epilog="example: echoedge engine models/pspnet-mk --precision fp16 --library tensorrt_rtx --sm 86",
+    )
+    p.add_argument("model", type=Path, help="model folder")
+    p.add_argument("--precision", choices=PRECISIONS, default="fp16")
+    p.add_argument("--library", choices=("auto", *LIBRARIES), default="auto")
+    p.add_argument(
+        "--sm", type=int, action="append",
+        help="compute capability, 86 for 8.6; may be repeated (default: this machine's GPU, or with RTX 86, 89 and 120)",
+    )  # fmt: skip
+    p.add_argument("--workspace", type=int, default=1024, help="ceiling of scratch memory in MB (default 1024)")
+    p.add_argument("--level", type=int, choices=range(6), help="builder optimisation level: time to build for speed")
+    p.add_argument("--timing-cache", type=Path, help="file of layer timings, read and written (TensorRT only)")
+    p.add_argument("--dla", type=int, help="DLA core, the GPU takes what it cannot run (experimental)")
+    p.add_argument("--layers", type=Path, help="write the engine's layers as JSON; needs its GPU")
+    p.add_argument("--allow-failed-gate", action="store_true", help="build from a file that lost accuracy")
+    p.add_argument(
+        "--via", choices=("onnx", "torch-tensorrt"), default="onnx",
+        help="torch-tensorrt compiles --checkpoint where that package runs",
+    )  # fmt: skip
+    p.add_argument("--checkpoint", type=Path, help="safetensors file, for --via torch-tensorrt")
+    return p
+
+
+def device_command(model: Path, precision: str) -> str:
+    """The command that builds an engine on the machine that runs it."""
+    return shlex.join(["echoedge", "engine", str(model), "--precision", precision, "--library", "tensorrt"])
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    console = Console(stderr=True)
+    local = compute_capability()
+    library = args.library
+    if library == "auto":
+        library = "tensorrt" if find_spec("tensorrt") or not find_spec("tensorrt_rtx") else "tensorrt_rtx"
+    wanted = tuple(args.sm or (DEFAULT_RTX if library == "tensorrt_rtx" else [local] if local else ()))
+    check_buildable(library, wanted, local, device_command(args.model, args.precision))
+    if args.via == "torch-tensorrt":
+        from compile.via_torch import engine_from_checkpoint
+
+        if args.checkpoint is None:
+            raise ModelError("--via torch-tensorrt compiles a checkpoint: give --checkpoint FILE.safetensors")
+        target = args.model / f"{args.precision}.torch-tensorrt.engine"
+        target.write_bytes(engine_from_checkpoint(args.checkpoint, args.precision))
+        print(target)
+        return 0
+    manifest, path = artefact_for(args.model, args.precision)
+    accuracy = manifest.gates.accuracy
+    failures = accuracy.failures() if accuracy else []
+    if failures and not args.allow_failed_gate:
+        raise ModelError(
+            f"{manifest.file} failed its accuracy gate: {'; '.join(failures)}; --allow-failed-gate builds it"
+        )
+    trt = open_library(library)
+    if library == "tensorrt" and local is None:
+        raise BackendError("no NVIDIA GPU is visible, which TensorRT needs to build; run this on the device")
+    settings = EngineSettings(
+        args.workspace, args.level, wanted if library == "tensorrt_rtx" else (), args.timing_cache, args.dla,
+        detailed=args.layers is not None,
+    )  # fmt: skip
+    command = shlex.join(["echoedge", "engine", *argv])
+    with Progress(console=console, transient=True) as progress:
+        sidecar, cached = build_engine(manifest, path, library, trt, settings, command, local, progress)
+    made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)
+    if args.layers:
+        args.layers.write_text(layers_of(trt, sidecar.with_name(made.file).read_bytes()))
+    print(f"{sidecar.with_name(made.file)}{' (already built)' if cached else ''}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

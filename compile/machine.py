@@ -1,0 +1,48 @@
+"""What this machine is, as far as compiling for it depends on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+TEGRA_COMPUTE_CAPABILITY = {"Orin": 87, "Thor": 110, "Xavier": 72}
+
+
+def machine_name(root: Path = Path("/")) -> str:
+    """CPU model and usable cores, and the board where it is a Jetson: stands beside every latency."""
+    cpuinfo = _read(root / "proc/cpuinfo")
+    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    board = _read(root / "proc/device-tree/model").strip("\0\n ")
+    return f"{board or (found[1] if found else platform.machine())}, {cores} cores"
+
+
+def jetson_linux(root: Path = Path("/")) -> str:
+    """Release of Jetson Linux such as "36.4.3", "" elsewhere."""
+    found = re.search(r"R(\d+).*REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
+    return f"{found[1]}.{found[2]}" if found else ""
+
+
+def compute_capability(root: Path = Path("/")) -> int | None:
+    """87 for a GPU of compute capability 8.7; None without an NVIDIA GPU."""
+    board = _read(root / "proc/device-tree/model")
+    for name, number in TEGRA_COMPUTE_CAPABILITY.items():
+        if name in board:
+            return number
+    if not shutil.which("nvidia-smi"):
+        return None
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, timeout=20)
+    found = re.match(r"(\d+)\.(\d+)", done.stdout)
+    return int(found[1]) * 10 + int(found[2]) if done.returncode == 0 and found else None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,105 @@
+"""The HTML report of a compilation: outcomes, sensitive layers, activation histograms, where masks differ."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib import svg
+from calib.feed import FrameFeed
+from compile.pipeline import Outcome, Plan, form_of
+from compile.precision import Quantizer
+from compile.ranges import METHODS, clip_range
+from compile.score import outputs_of
+from edge.backends import open_backend
+
+SHOWN_LAYERS, SHOWN_TENSORS, SHOWN_FRAMES = 20, 6, 6
+REPORT_FRAMES = 16
+"""Calibration frames that the histograms are over."""
+
+
+def write_report(
+    path: Path, outcomes: Sequence[Outcome], best: Outcome, inputs: Sequence[NDArray[np.uint8]], plan: Plan
+) -> None:
+    """Write the report of a plan's outcomes; nothing in it is fetched from a network."""
+    first = outcomes[0]
+    int8 = next((o for o in outcomes if o.manifest.precision == "int8"), None)
+    parts = [f"<p><code>{escape(plan.command)}</code></p>", _outcomes(outcomes, best)]
+    if int8 is not None:
+        parts.append("<h2>Calibration methods: distance from FP32</h2>")
+        parts.append(svg.bars(list(int8.methods), list(int8.methods.values()), "{:.4f}"))
+        parts.append(_layers(int8))
+        quantizer = Quantizer(
+            first.path.parent / first.manifest.file, FrameFeed(first.manifest.inputs[0].name, inputs[:REPORT_FRAMES])
+        )
+        parts.append(_histograms(quantizer, int8, plan))
+        if first.manifest.task == "segmentation":
+            parts.append(_differences(first, int8, inputs, plan.backend))
+    path.write_text(svg.page(f"{first.manifest.name} for {plan.target}", "".join(parts)))
+
+
+def _outcomes(outcomes: Sequence[Outcome], best: Outcome) -> str:
+    keys = list(outcomes[0].scores)
+    rows = []
+    for outcome in outcomes:
+        times = [round(t, 2) for t in outcome.latency_ms] if outcome.latency_ms else ["not run", "not run"]
+        size = (outcome.path.parent / outcome.manifest.file).stat().st_size / 1e6
+        verdict = "chosen" if outcome is best else "; ".join(outcome.manifest.gates.failures()) or "passes"
+        rows.append(
+            [outcome.manifest.precision, round(size, 2), *(round(outcome.scores[k], 4) for k in keys), *times, verdict]
+        )
+    headings = ["precision", "MB", *(f"{metric} {view}" for view, metric in keys), "p50 ms", "p90 ms", "verdict"]
+    return svg.table(headings, rows)
+
+
+def _layers(outcome: Outcome) -> str:
+    worst = list(outcome.sensitivity.items())[:SHOWN_LAYERS]
+    kept = set(outcome.manifest.evidence["float_nodes"])
+    labels = [f"{name}{' (float)' if name in kept else ''}" for name, _ in worst]
+    return (
+        "<h2>Sensitivity: distance from FP32 with this layer alone in INT8</h2>"
+        + svg.bars(labels, [value for _, value in worst], "{:.5f}")
+    )  # fmt: skip
+
+
+def _histograms(quantizer: Quantizer, outcome: Outcome, plan: Plan) -> str:
+    """|x| at the inputs of the most sensitive layers, with the thresholds of each method."""
+    symmetric = form_of(plan.target) == "tensorrt"
+    nodes = {node.name: node for node in quantizer.model.graph.node}
+    parts = ["<h2>Activations at the most sensitive layers' inputs, |x|, square root of counts</h2>"]
+    for layer in list(outcome.sensitivity)[:SHOWN_TENSORS]:
+        observed = quantizer.observed.get(nodes[layer].input[0])
+        if observed is None:
+            continue
+        marks = [(m, max(np.abs(clip_range(observed, m, symmetric)))) for m in METHODS]
+        counts = np.sqrt(observed.counts.reshape(128, -1).sum(1)).tolist()
+        parts.append(f"<h3>{escape(layer)}</h3>{svg.histogram(counts, 0, observed.magnitude, marks)}")
+    return "".join(parts)
+
+
+def _differences(first: Outcome, int8: Outcome, inputs: Sequence[NDArray[np.uint8]], backend: str) -> str:
+    """Frames whose masks differ most: FP32's outlines in white, pixels of another class in INT8 in red."""
+    name = first.manifest.inputs[0].name
+    files = [o.path.parent / o.manifest.file for o in (first, int8)]
+    wide, narrow = (outputs_of(open_backend(file, backend), inputs, name) for file in files)
+    shares = [float((a != b).mean()) for a, b in zip(wide, narrow)]
+    parts = ["<h2>Where INT8 differs from FP32 (red; the frames with the most pixels)</h2>"]
+    for index in np.argsort(shares)[::-1][:SHOWN_FRAMES]:
+        picture = cv2.cvtColor(inputs[index][0, 0], cv2.COLOR_GRAY2BGR)
+        mask = np.asarray(wide[index][0], np.uint8)
+        borders = mask != cv2.erode(mask, np.ones((3, 3), np.uint8))
+        picture[borders] = (255, 255, 255)
+        picture[wide[index][0] != narrow[index][0]] = (40, 40, 230)
+        png = cv2.imencode(".png", picture)[1].tobytes()
+        source = base64.b64encode(png).decode()
+        parts.append(
+            f'<figure style="display:inline-block;margin:.3rem"><img width="280" alt="difference of masks" '
+            f'src="data:image/png;base64,{source}"><figcaption>{shares[index] * 100:.2f} % of pixels</figcaption></figure>'
+        )
+    return "".join(parts)
