@@ -15,7 +15,7 @@ from edge.regions import LV
 from train.data import open_data
 from train.data.sample import Sample
 from train.degrade import degrade_regions, sector_crop
-from train.evaluate import evaluate_sample
+from train.evaluate import evaluate_frame
 from train.metrics import dice, spearman
 
 Scores = dict[tuple[str, str], float]
@@ -63,7 +63,7 @@ def score(model: Segmenter | QualityScorer, trial: Trial) -> Scores:
     views = np.array([s.view for s in trial.samples])
     out: Scores = {}
     if isinstance(model, Segmenter):
-        rows = [evaluate_sample(model, sample) for sample in trial.samples]
+        rows = [evaluate_frame(model(sample.image), sample) for sample in trial.samples]
         for view in np.unique(views):
             keep = np.flatnonzero(views == view)
             out[str(view), "LV Dice"] = float(np.mean([rows[i]["dice"]["lv"] for i in keep]))
