@@ -11,6 +11,7 @@ import av
 
 from edge.errors import SourceError
 from edge.sources.base import Captured
+from edge.sources.convert import Converter, colour_space
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts"}
 DEFAULT_FPS = 30.0
@@ -35,14 +36,20 @@ class VideoSource:
         self._stream.thread_type = "AUTO"
         self.fps = float(self._stream.average_rate or DEFAULT_FPS)
         self.frames: int | None = self._stream.frames or None  # 0: the container does not say
+        self._converter, self._read = Converter(), False
 
     def __iter__(self) -> Iterator[Captured]:
         number = 0
+        if self._read:  # asked a second time: from the beginning
+            self._container.seek(0)
+        self._read = True
         try:
             for frame in self._container.decode(self._stream):
                 captured_ns = time.monotonic_ns()
                 at = frame.time if frame.time is not None else number / self.fps
-                yield Captured(number, frame.to_ndarray(format="rgb24"), captured_ns, float(at))
+                yield Captured(
+                    number, self._converter.image(frame), captured_ns, float(at), frame.format.name, colour_space(frame)
+                )
                 number += 1
         except av.FFmpegError as error:
             if number == 0:
