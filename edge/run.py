@@ -16,11 +16,12 @@ from rich.table import Table
 
 from edge.backends import BACKENDS
 from edge.errors import ModelError
-from edge.loop import Report, run_loop
+from edge.loop import LoopOptions, Report, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
 from edge.regions import WALLS
 from edge.sinks import open_sink
-from edge.sources import open_source
+from edge.sources import Live, open_source
+from edge.sources.paced import Paced
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 SUFFIXES = (".mp4", ".jsonl", ".png")
@@ -52,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(args.source))
+        source = open_source(args.source)
+        if args.pace == "native" and not isinstance(source, Live):
+            source = Paced(source)
+        stack.enter_context(source)
         segmenter = stack.enter_context(open_model(args.model, args.precision, args.backend, args.threads))
         scorer = stack.enter_context(open_model(args.quality, args.precision, args.backend, args.threads))
         if not isinstance(segmenter, Segmenter):
@@ -64,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
             name = args.name or Path(args.source).stem
             paths = [args.out / f"{name}{suffix}" for suffix in SUFFIXES]
             sinks = [stack.enter_context(open_sink(path, source.fps, args.view)) for path in paths]
-        report = run_loop(source, segmenter, scorer, sinks, args.pace == "native", args.view)
+        report = run_loop(source, segmenter, scorer, sinks, LoopOptions(args.view))
     if args.json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(asdict(report))).decode() + "\n")
     else:

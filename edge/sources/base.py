@@ -14,7 +14,8 @@ from edge.preprocess import Frame
 class Captured:
     """A frame with its number, when it was captured (monotonic ns) and its time in the source (seconds).
 
-    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey.
+    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but for
+    a frame of a replayed live run: whether the quality net saw it then.
     """
 
     number: int
@@ -23,6 +24,7 @@ class Captured:
     time_s: float
     pixel_format: str = "rgb24"
     colour_space: str = "unspecified"
+    quality: bool | None = None
 
 
 class Source(AbstractContextManager["Source"], Protocol):

@@ -40,6 +40,11 @@ class AvFeed:
         try:
             # Opening analyses some frames, so that it may take longer than a read.
             self._container = av.open(url, format=format, options=options, timeout=(timeout_s + 5, timeout_s))
+        except av.ProtocolNotFoundError as error:
+            raise SourceError(
+                f"this build of PyAV does not speak {url.split(':')[0]}; bridge it: "
+                "`srt-live-transmit SRT-ADDRESS udp://127.0.0.1:5000`, then open udp://127.0.0.1:5000"
+            ) from error
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(
                 f"{shown} does not open: {_reason(error)}; is the sender running and reachable?"
