@@ -99,8 +99,8 @@ class Analyser:
 
     def _smoothed(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._scores is None:
-            return scores.copy()
-        return self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores)
+            return np.array(scores, np.float32)
+        return np.asarray(self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores), np.float32)
 
     def _invalid(self, frame: Captured, why: str) -> Analysis:
         empty = np.zeros((REGION_PX, REGION_PX), np.uint8)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any
 
 from edge.analysis import Analyser, Analysis
@@ -19,6 +20,7 @@ from edge.mailbox import Mailbox
 from edge.model import QualityScorer, Segmenter
 from edge.overlay import HeadUp, Overlay
 from edge.realtime import Realtime, make_realtime
+from edge.record import Recorder, drain
 from edge.safety import Guard, Limits, SignalCheck
 from edge.sector import Sector
 from edge.sinks import Shown, Sink
@@ -29,6 +31,7 @@ from edge.tracker import LOCATE_FRAMES, SectorTracker
 log = logging.getLogger(__name__)
 
 FPS_WINDOW = 30
+RECORD_SLOTS = 60
 WATCH_S = 0.02
 REPEAT_S = 0.5
 """A banner is drawn again this often, so that a viewer who joins late sees it."""
@@ -39,7 +42,7 @@ class LoopOptions:
     """How the loop runs: names of the walls, limits of the safe states, threads, typed-in scale.
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period.
-    `depth_cm` is the imaging depth where the picture's scale is not known otherwise.
+    `depth_cm` is the imaging depth where the picture's scale is not known otherwise. `record` names a .mkv for the frames.
     """
 
     view: str = ""
@@ -47,6 +50,7 @@ class LoopOptions:
     realtime: Realtime = field(default_factory=Realtime)
     deadline_ms: float = 0.0
     depth_cm: float = 0.0
+    record: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,22 @@ class _Watchdog:
         self._thread.join()
 
 
+class _Recording:
+    """Keeps the analysed frames on its own thread; one that falls behind by RECORD_SLOTS frames loses some, and says so."""
+
+    def __init__(self, path: str, source: Source) -> None:
+        self.mailbox: Mailbox[tuple[Captured, bool]] = Mailbox(RECORD_SLOTS, newest_wins=True)
+        self._recorder = Recorder(Path(path), source.uri, source.fps)
+        self._recorder.spacing_mm, self._recorder.region = source.spacing_mm, source.region
+        self._thread = threading.Thread(target=drain, args=(self.mailbox, self._recorder), name="record", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        self.mailbox.close()
+        self._thread.join()
+        self._recorder.__exit__(None, None, None)
+
+
 class _Inference:
     """One frame after the other: is there a picture, where is the sector, what do the networks say."""
 
@@ -237,6 +257,7 @@ class _Inference:
         self.ladder = Ladder(options.deadline_ms or 1000 / max(source.fps, 1.0))
         self.analyser: Analyser | None = None
         self.processed = self.skipped = 0
+        self.recorder: _Recording | None = None
 
     def use(self, sector: Sector) -> None:
         """Analyse within this sector from here on; beats and scores start afresh."""
@@ -253,6 +274,10 @@ class _Inference:
         if frame.quality is None and rung.frame_every > 1 and self.processed % rung.frame_every:
             self.skipped += 1
             return None
+        with_quality = bool(rung.quality_every) and frame.number % rung.quality_every == 0
+        with_quality = with_quality if frame.quality is None else frame.quality
+        if self.recorder is not None:
+            self.recorder.mailbox.put((frame, with_quality))
         problem = self._signal.look(frame, frame.captured_ns / 1e9)
         sector, news = (None, "") if problem else self.tracker.update(frame.image)
         if sector is not None and (news or self.analyser is None):
@@ -261,8 +286,7 @@ class _Inference:
             problem = problem or news
             self._guard.judged(problem)
             return _Finished(frame, None, problem, started_ns)
-        with_quality = bool(rung.quality_every) and frame.number % rung.quality_every == 0
-        return self._analyse(self.analyser, frame, with_quality if frame.quality is None else frame.quality)
+        return self._analyse(self.analyser, frame, with_quality)
 
     def _analyse(self, analyser: Analyser, frame: Captured, with_quality: bool) -> _Finished:
         started_ns = time.monotonic_ns()
@@ -316,6 +340,8 @@ def run_loop(
         make_realtime("inference", options.realtime)
         workers = [SinkWorker(sink, live) for sink in sinks]
         output = _Output(source, segmenter, workers, clock, guard, capture, options)
+        if options.record:
+            inference.recorder = _Recording(options.record, source)
         if live:
             watchdog = _Watchdog(guard, capture, output)
         frames = iter(capture.mailbox)
@@ -336,6 +362,8 @@ def run_loop(
         if watchdog is not None:
             watchdog.stop()
         capture.stop()
+        if inference.recorder is not None:
+            inference.recorder.finish()
         if output is not None:
             output.finish()
     return _report(source, segmenter, clock, guard, capture, output, inference, workers, time.monotonic() - started)
@@ -350,7 +378,9 @@ def _report(
     sector = inference.tracker.sector
     analysed = clock.count("segment")
     dropped = {"capture": capture.mailbox.dropped, "service cut": inference.skipped}
-    dropped |= {f"drawing ({source.uri})": output.mailbox.dropped} if output.mailbox.dropped else {}
+    dropped |= {"drawing": output.mailbox.dropped}
+    lost = inference.recorder.mailbox.dropped if inference.recorder else 0
+    dropped |= {"recording": lost}
     dropped |= {f"output {worker.name}": worker.dropped for worker in workers if worker.dropped}
     return Report(
         frames_in=capture.frames,

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.backends.base import Arrays, Backend
 from edge.backends.ort import OnnxRuntimeBackend
 from edge.backends.ov import OpenVinoBackend
+from edge.backends.trt import TensorRtBackend
 from edge.errors import BackendError
 
 __all__ = ["BACKENDS", "Arrays", "Backend", "open_backend"]
@@ -16,17 +17,22 @@ __all__ = ["BACKENDS", "Arrays", "Backend", "open_backend"]
 BACKENDS: dict[str, Callable[[Path, int | None], Backend]] = {
     "openvino": OpenVinoBackend,
     "onnxruntime": OnnxRuntimeBackend,
+    "tensorrt": TensorRtBackend,
 }
 """In order of preference; the keys are also the names of the Python packages."""
+ENGINES = {".engine": "tensorrt", ".plan": "tensorrt"}
+"""Suffix of a file that only one backend reads; all others read ONNX."""
 
 
 def open_backend(path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
-    """Load an ONNX file. "auto" takes the first installed engine of BACKENDS.
+    """Load an ONNX file or a TensorRT engine (*.engine, *.plan). "auto" takes the first installed engine of BACKENDS.
 
     Raises BackendError for an unknown name, for a file the engine refuses, and where no engine is installed.
     """
+    if path.suffix in ENGINES:
+        backend = ENGINES[path.suffix]
     if backend == "auto":
-        installed = [name for name in BACKENDS if find_spec(name)]
+        installed = [name for name in BACKENDS if name not in ENGINES.values() and find_spec(name)]
         if not installed:
             raise BackendError(
                 "no inference engine is installed: pip install 'echoedge[openvino]' or 'echoedge[onnxruntime]'"
