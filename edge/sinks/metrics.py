@@ -77,9 +77,9 @@ class MetricsSink:
                 ("frames_per_second", "gauge", "Analysed frames a second.", head.fps),
                 ("frame_age_seconds", "gauge", "Capture to drawing of the newest frame.", head.age_ms / 1000),
             ]
-            if shown.analysis is not None and not shown.banner and shown.analysis.ventricle.area_cm2 is not None:
-                area = shown.analysis.ventricle.area_cm2
-                rows.append(("lv_area_square_centimetres", "gauge", "Left ventricular area of the newest frame.", area))
+            area_cm2 = shown.analysis.ventricle.area_cm2 if shown.analysis is not None and not shown.banner else None
+            if area_cm2 is not None:  # Prometheus wants base units
+                rows.append(("lv_area_square_metres", "gauge", "Left ventricular area of the newest frame.", area_cm2 / 1e4))
         lines = []
         for name, kind, text, value in rows:
             lines += [

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import islice, pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -70,11 +71,23 @@ def test_srt_is_read_or_says_how(pictures: Path) -> None:
     """PyAV's wheels carry no libsrt; builds against the system's FFmpeg do."""
     port = free_port(socket.SOCK_DGRAM)
     with running(*sender(pictures, *H264, f"srt://127.0.0.1:{port}?mode=listener&passphrase=0123456789abc")):
-        try:
-            assert take(f"srt://127.0.0.1:{port}?passphrase=0123456789abc&timeout=20", 5) == [(480, 640, 3)] * 5
-        except SourceError as error:
-            assert "srt-live-transmit" in str(error)
-            assert "0123456789abc" not in str(error)
+        address = f"srt://127.0.0.1:{port}?passphrase=0123456789abc&timeout=20"
+        if av_speaks("srt"):
+            assert take(address, 5) == [(480, 640, 3)] * 5
+        else:
+            with pytest.raises(SourceError, match="srt-live-transmit") as raised:
+                open_source(address)
+            assert "0123456789abc" not in str(raised.value)
+
+
+def av_speaks(protocol: str) -> bool:
+    try:
+        av.open(f"{protocol}://127.0.0.1:1", timeout=1)
+    except av.ProtocolNotFoundError:
+        return False
+    except (av.FFmpegError, OSError):
+        return True
+    return True
 
 
 def serve(handler: type[http.server.BaseHTTPRequestHandler]) -> http.server.ThreadingHTTPServer:
