@@ -67,19 +67,19 @@ def soak(args: argparse.Namespace) -> tuple[Report, Probe, list[tuple[float, flo
             source = open_source(f"rtsp://127.0.0.1:{port}/echo")
             assert isinstance(source, Live)
             sinks = [probe, *(open_sink(uri, source.fps) for uri in args.sink)]
-            started = time.monotonic()
-
-            def watch() -> None:
-                while time.monotonic() - started < args.seconds:
-                    time.sleep(min(1.0, args.seconds / 40))
-                    memory.append((time.monotonic() - started, resident_mib()))
-                source.stop()
-
-            threading.Thread(target=watch, daemon=True).start()
             with source, open_model(args.model) as segmenter, open_model(args.quality) as scorer:
                 assert isinstance(segmenter, Segmenter)
                 assert isinstance(scorer, QualityScorer)
                 limits = Limits(args.signal_ms, args.freeze_ms, args.stuck_ms, args.age_ms)
+                started = time.monotonic()
+
+                def watch() -> None:
+                    while time.monotonic() - started < args.seconds:
+                        time.sleep(min(1.0, args.seconds / 40))
+                        memory.append((time.monotonic() - started, resident_mib()))
+                    source.stop()
+
+                threading.Thread(target=watch, daemon=True).start()
                 report = run_loop(source, segmenter, scorer, sinks, LoopOptions(limits=limits, depth_cm=16))
             for sink in sinks[1:]:
                 sink.__exit__(None, None, None)

@@ -35,7 +35,7 @@ INSET = 1.0
 """Blurring and shrinking move the visible edge outwards by about a pixel of the working size."""
 OUTSIDE, DEEP_DARK = 3.0, 0.15
 STRIDE = 3
-REGION_PAD = 0.04
+INSIDE_REGION = 0.9
 FIRST_STEP_PX, LAST_STEP_PX = 8.0, 0.25
 CLOSE_PX = 41
 START_ANGLES = np.deg2rad(np.arange(20, 56, 5.0))
@@ -97,14 +97,6 @@ class SectorFinder:
         height, width = self._shape = (frame.shape[0], frame.shape[1])
         self._scale = min(1.0, WORK_PX / max(width, height))
         grey = _echo_grey(frame, self._scale)
-        if self._region is not None:
-            # Scanners state the region a few pixels short of the sector's corners.
-            pad = REGION_PAD * (self._region[2] - self._region[0])
-            x0, y0 = (max(0, round((edge - pad) * self._scale)) for edge in self._region[:2])
-            x1, y1 = (round((edge + pad) * self._scale) for edge in self._region[2:])
-            cropped = np.zeros_like(grey)
-            cropped[y0:y1, x0:x1] = grey[y0:y1, x0:x1]
-            grey = cropped
         self._peak = grey if self._peak is None else np.maximum(self._peak, grey, out=self._peak)
         self.frames += 1
 
@@ -112,8 +104,25 @@ class SectorFinder:
         """The sector of all frames so far. Raises SourceError where none is visible, ValueError without frames."""
         if self._peak is None:
             raise ValueError("no frame was added")
+        if self._region is None:
+            return self._find(self._peak)
+        # Scanners state the region a few pixels short of the sector, and a crop hides where the picture's black begins:
+        # the region only decides which of several pictures on the screen is meant.
+        x0, y0, x1, y1 = self._region
+        try:
+            whole = self._find(self._peak)
+        except SourceError:
+            whole = None
+        if whole is not None and whole.mask[y0:y1, x0:x1].sum() > INSIDE_REGION * whole.mask.sum():
+            return whole
+        x0, y0, x1, y1 = (round(edge * self._scale) for edge in self._region)
+        cropped = np.zeros_like(self._peak)
+        cropped[y0:y1, x0:x1] = self._peak[y0:y1, x0:x1]
+        return self._find(cropped)
+
+    def _find(self, peak: Frame) -> Sector:
         (height, width), scale = self._shape, self._scale
-        peak = cv2.GaussianBlur(self._peak, (3, 3), 0)
+        peak = np.asarray(cv2.GaussianBlur(peak, (3, 3), 0), np.uint8)
         black = int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
         best: tuple[float, Points, Fan | None, Frame] | None = None
         for grey_level in VISIBLE_GREYS:
@@ -140,7 +149,7 @@ class SectorFinder:
         fan = _refined(fan, hull, area)
         apex = ((fan.apex[0] + 0.5) / scale - 0.5, (fan.apex[1] + 0.5) / scale - 0.5)
         fan = Fan(apex, fan.inner_radius / scale, fan.radius / scale, fan.half_angle)
-        mask = _fan_mask(fan, (height, width))
+        mask = fan_mask(fan, (height, width))
         return Sector(_box_of(mask), mask, fan)
 
 
@@ -282,7 +291,8 @@ def _fan_polygon(fan: Fan) -> NDArray[np.float32]:
     return np.vstack([arc, chord]).astype(np.float32)
 
 
-def _fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """HxW bool of the pixels inside a fan, for a picture of `shape` (height, width)."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     dx, dy = x - fan.apex[0], y - fan.apex[1]
     squared = dx * dx + dy * dy

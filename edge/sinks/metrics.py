@@ -79,7 +79,9 @@ class MetricsSink:
             ]
             area_cm2 = shown.analysis.ventricle.area_cm2 if shown.analysis is not None and not shown.banner else None
             if area_cm2 is not None:  # Prometheus wants base units
-                rows.append(("lv_area_square_metres", "gauge", "Left ventricular area of the newest frame.", area_cm2 / 1e4))
+                rows.append(
+                    ("lv_area_square_metres", "gauge", "Left ventricular area of the newest frame.", area_cm2 / 1e4)
+                )
         lines = []
         for name, kind, text, value in rows:
             lines += [
