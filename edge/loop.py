@@ -100,6 +100,7 @@ class _Capture:
                     break
         except BaseException as error:  # handed to the reader, which raises it
             self.mailbox.close(error)
+        self._guard.source_ended()
         self.mailbox.close()
 
     @property

@@ -100,6 +100,11 @@ class Guard:
         with self._lock:
             self._captured_ns = now_ns
 
+    def source_ended(self) -> None:
+        """No frame will come any more, and none is missed."""
+        with self._lock:
+            self._captured_ns = None
+
     def inference_started(self, now_ns: int) -> None:
         with self._lock:
             self._started_ns = now_ns

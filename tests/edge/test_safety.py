@@ -56,6 +56,8 @@ def test_silence_trips_and_good_frames_bring_the_overlay_back() -> None:
     guard.judged("")
     assert guard.state(161 * MS) == ""
     assert guard.trips == {"no signal": 1}
+    guard.source_ended()
+    assert guard.state(900 * MS) == ""
 
 
 def test_a_long_inference_is_stuck_until_it_ends() -> None:
