@@ -12,16 +12,15 @@ from edge.backends.ov import OpenVinoBackend
 from edge.backends.trt import TensorRtBackend
 from edge.errors import BackendError
 
-__all__ = ["BACKENDS", "Arrays", "Backend", "open_backend"]
+__all__ = ["BACKENDS", "ENGINES", "Arrays", "Backend", "open_backend"]
 
 BACKENDS: dict[str, Callable[[Path, int | None], Backend]] = {
     "openvino": OpenVinoBackend,
     "onnxruntime": OnnxRuntimeBackend,
-    "tensorrt": TensorRtBackend,
 }
-"""In order of preference; the keys are also the names of the Python packages."""
-ENGINES = {".engine": "tensorrt", ".plan": "tensorrt"}
-"""Suffix of a file that only one backend reads; all others read ONNX."""
+"""Engines that read ONNX on a CPU, in order of preference; the keys are also the names of the Python packages."""
+ENGINES: dict[str, Callable[[Path, int | None], Backend]] = {".engine": TensorRtBackend, ".plan": TensorRtBackend}
+"""Suffix of a compiled engine -> the only backend that reads it."""
 
 
 def open_backend(path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
@@ -30,9 +29,9 @@ def open_backend(path: Path, backend: str = "auto", threads: int | None = None) 
     Raises BackendError for an unknown name, for a file the engine refuses, and where no engine is installed.
     """
     if path.suffix in ENGINES:
-        backend = ENGINES[path.suffix]
+        return ENGINES[path.suffix](path, threads)
     if backend == "auto":
-        installed = [name for name in BACKENDS if name not in ENGINES.values() and find_spec(name)]
+        installed = [name for name in BACKENDS if find_spec(name)]
         if not installed:
             raise BackendError(
                 "no inference engine is installed: pip install 'echoedge[openvino]' or 'echoedge[onnxruntime]'"
