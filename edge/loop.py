@@ -339,7 +339,7 @@ def run_loop(
     started = time.monotonic()
     try:
         make_realtime("inference", options.realtime)
-        workers = [SinkWorker(sink, live) for sink in sinks]
+        workers = [SinkWorker(sink, live, clock) for sink in sinks]
         output = _Output(source, segmenter, workers, clock, guard, capture, options)
         if options.record:
             inference.recorder = _Recording(options.record, source)

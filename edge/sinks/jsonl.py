@@ -17,6 +17,8 @@ from edge.sinks.base import FileSink, Shown
 class JsonLinesSink(FileSink):
     """Lengths in mm, areas in cm2, volumes in ml, scores 1-5; what is not measurable is null and says why."""
 
+    name = "json lines"
+
     def __init__(self, path: Path, view: str = "") -> None:
         super().__init__(path)
         self._names = region_names(view)

@@ -18,6 +18,8 @@ ENCODERS = (("libx264", {"preset": "ultrafast", "crf": "21"}), ("mpeg4", {"q": "
 class VideoSink(FileSink):
     """Writes each picture once, at the source's frame rate."""
 
+    name = "video"
+
     def __init__(self, path: Path, fps: float) -> None:
         super().__init__(path)
         self._rate = Fraction(fps).limit_denominator(1001)

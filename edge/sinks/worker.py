@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from edge.clock import StageClock
 from edge.mailbox import Mailbox
 from edge.pool import FramePool
 from edge.sinks.base import Shown, Sink
@@ -23,10 +24,10 @@ class SinkWorker:
     """Hands pictures to a sink. Of a live source an output that fails is left out from then on and named in `error`;
     of a recording its error ends the run, since its file would be incomplete."""
 
-    def __init__(self, sink: Sink, live: bool) -> None:
+    def __init__(self, sink: Sink, live: bool, clock: StageClock) -> None:
         self.name = getattr(sink, "name", type(sink).__name__)
         self.error: BaseException | None = None
-        self._sink, self._live = sink, live
+        self._sink, self._live, self._clock = sink, live, clock
         self._mailbox: Mailbox[Shown] = Mailbox(LIVE_SLOTS if live else 2, newest_wins=live)
         self._pool = FramePool()
         self._thread = threading.Thread(target=self._run, name=f"output {self.name}", daemon=True)
@@ -48,7 +49,8 @@ class SinkWorker:
     def _run(self) -> None:
         try:
             for shown in self._mailbox:
-                self._sink.write(shown)
+                with self._clock.time(f"write {self.name}"):
+                    self._sink.write(shown)
         except BaseException as error:
             self.error = error
             self._mailbox.close()
