@@ -6,7 +6,11 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 CAMUS  ?= ../shared/data/camus
 
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup peers demo test lint bench lock clean
+
+# What the tests of streams and outputs talk to; without it they skip and say which peer is missing.
+PEERS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gst-1.0 \
+	gir1.2-gst-rtsp-server-1.0 mosquitto prometheus xvfb gcc linux-libc-dev
 
 # Runtime only: no torch.
 $(VENV)/.run: requirements/run.txt pyproject.toml
@@ -22,6 +26,10 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	touch $@
 
 setup: $(VENV)/.dev
+
+peers:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PEERS)
 
 demo: $(VENV)/.run
 	$(BIN)/echoedge run "$$($(BIN)/python -c 'from pydicom.examples import get_path; print(get_path("ybr_color"))')" --view A4C --out out --name demo

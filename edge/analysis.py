@@ -13,7 +13,7 @@ from edge.measure import BeatDetector, Event, Ventricle, ejection_fractions, mea
 from edge.model import QualityScorer, Segmenter
 from edge.postprocess import clean_mask
 from edge.preprocess import Box, resample
-from edge.regions import NotMeasurable, Regions, find_regions
+from edge.regions import LA, NotMeasurable, Regions, find_regions
 from edge.sector import Sector
 from edge.sources import Captured
 
@@ -21,6 +21,7 @@ REGION_PX = 256
 """Regions and measurements are computed on a mask of this size: half a millimetre a pixel at usual depths."""
 SCORE_SMOOTHING = 0.25
 """Weight of the newest frame in the displayed quality scores."""
+NO_SCORES = np.full(8, np.nan, np.float32)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Analysis:
     """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
 
     scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions` those
-    of the beats so far in percent, `reason` why regions are not measurable ("" where they are).
+    of the beats so far in percent, `reason` why regions are not measurable ("" where they are), `invalid` why nothing here
+    may be shown ("" where it may). Scores are NaN while the quality net is switched off.
     """
 
     frame: Captured
@@ -39,7 +41,8 @@ class Analysis:
     scores: NDArray[np.float32]
     ventricle: Ventricle
     event: Event | None
-    ejection_fractions: tuple[float, ...]
+    ejection_fractions: tuple[float, ...] = ()
+    invalid: str = ""
 
 
 class Analyser:
@@ -60,16 +63,29 @@ class Analyser:
         sector_mask = sector.mask.astype(np.uint8)
         self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST) > 0
 
-    def analyse(self, frame: Captured) -> Analysis:
-        """Run both networks on a frame and measure it."""
+    def analyse(self, frame: Captured, with_quality: bool = True, keep_scores: bool = True) -> Analysis:
+        """Run the networks on a frame and measure it.
+
+        Without `with_quality` the last scores stay, or become NaN where `keep_scores` is off.
+        """
         clock, box = self.clock, self.sector.box
         with clock.time("preprocess"):
             self.segmenter.prepare(frame.image, box)
-            self.scorer.prepare(frame.image, box)
+            if with_quality:
+                self.scorer.prepare(frame.image, box)
         with clock.time("segment"):
             raw = np.asarray(self.segmenter.infer(), np.uint8)
-        with clock.time("quality"):
-            scores = self._smoothed(np.asarray(self.scorer.infer(), np.float32))
+        if with_quality:
+            with clock.time("quality"):
+                fresh = np.asarray(self.scorer.infer(), np.float32)
+            if not np.isfinite(fresh).all():
+                return self._invalid(frame, "the quality net gives no finite numbers")
+            self._scores = self._smoothed(fresh)
+        elif not keep_scores:
+            self._scores = None
+        if int(raw.max()) > LA:
+            return self._invalid(frame, f"the segmentation gives class {int(raw.max())}")
+        scores = NO_SCORES if self._scores is None else self._scores
         with clock.time("measure"):
             grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST)
             mask = clean_mask(np.asarray(grid, np.uint8))
@@ -87,7 +103,11 @@ class Analyser:
 
     def _smoothed(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._scores is None:
-            self._scores = scores.copy()
-        else:
-            self._scores = self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores)
-        return self._scores
+            return np.array(scores, np.float32)
+        return np.asarray(self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores), np.float32)
+
+    def _invalid(self, frame: Captured, why: str) -> Analysis:
+        empty = np.zeros((REGION_PX, REGION_PX), np.uint8)
+        none = Ventricle(0.0, None, None, None)
+        self._scores = None  # what is smoothed with an invalid score would stay invalid
+        return Analysis(frame, self.sector.box, empty, None, why, NO_SCORES, none, None, (), f"INVALID OUTPUT: {why}")

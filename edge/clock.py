@@ -35,6 +35,10 @@ class StageClock:
         yield
         self.add(stage, time.perf_counter_ns() - started)
 
+    def count(self, stage: str) -> int:
+        """How many durations were recorded, those that gave way included."""
+        return self._counts.get(stage, 0)
+
     def percentiles_ms(self) -> dict[str, dict[str, float]]:
         """p50, p90, p99 and max in ms of each stage, in the order of first use."""
         table = {}

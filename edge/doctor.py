@@ -20,9 +20,9 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.backends import BACKENDS
+from edge.config import MODELS
 from edge.errors import EchoEdgeError
 from edge.manifest import find_manifests, verified_artefact
-from edge.run import MODELS
 
 INT8_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp")
 """CPU flags of 8-bit dot products: Intel and AMD (two encodings), Arm."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -87,7 +88,10 @@ def open_model(
     one of these. backend: "auto", "openvino" or "onnxruntime". threads: None for all cores.
     Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where no engine runs it.
     """
-    manifests = {m.precision: (m, p) for m, p in find_manifests(Path(folder)) if m.target in ("any", "cpu")}
+    # An engine that was compiled for this GPU goes before the ONNX file of the same precision.
+    targets = ["any", "cpu"] + (["tensorrt"] if backend == "auto" and find_spec("tensorrt") else [])
+    fitting = [(m, p) for m, p in find_manifests(Path(folder)) if m.target in targets]
+    manifests = {m.precision: (m, p) for m, p in sorted(fitting, key=lambda pair: targets.index(pair[0].target))}
     usable = [p for p in PREFERRED if p in manifests and (allow_failed_gate or not manifests[p][0].gates.failures())]
     chosen = next((p for p in [*usable, *PREFERRED] if p in manifests), "") if precision == "auto" else precision
     if chosen not in manifests:

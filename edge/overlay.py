@@ -30,6 +30,7 @@ CONTOUR: Colour = (0, 229, 255)
 TEXT: Colour = (235, 235, 235)
 DIM: Colour = (150, 150, 150)
 GRID: Colour = (60, 60, 60)
+BANNER: Colour = (178, 34, 34)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 ALPHA = 0.45
 CURVE_SECONDS = 6.0
@@ -55,31 +56,65 @@ class Overlay:
 
     def __init__(self, frame_shape: tuple[int, int], fps: float, view: str = "", frames: int | None = None) -> None:
         self._canvas: Canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        height, width = frame_shape
-        self._scale = min(PANEL_W / width, (PANEL_H - LEGEND_H) / height)
-        self._size = (round(width * self._scale), round(height * self._scale))
-        left = (PANEL_W - self._size[0]) // 2
-        top = HEAD + (PANEL_H - LEGEND_H - self._size[1]) // 2
-        self._raw_at, self._marked_at = (left, top), (PANEL_W + left, top)
+        self._shape: tuple[int, int] | None = None
+        self._safe = False
+        self.fit(frame_shape)
         window = max(2, min(round(CURVE_SECONDS * fps), frames or sys.maxsize))
         self._curve: deque[tuple[int, float]] = deque(maxlen=window)
         self._events: deque[Event] = deque(maxlen=32)
         self._names = region_names(view)
         self._draw_static()
 
+    def fit(self, frame_shape: tuple[int, int]) -> None:
+        """Place the panels for frames of this (height, width); another size than before clears them."""
+        if frame_shape == self._shape:
+            return
+        self._shape = frame_shape
+        height, width = frame_shape
+        self._canvas[HEAD : HEAD + PANEL_H - LEGEND_H] = 0
+        self._scale = min(PANEL_W / width, (PANEL_H - LEGEND_H) / height)
+        self._size = (round(width * self._scale), round(height * self._scale))
+        left = (PANEL_W - self._size[0]) // 2
+        top = HEAD + (PANEL_H - LEGEND_H - self._size[1]) // 2
+        self._raw_at, self._marked_at = (left, top), (PANEL_W + left, top)
+
     def draw(self, analysis: Analysis, head: HeadUp) -> Canvas:
         """One analysed frame as a 720x1280x3 uint8 RGB picture."""
         canvas = self._canvas
-        image = np.asarray(analysis.frame.image, np.uint8)
-        if image.ndim == 2:
-            image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
-        shown = cv2.resize(image, self._size, interpolation=cv2.INTER_LINEAR)
+        if self._safe:  # the banner reaches beyond the frame's place
+            canvas[HEAD : HEAD + PANEL_H - LEGEND_H] = 0
+            self._safe = False
+        shown = self._panel(np.asarray(analysis.frame.image, np.uint8))
         for x, y in (self._raw_at, self._marked_at):
             canvas[y : y + self._size[1], x : x + self._size[0]] = shown
         self._draw_regions(analysis)
         self._draw_head(head)
         self._draw_chart(analysis)
         return canvas
+
+    def draw_safe(self, image: Canvas | None, head: HeadUp, banner: str) -> Canvas:
+        """The picture without any overlay, curve or figure, and a banner that says why; black where `image` is None."""
+        canvas, self._safe = self._canvas, True
+        x, y = self._raw_at
+        canvas[HEAD : HEAD + PANEL_H - LEGEND_H] = 0
+        if image is not None:
+            canvas[y : y + self._size[1], x : x + self._size[0]] = self._panel(image)
+        self._draw_head(head)
+        canvas[HEIGHT - CHART :] = 12
+        self._curve.clear()
+        self._events.clear()
+        if banner:
+            cv2.rectangle(canvas, (PANEL_W + 10, HEAD + 170), (WIDTH - 10, HEAD + 250), BANNER, -1)
+            title, _, remedy = banner.partition(": ")
+            _text(canvas, title, (PANEL_W + 30, HEAD + 203), TEXT, 0.9)
+            _text(canvas, remedy[:74], (PANEL_W + 30, HEAD + 233), TEXT, 0.5)
+        return canvas
+
+    def _panel(self, image: Canvas) -> Canvas:
+        """A frame at the panels' size, RGB."""
+        if image.ndim == 2:
+            image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
+        return np.asarray(cv2.resize(image, self._size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
     def _draw_static(self) -> None:
         """What never changes: the legend below the annotated panel and the notice."""
@@ -97,7 +132,7 @@ class Overlay:
         panel = self._canvas[y0 : y0 + self._size[1], x0 : x0 + self._size[0]]
         scale = analysis.box.side / REGION_PX * self._scale
         offset = np.array((analysis.box.x, analysis.box.y)) * self._scale + scale / 2 - 0.5
-        if analysis.regions is not None:
+        if analysis.regions is not None and np.isfinite(analysis.scores).all():
             labels = analysis.regions.labels
             colours = np.zeros((9, 3), np.uint8)
             colours[1:] = [quality_colour(score) for score in analysis.scores]
@@ -186,7 +221,7 @@ class Overlay:
             ef = f"{np.median(fractions):.0f} % ({min(fractions):.0f}-{max(fractions):.0f})"
         _text(chart, "EF (1 plane)", (x, 98), DIM, 0.5)
         _text(chart, ef, (x + 110, 98), TEXT, 0.5)
-        if analysis.regions is not None:
+        if analysis.regions is not None and np.isfinite(analysis.scores).all():
             included = np.flatnonzero(analysis.regions.included)
             worst = included[np.argmin(analysis.scores[included])] if len(included) else None
             if worst is not None:

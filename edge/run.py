@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -15,65 +16,117 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.backends import BACKENDS
-from edge.errors import ModelError
-from edge.loop import Report, run_loop
+from edge.config import RunConfig, from_process, printed
+from edge.errors import EchoEdgeError, ModelError
+from edge.loop import LoopOptions, Report, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.realtime import Realtime
 from edge.regions import WALLS
+from edge.safety import Limits
 from edge.sinks import open_sink
-from edge.sources import open_source
+from edge.sources import Live, open_source
+from edge.sources.address import redacted
+from edge.sources.paced import Paced
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
 SUFFIXES = (".mp4", ".jsonl", ".png")
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge run",
-        description="Segment, score and measure every frame of a recording. Research use only.",
+        description="Segment, score and measure every frame of a recording or a live signal. Research use only.",
         epilog="example: echoedge run loop.dcm --out out --view A4C",
+        argument_default=argparse.SUPPRESS,
     )
-    p.add_argument("source", help="video file, DICOM file, picture or folder of pictures")
-    p.add_argument("--out", type=Path, help="folder for NAME.mp4, NAME.jsonl and NAME.png")
+    p.add_argument(
+        "source", nargs="?",
+        help="a path (video, DICOM, picture, folder) or v4l2://, csi://, rtsp://, udp://, srt://, http://, igtl://, synth://",
+    )  # fmt: skip
+    p.add_argument("--out", help="folder for NAME.mp4, NAME.jsonl and NAME.png")
     p.add_argument("--name", help="name of the outputs (default: that of the source)")
-    p.add_argument("--model", type=Path, default=MODELS / "pspnet-mk", help="segmentation model folder")
-    p.add_argument("--quality", type=Path, default=MODELS / "quality", help="quality model folder")
-    p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
-    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    p.add_argument(
+        "--sink", action="append", dest="sinks", metavar="URI",
+        help="a further output, repeatable: file.mp4, file.jsonl, file.png, udp://, rtsp://, igtl://, mqtt://, metrics://, window://",
+    )  # fmt: skip
+    p.add_argument("--model", help="segmentation model folder")
+    p.add_argument("--quality", help="quality model folder")
+    p.add_argument("--precision", choices=("auto", *PREFERRED))
+    p.add_argument("--backend", choices=("auto", *BACKENDS))
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
-    p.add_argument("--view", choices=tuple(WALLS), default="", help="names the walls; unknown: left and right")
+    p.add_argument("--view", choices=tuple(WALLS), help="names the walls; unknown: left and right")
     p.add_argument(
-        "--pace", choices=("fast", "native"), default="fast",
+        "--pace", choices=("fast", "native"),
         help="native: frames come at the recording's own rate like a live signal, the newest wins",
     )  # fmt: skip
+    p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
+    p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
+    for name, text in LIMIT_HELP.items():
+        p.add_argument(f"--{name}-ms", type=float, help=text)
+    p.add_argument("--cpus", help="cores that the loop's threads may use, such as 0,1")
+    p.add_argument("--fifo-priority", type=int, help="1-97: SCHED_FIFO where the system permits it")
+    p.add_argument("--config", type=Path, help="a TOML file with these settings; flags and ECHOEDGE_… variables win")
+    p.add_argument("--print-config", action="store_true", help="print the settings as they would be used, then end")
     p.add_argument("--json", action="store_true", help="print the report as JSON")
     return p
 
 
+LIMIT_HELP = {
+    "deadline": "time a frame may take before service is cut (default: the source's frame period)",
+    "signal": "no frame for this long: overlay off",
+    "freeze": "the same picture for this long: overlay off",
+    "stuck": "one inference for this long: overlay off",
+    "age": "a result this old is not shown",
+}
+
+
 def main(argv: Sequence[str]) -> int:
-    args = parser().parse_args(argv)
-    with ExitStack() as stack:
-        source = stack.enter_context(open_source(args.source))
-        how = (args.precision, args.backend, args.threads, args.allow_failed_gate)
-        segmenter = stack.enter_context(open_model(args.model, *how))
-        scorer = stack.enter_context(open_model(args.quality, *how))
-        if not isinstance(segmenter, Segmenter):
-            raise ModelError(f"{args.model} is a {segmenter.manifest.task} model; --model needs segmentation")
-        if not isinstance(scorer, QualityScorer):
-            raise ModelError(f"{args.quality} is a {scorer.manifest.task} model; --quality needs quality")
-        sinks = []
-        if args.out:
-            name = args.name or Path(args.source).stem
-            paths = [args.out / f"{name}{suffix}" for suffix in SUFFIXES]
-            sinks = [stack.enter_context(open_sink(path, source.fps, args.view)) for path in paths]
-        report = run_loop(source, segmenter, scorer, sinks, args.pace == "native", args.view)
-    if args.json:
+    flags = vars(parser().parse_args(argv))
+    path, only_print, as_json = (flags.pop(name, None) for name in ("config", "print_config", "json"))
+    config = from_process(path, flags)
+    if only_print:
+        sys.stdout.write(printed(config))
+        return 0
+    if not config.source:
+        raise EchoEdgeError("no source is given: `echoedge run loop.dcm`, or set `source` in the file of --config")
+    report, outputs = run(config)
+    if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(asdict(report))).decode() + "\n")
     else:
-        print_report(report, args.source)
-        for path in paths if args.out else ():
-            print(path)
+        print_report(report, redacted(config.source))
+        for output in outputs:
+            print(redacted(output))
     return 0
+
+
+def run(config: RunConfig) -> tuple[Report, list[str]]:
+    """Open everything, run the loop; (report, addresses of the outputs)."""
+    how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
+    with ExitStack() as stack:
+        source = open_source(config.source)
+        if config.pace == "native" and not isinstance(source, Live):
+            source = Paced(source)
+        stack.enter_context(source)
+        segmenter = stack.enter_context(open_model(config.model, *how))
+        scorer = stack.enter_context(open_model(config.quality, *how))
+        if not isinstance(segmenter, Segmenter):
+            raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
+        if not isinstance(scorer, QualityScorer):
+            raise ModelError(f"{config.quality} is a {scorer.manifest.task} model; --quality needs quality")
+        outputs = list(config.sinks)
+        if config.out:
+            name = config.name or Path(urlsplit(config.source).path).stem or "live"
+            outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
+        sinks = [stack.enter_context(open_sink(output, source.fps, config.view)) for output in outputs]
+        options = LoopOptions(
+            config.view,
+            Limits(config.signal_ms, config.freeze_ms, config.stuck_ms, config.age_ms),
+            Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority),
+            config.deadline_ms,
+            config.depth_cm,
+            config.record,
+        )
+        return run_loop(source, segmenter, scorer, sinks, options), outputs
 
 
 def print_report(report: Report, source: str) -> None:
@@ -88,6 +141,9 @@ def print_report(report: Report, source: str) -> None:
     console.print(
         f"frames: {report.frames_in} in, {report.frames_processed} processed, {report.frames_dropped} dropped"
     )
+    for kind, counts in (("dropped", report.dropped), ("safe states", report.safe_states)):
+        if counts:
+            console.print(f"{kind}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
     marks = ", ".join(f"{e['kind']} at frame {e['frame']}" for e in report.events)
     console.print(f"beats: {marks or 'no ED or ES found'}")
     fractions = report.ejection_fraction_percent

@@ -33,6 +33,12 @@ MAX_INNER = 0.5
 """Largest share of the radius above the probe's face; a rectangle would fit a fan with a very distant apex."""
 INSET = 1.0
 """Blurring and shrinking move the visible edge outwards by about a pixel of the working size."""
+OUTSIDE, DEEP_DARK = 3.0, 0.15
+STRIDE = 3
+INSIDE_REGION = 0.9
+FIRST_STEP_PX, LAST_STEP_PX = 8.0, 0.25
+CLOSE_PX = 41
+START_ANGLES = np.deg2rad(np.arange(20, 56, 5.0))
 HALF_ANGLES = np.deg2rad(np.arange(15, 61, 1.0))
 
 
@@ -57,6 +63,12 @@ class Sector:
     mask: NDArray[np.bool_]
     fan: Fan | None = None
 
+    def spacing_from_depth(self, depth_cm: float) -> tuple[float, float]:
+        """(row, column) mm per pixel when the imaging depth is known: it runs from the probe's face to the far arc."""
+        rows = np.flatnonzero(self.mask.any(1))
+        pixels = self.fan.radius - self.fan.inner_radius if self.fan is not None else float(np.ptp(rows) + 1)
+        return (10 * depth_cm / pixels, 10 * depth_cm / pixels)
+
 
 def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | None = None) -> Sector:
     """Locate the sector from one or more frames of the same size (HxW or HxWx3 RGB uint8).
@@ -65,37 +77,137 @@ def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | Non
     `region` (x0, y0, x1, y1) restricts the search, as DICOM's ultrasound regions do.
     Raises SourceError where no connected bright area of a plausible size is visible.
     """
-    height, width = frames[0].shape[:2]
-    x0, y0, x1, y1 = region or (0, 0, width, height)
-    scale = min(1.0, WORK_PX / max(x1 - x0, y1 - y0))
-    peak = np.max([_echo_grey(frame[y0:y1, x0:x1], scale) for frame in frames], axis=0)
-    peak = cv2.GaussianBlur(peak, (3, 3), 0)
-    black = int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
-    best: tuple[float, Points, Fan | None] | None = None
-    for grey_level in VISIBLE_GREYS:
-        hull = _visible_hull(peak > black + grey_level)
-        if hull is None:
-            continue
-        agreement, fan = _fit_fan(hull, peak.shape)
-        if best is None or agreement > best[0]:
-            best = (agreement, hull, fan)
-        if agreement >= GOOD_AGREEMENT:
-            break
-    if best is None:
-        raise SourceError(
-            f"no ultrasound sector is visible in a {width}x{height} picture; "
-            "check that the scanner shows a B-mode image and is not frozen on a menu"
-        )
-    agreement, hull, fan = best
-    if fan is None or agreement < MIN_AGREEMENT:
-        filled = np.zeros((height, width), np.uint8)
-        outline = np.round((hull + 0.5) / scale - 0.5 + (x0, y0)).astype(np.int32)
-        cv2.fillConvexPoly(filled, outline, 1)
-        return Sector(_box_of(filled > 0), filled > 0)
-    apex = ((fan.apex[0] + 0.5) / scale - 0.5 + x0, (fan.apex[1] + 0.5) / scale - 0.5 + y0)
-    fan = Fan(apex, fan.inner_radius / scale, fan.radius / scale, fan.half_angle)
-    mask = _fan_mask(fan, (height, width))
-    return Sector(_box_of(mask), mask, fan)
+    finder = SectorFinder(region)
+    for frame in frames:
+        finder.add(frame)
+    return finder.find()
+
+
+class SectorFinder:
+    """Takes frames of one size one by one and keeps their brightest values at the working size only."""
+
+    def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
+        self.frames = 0
+        self._region, self._scale = region, 1.0
+        self._shape: tuple[int, int] = (0, 0)
+        self._peak: Frame | None = None
+
+    def add(self, frame: Frame) -> None:
+        """Look at one more frame."""
+        height, width = self._shape = (frame.shape[0], frame.shape[1])
+        self._scale = min(1.0, WORK_PX / max(width, height))
+        grey = _echo_grey(frame, self._scale)
+        self._peak = grey if self._peak is None else np.maximum(self._peak, grey, out=self._peak)
+        self.frames += 1
+
+    def find(self) -> Sector:
+        """The sector of all frames so far. Raises SourceError where none is visible, ValueError without frames."""
+        if self._peak is None:
+            raise ValueError("no frame was added")
+        if self._region is None:
+            return self._find(self._peak)
+        # Scanners state the region a few pixels short of the sector, and a crop hides where the picture's black begins:
+        # the region only decides which of several pictures on the screen is meant.
+        x0, y0, x1, y1 = self._region
+        try:
+            whole = self._find(self._peak)
+        except SourceError:
+            whole = None
+        if whole is not None and whole.mask[y0:y1, x0:x1].sum() > INSIDE_REGION * whole.mask.sum():
+            return whole
+        x0, y0, x1, y1 = (round(edge * self._scale) for edge in self._region)
+        cropped = np.zeros_like(self._peak)
+        cropped[y0:y1, x0:x1] = self._peak[y0:y1, x0:x1]
+        return self._find(cropped)
+
+    def _find(self, peak: Frame) -> Sector:
+        (height, width), scale = self._shape, self._scale
+        peak = np.asarray(cv2.GaussianBlur(peak, (3, 3), 0), np.uint8)
+        black = int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
+        best: tuple[float, Points, Fan | None, Frame] | None = None
+        for grey_level in VISIBLE_GREYS:
+            found = _visible_area(peak > black + grey_level)
+            if found is None:
+                continue
+            area, hull = found
+            agreement, fan = _fit_fan(hull, peak.shape)
+            if best is None or agreement > best[0]:
+                best = (agreement, hull, fan, area)
+            if agreement >= GOOD_AGREEMENT:
+                break
+        if best is None:
+            raise SourceError(
+                f"no ultrasound sector is visible in a {width}x{height} picture; "
+                "check that the scanner shows a B-mode image and is not frozen on a menu"
+            )
+        agreement, hull, fan, area = best
+        if fan is None or agreement < MIN_AGREEMENT:
+            filled = np.zeros((height, width), np.uint8)
+            outline = np.round((hull + 0.5) / scale - 0.5).astype(np.int32)
+            cv2.fillConvexPoly(filled, outline, 1)
+            return Sector(_box_of(filled > 0), filled > 0)
+        fan = _refined(fan, hull, area)
+        apex = ((fan.apex[0] + 0.5) / scale - 0.5, (fan.apex[1] + 0.5) / scale - 0.5)
+        fan = Fan(apex, fan.inner_radius / scale, fan.radius / scale, fan.half_angle)
+        mask = fan_mask(fan, (height, width))
+        return Sector(_box_of(mask), mask, fan)
+
+
+def _refined(fan: Fan, hull: Points, area: Frame) -> Fan:
+    """The fan near a first one, or near one as wide as START_ANGLES, that differs least from the visible area (HxW 0/1).
+
+    The first fan encloses every visible pixel, also a caption's that touches the echo; here stray pixels cost only their
+    own area. Darkness inside counts fully at the top, where every scanner shows echo, and DEEP_DARK at depth, where the
+    flanks fade; echo outside the fan counts OUTSIDE times.
+    """
+    y, x = (axis.astype(np.float32) for axis in np.mgrid[: area.shape[0] : STRIDE, : area.shape[1] : STRIDE])
+    # Blurring and shrinking moved the visible edge outwards by a pixel.
+    visible = cv2.erode(area, np.ones((3, 3), np.uint8))[::STRIDE, ::STRIDE] > 0
+    rows = np.flatnonzero(visible.any(1)) * STRIDE
+    depth = np.clip((y - rows[0]) / max(1, rows[-1] - rows[0]), 0, 1)
+    dark_cost = 1 - (1 - DEEP_DARK) * np.clip(1.5 * depth, 0, 1)
+
+    def cost(at: NDArray[np.float64]) -> float:
+        dx, dy = x - at[0], y - at[1]
+        squared = dx * dx + dy * dy
+        inside = (np.abs(dx) <= dy * np.tan(at[4])) & (squared <= at[3] ** 2) & (squared >= at[2] ** 2)
+        return float(dark_cost[inside & ~visible].sum() + OUTSIDE * np.count_nonzero(visible & ~inside))
+
+    starts = [
+        np.array([*f.apex, f.inner_radius, f.radius, f.half_angle]) for f in (fan, *_enclosing(hull, START_ANGLES))
+    ]
+    at = min(starts, key=cost)
+    least = cost(at)
+    moves = _moves()
+    step = FIRST_STEP_PX
+    while step >= LAST_STEP_PX:
+        candidates = [at + move * step for move in moves]
+        candidates = [
+            c for c in candidates if 0 <= c[2] < MAX_INNER * c[3] and HALF_ANGLES[0] <= c[4] <= HALF_ANGLES[-1]
+        ]
+        costs = [cost(candidate) for candidate in candidates]
+        if costs and min(costs) < least:
+            least, at = min(costs), candidates[int(np.argmin(costs))]
+        else:
+            step /= 2
+    return Fan((float(at[0]), float(at[1])), float(at[2]), float(at[3]), float(at[4]))
+
+
+def _moves() -> list[NDArray[np.float64]]:
+    """Directions of the search in (apex x, apex y, inner radius, radius, half angle): each parameter alone, and those
+    pairs that keep an edge of the fan where it is."""
+    angle = np.deg2rad(0.5)
+    single = [(1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 1, 0), (0, 0, 0, 0, angle)]
+    paired = [
+        (0, 1, -1, -1, 0),
+        (0, 1, -1, -1, angle),
+        (0, 1, 0, -1, 0),
+        (0, 1, 0, 0, angle),
+        (0, 0, 0, 1, angle),
+        (0, 2, -2, -2, angle),
+    ]
+    moves = [np.array(move, np.float64) for move in (*single, *paired)]
+    return moves + [-move for move in moves]
 
 
 def _echo_grey(frame: Frame, scale: float) -> Frame:
@@ -111,8 +223,8 @@ def _echo_grey(frame: Frame, scale: float) -> Frame:
     return highest
 
 
-def _visible_hull(visible: NDArray[np.bool_]) -> Points | None:
-    """Convex hull (N x 2, pixels) of the largest solid visible area, or None where there is none."""
+def _visible_area(visible: NDArray[np.bool_]) -> tuple[Frame, Points] | None:
+    """(the largest solid visible area, holes filled, HxW 0/1; its convex hull, N x 2), or None where there is none."""
     area = visible.astype(np.uint8)
     # Text strokes, ticks and frames of menus are thinner than 5 px at this scale, or stand apart.
     solid = cv2.morphologyEx(area, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
@@ -127,7 +239,13 @@ def _visible_hull(visible: NDArray[np.bool_]) -> Points | None:
     contours, _ = cv2.findContours(component, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(contours, key=cv2.contourArea)
     hull: Points = cv2.convexHull(outline)[:, 0].astype(np.float64)
-    return hull
+    filled = np.zeros_like(area)
+    cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
+    # Bays that shadows cut into the edge are part of the sector.
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSE_PX, CLOSE_PX))
+    padded = cv2.copyMakeBorder(filled, CLOSE_PX, CLOSE_PX, CLOSE_PX, CLOSE_PX, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, reach)[CLOSE_PX:-CLOSE_PX, CLOSE_PX:-CLOSE_PX]
+    return np.ascontiguousarray(closed, np.uint8), hull
 
 
 def _fit_fan(hull: Points, shape: tuple[int, ...]) -> tuple[float, Fan | None]:
@@ -138,23 +256,29 @@ def _fit_fan(hull: Points, shape: tuple[int, ...]) -> tuple[float, Fan | None]:
     """
     filled = cv2.contourArea(hull.astype(np.float32))
     frame = np.array([[0, 0], [shape[1], 0], [shape[1], shape[0]], [0, shape[0]]], np.float32)
-    x, y = hull.T
     best: tuple[float, Fan | None] = (0.0, None)
-    for half_angle in HALF_ANGLES:
+    for fan in _enclosing(hull, HALF_ANGLES):
+        area, _ = cv2.intersectConvexConvex(_fan_polygon(fan), frame)
+        agreement = filled / area if area else 0.0
+        if agreement > best[0]:
+            best = (min(1.0, float(agreement)), fan)
+    return best
+
+
+def _enclosing(hull: Points, half_angles: NDArray[np.float64]) -> list[Fan]:
+    """The smallest symmetric fan of each half angle around a hull, without those whose apex is too far away."""
+    x, y = hull.T
+    fans = []
+    for half_angle in half_angles:
         cos, sin = np.cos(half_angle), np.sin(half_angle)
         left, right = (x * cos + y * sin).min() + INSET, (x * cos - y * sin).max() - INSET
         apex_x, apex_y = (left + right) / (2 * cos), (left - right) / (2 * sin)
         distance = np.hypot(x - apex_x, y - apex_y)
         # The probe's face is an arc, so the hull's highest point is its deepest visible one.
         inner = max(0.0, float(y.min() + INSET - apex_y))
-        if inner > MAX_INNER * distance.max():
-            continue
-        fan = Fan((float(apex_x), float(apex_y)), inner, float(distance.max() - INSET), float(half_angle))
-        area, _ = cv2.intersectConvexConvex(_fan_polygon(fan), frame)
-        agreement = filled / area if area else 0.0
-        if agreement > best[0]:
-            best = (min(1.0, float(agreement)), fan)
-    return best
+        if inner <= MAX_INNER * distance.max():
+            fans.append(Fan((float(apex_x), float(apex_y)), inner, float(distance.max() - INSET), float(half_angle)))
+    return fans
 
 
 def _fan_polygon(fan: Fan) -> NDArray[np.float32]:
@@ -167,11 +291,13 @@ def _fan_polygon(fan: Fan) -> NDArray[np.float32]:
     return np.vstack([arc, chord]).astype(np.float32)
 
 
-def _fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """HxW bool of the pixels inside a fan, for a picture of `shape` (height, width)."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     dx, dy = x - fan.apex[0], y - fan.apex[1]
-    within = (np.abs(dx) <= dy * np.tan(fan.half_angle)) & (dy >= fan.inner_radius)
-    return np.asarray(within & (dx * dx + dy * dy <= fan.radius**2))
+    squared = dx * dx + dy * dy
+    within = (np.abs(dx) <= dy * np.tan(fan.half_angle)) & (squared >= fan.inner_radius**2)
+    return np.asarray(within & (squared <= fan.radius**2))
 
 
 def _box_of(mask: NDArray[np.bool_]) -> Box:

@@ -31,3 +31,14 @@ def sonosite() -> str:
     from pydicom.examples import get_path
 
     return str(get_path("ybr_color"))
+
+
+@pytest.fixture(scope="session")
+def model_folders() -> dict[str, Path]:
+    """The shipped networks, or those below $ECHOEDGE_MODELS; skips where they are absent."""
+    folder = Path(os.environ.get("ECHOEDGE_MODELS", ROOT / "models"))
+    found = {name: folder / name for name in ("pspnet-mk", "quality")}
+    for path in found.values():
+        if not path.is_dir():
+            pytest.skip(f"no networks here ({path}); set ECHOEDGE_MODELS to a folder that holds pspnet-mk and quality")
+    return found

@@ -1,24 +1,51 @@
-"""Every kind of output behind one `open_sink(path)`."""
+"""Every kind of output behind one `open_sink(uri)`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import EchoEdgeError
 from edge.sinks.base import Shown, Sink
+from edge.sinks.igtl import IgtlSink
 from edge.sinks.jsonl import JsonLinesSink
+from edge.sinks.metrics import MetricsSink
+from edge.sinks.mqtt import MqttSink
 from edge.sinks.still import StillSink
+from edge.sinks.stream import StreamSink
 from edge.sinks.video import VideoSink
+from edge.sinks.window import WindowSink
+from edge.sources.address import redacted, scheme_of
 
-__all__ = ["Shown", "Sink", "open_sink"]
+__all__ = ["SCHEMES", "SUFFIXES", "Shown", "Sink", "open_sink"]
+
+SUFFIXES: dict[str, Callable[[Path, float, str], Sink]] = {
+    ".mp4": lambda path, fps, view: VideoSink(path, fps),
+    ".jsonl": lambda path, fps, view: JsonLinesSink(path, view),
+    ".png": lambda path, fps, view: StillSink(path),
+}
+"""Suffix of a file -> builder (path, frames a second, view)."""
+
+SCHEMES: dict[str, Callable[[str, float, str], Sink]] = {
+    "udp": lambda uri, fps, view: StreamSink(uri, fps),
+    "rtsp": lambda uri, fps, view: StreamSink(uri, fps),
+    "igtl": lambda uri, fps, view: IgtlSink(uri),
+    "mqtt": MqttSink,
+    "metrics": lambda uri, fps, view: MetricsSink(uri),
+    "window": lambda uri, fps, view: WindowSink(uri),
+}
+"""Scheme of an address -> builder (address, frames a second, view)."""
 
 
-def open_sink(path: Path, fps: float, view: str = "") -> Sink:
-    """Open an output by its suffix: .mp4 annotated video, .jsonl measurements, .png last picture."""
-    if path.suffix == ".mp4":
-        return VideoSink(path, fps)
-    if path.suffix == ".jsonl":
-        return JsonLinesSink(path, view)
-    if path.suffix == ".png":
-        return StillSink(path)
-    raise EchoEdgeError(f"'{path}' names no output; use a name ending in .mp4, .jsonl or .png")
+def open_sink(uri: str | Path, fps: float, view: str = "") -> Sink:
+    """Open an output: a file by its suffix, or one of the schemes above. Raises EchoEdgeError for anything else."""
+    text = str(uri)
+    scheme = scheme_of(text)
+    if scheme in SCHEMES:
+        return SCHEMES[scheme](text, fps, view)
+    path = Path(text.removeprefix("file://"))
+    if scheme in ("", "file") and path.suffix in SUFFIXES:
+        return SUFFIXES[path.suffix](path, fps, view)
+    raise EchoEdgeError(
+        f"'{redacted(text)}' names no output; use a name ending in {', '.join(SUFFIXES)}, or {'://, '.join(SCHEMES)}://"
+    )

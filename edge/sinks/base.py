@@ -14,17 +14,25 @@ from numpy.typing import NDArray
 
 from edge.analysis import Analysis
 from edge.overlay import HeadUp
+from edge.sources import Captured
 
 S = TypeVar("S", bound="FileSink")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One finished frame: what was found, the picture drawn (720x1280x3 RGB uint8, reused by the next frame), its figures."""
+    """One finished picture (720x1280x3 RGB uint8, the sink's until `write` returns) with what it shows.
 
-    analysis: Analysis
+    `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner` says
+    why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself.
+    """
+
+    analysis: Analysis | None
     picture: NDArray[np.uint8]
     head: HeadUp
+    frame: Captured | None = None
+    banner: str = ""
+    withheld: str = ""
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):

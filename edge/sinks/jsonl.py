@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from edge.analysis import Analysis
 from edge.overlay import NOTICE
@@ -16,17 +17,35 @@ from edge.sinks.base import FileSink, Shown
 class JsonLinesSink(FileSink):
     """Lengths in mm, areas in cm2, volumes in ml, scores 1-5; what is not measurable is null and says why."""
 
+    name = "json lines"
+
     def __init__(self, path: Path, view: str = "") -> None:
         super().__init__(path)
         self._names = region_names(view)
         self._stream = self._file.part.open("wb")
 
     def write(self, shown: Shown) -> None:
-        self._stream.write(msgspec.json.encode(record_of(shown.analysis, shown.head.age_ms, self._names)) + b"\n")
+        if shown.frame is None:  # a banner between frames: it is in the log and in the metrics
+            return
+        record = shown_record(shown, self._names)
+        self._stream.write(msgspec.json.encode(record) + b"\n")
         self._written += 1
 
     def _finish(self) -> None:
         self._stream.close()
+
+
+def shown_record(shown: Shown, names: tuple[str, ...]) -> dict[str, Any]:
+    """The record of a finished frame; one without analysis has only its number, its time and the reason."""
+    if shown.analysis is not None:
+        return record_of(shown.analysis, shown.head.age_ms, names)
+    assert shown.frame is not None
+    return {
+        "frame": shown.frame.number,
+        "time_s": round(shown.frame.time_s, 6),
+        "withheld": shown.withheld,
+        "notice": NOTICE,
+    }
 
 
 def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...]) -> dict[str, Any]:
@@ -42,7 +61,7 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...]) -> dict
         "lv_length_mm": _rounded(ventricle.length_mm),
         "lv_volume_ml": _rounded(ventricle.volume_ml),
         "quality": {
-            name: round(float(score), 2) if inside else None
+            name: round(float(score), 2) if inside and np.isfinite(score) else None
             for name, score, inside in zip(names, analysis.scores, included)
         },
         "not_measurable": analysis.reason or None,

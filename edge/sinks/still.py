@@ -14,6 +14,8 @@ from edge.sinks.base import FileSink, Shown
 class StillSink(FileSink):
     """Keeps a copy of the newest picture and writes it at the end."""
 
+    name = "still"
+
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._picture: NDArray[np.uint8] | None = None

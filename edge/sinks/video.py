@@ -31,6 +31,8 @@ def add_video_stream(
 class VideoSink(FileSink):
     """Writes each picture once, at the source's frame rate."""
 
+    name = "video"
+
     def __init__(self, path: Path, fps: float) -> None:
         super().__init__(path)
         self._rate = Fraction(fps).limit_denominator(1001)

@@ -5,26 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge.preprocess import Frame
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A frame with its number, when it was captured (monotonic ns) and its time in the source (seconds)."""
+    """A frame with its number, when it was captured (monotonic ns) and its time in the source (seconds).
+
+    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but for
+    a frame of a replayed live run: whether the quality net saw it then.
+    """
 
     number: int
     image: Frame
     captured_ns: int
     time_s: float
+    pixel_format: str = "rgb24"
+    colour_space: str = "unspecified"
+    quality: bool | None = None
 
 
 class Source(AbstractContextManager["Source"], Protocol):
-    """Frames in order. HxWx3 RGB or HxW grey, uint8, all of one size.
+    """Frames in order. HxWx3 RGB or HxW grey, uint8; a recording's are all of one size, a live signal's may change.
 
-    `fps` is the source's own rate, `spacing_mm` (row, column) per pixel where the source knows it, `region`
-    (x0, y0, x1, y1) the part of the screen that holds the echo where it says so, `frames` how many will come, if known.
+    `uri` holds no credentials. `fps` is the source's own rate, `spacing_mm` (row, column) per pixel where the source
+    knows it, `region` (x0, y0, x1, y1) the part of the screen that holds the echo where it says so, `frames` how many
+    will come, if known.
     """
 
     uri: str
@@ -34,3 +42,17 @@ class Source(AbstractContextManager["Source"], Protocol):
     frames: int | None
 
     def __iter__(self) -> Iterator[Captured]: ...
+
+
+@runtime_checkable
+class Live(Protocol):
+    """A source that has its own pace: the newest frame wins, late ones are dropped, a loss of signal is survived.
+
+    `status` says in words what it does now ("" while frames come), `reconnects` counts. `stop` ends the iteration soon;
+    it may be called from any thread.
+    """
+
+    status: str
+    reconnects: int
+
+    def stop(self) -> None: ...

@@ -12,7 +12,6 @@ from edge.sources.base import Captured
 from edge.synth.cine import SyntheticLoop
 from edge.synth.screen import Screen, layout_of
 
-SCHEME = "synth://"
 KEYS = ("seed", "fps", "layout", "frames", "size", "severity")
 DEFAULT_FRAMES = 300
 

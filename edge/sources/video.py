@@ -11,19 +11,24 @@ import av
 
 from edge.errors import SourceError
 from edge.sources.base import Captured
+from edge.sources.convert import Converter, colour_space
+from edge.sources.sidecar import read_sidecar
 
 SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts"}
 DEFAULT_FPS = 30.0
 
 
 class VideoSource:
-    """The first video stream of a file. Frames that do not decode are skipped by FFmpeg; none at all is an error."""
+    """The first video stream of a file. Frames that do not decode are skipped by FFmpeg; none at all is an error.
 
-    spacing_mm: tuple[float, float] | None = None
-    region: tuple[int, int, int, int] | None = None
+    A recording of a live run brings its sidecar: frames have the numbers, times and decisions of that run, and
+    `recorded_live` is set.
+    """
 
     def __init__(self, path: Path) -> None:
         self.uri = str(path)
+        self.spacing_mm: tuple[float, float] | None = None
+        self.region: tuple[int, int, int, int] | None = None
         try:
             self._container = av.open(str(path))
         except (av.FFmpegError, OSError) as error:
@@ -35,14 +40,28 @@ class VideoSource:
         self._stream.thread_type = "AUTO"
         self.fps = float(self._stream.average_rate or DEFAULT_FPS)
         self.frames: int | None = self._stream.frames or None  # 0: the container does not say
+        self._converter, self._read = Converter(), False
+        self._sidecar = read_sidecar(path)
+        self.recorded_live = self._sidecar is not None
+        if self._sidecar is not None:
+            self.fps, self.frames = self._sidecar.fps, len(self._sidecar.frames)
+            self.spacing_mm, self.region = self._sidecar.spacing_mm, self._sidecar.region
 
     def __iter__(self) -> Iterator[Captured]:
         number = 0
+        if self._read:  # asked a second time: from the beginning
+            self._container.seek(0)
+        self._read = True
         try:
             for frame in self._container.decode(self._stream):
                 captured_ns = time.monotonic_ns()
                 at = frame.time if frame.time is not None else number / self.fps
-                yield Captured(number, frame.to_ndarray(format="rgb24"), captured_ns, float(at))
+                image, name, space = self._converter.image(frame), frame.format.name, colour_space(frame)
+                if self._sidecar is None:
+                    yield Captured(number, image, captured_ns, float(at), name, space)
+                else:
+                    row = self._sidecar.frames[number]
+                    yield Captured(row.number, image, row.captured_ns, row.time_s, name, space, row.quality)
                 number += 1
         except av.FFmpegError as error:
             if number == 0:

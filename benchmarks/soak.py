@@ -1,0 +1,128 @@
+"""A long run on an RTSP stream: frame rate, drops by reason, age of what is shown, growth of memory.
+
+Usage: python benchmarks/soak.py [--seconds 600] [--fps 30] [--width 1280 --height 720] [--json FILE] [any --sink URI]
+The slope of the memory is fitted over the second half, when everything is allocated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from senders import make_pictures, start_server
+
+from edge.config import MODELS
+from edge.loop import LoopOptions, Report, run_loop
+from edge.model import QualityScorer, Segmenter, open_model
+from edge.safety import Limits
+from edge.sinks import Shown, open_sink
+from edge.sources import Live, open_source
+from tests.peers.processes import free_port
+
+
+class Probe:
+    """A sink that notes the age of each overlay and how many pictures had none."""
+
+    name = "probe"
+
+    def __init__(self) -> None:
+        self.ages_ms: list[float] = []
+        self.withheld = 0
+
+    def __enter__(self) -> Probe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
+
+    def write(self, shown: Shown) -> None:
+        if shown.banner or shown.analysis is None:
+            self.withheld += 1
+        else:
+            self.ages_ms.append(shown.head.age_ms)
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def soak(args: argparse.Namespace) -> tuple[Report, Probe, list[tuple[float, float]]]:
+    """Run; (report, probe, [(seconds, resident MiB)])."""
+    memory: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        make_pictures(Path(folder), args.width, args.height)
+        port, probe = free_port(), Probe()
+        server = start_server(port, Path(folder), args.fps)
+        try:
+            source = open_source(f"rtsp://127.0.0.1:{port}/echo")
+            assert isinstance(source, Live)
+            sinks = [probe, *(open_sink(uri, source.fps) for uri in args.sink)]
+            with source, open_model(args.model) as segmenter, open_model(args.quality) as scorer:
+                assert isinstance(segmenter, Segmenter)
+                assert isinstance(scorer, QualityScorer)
+                limits = Limits(args.signal_ms, args.freeze_ms, args.stuck_ms, args.age_ms)
+                started = time.monotonic()
+
+                def watch() -> None:
+                    while time.monotonic() - started < args.seconds:
+                        time.sleep(min(1.0, args.seconds / 40))
+                        memory.append((time.monotonic() - started, resident_mib()))
+                    source.stop()
+
+                threading.Thread(target=watch, daemon=True).start()
+                report = run_loop(source, segmenter, scorer, sinks, LoopOptions(limits=limits, depth_cm=16))
+            for sink in sinks[1:]:
+                sink.__exit__(None, None, None)
+        finally:
+            server.kill()
+            server.wait()
+    return report, probe, memory
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--seconds", type=float, default=600)
+    p.add_argument("--fps", type=int, default=30)
+    p.add_argument("--width", type=int, default=1280)
+    p.add_argument("--height", type=int, default=720)
+    p.add_argument("--model", default=str(MODELS / "pspnet-mk"))
+    p.add_argument("--quality", default=str(MODELS / "quality"))
+    p.add_argument("--sink", action="append", default=[])
+    p.add_argument("--json", type=Path)
+    for name, default in (("signal", 150), ("freeze", 150), ("stuck", 150), ("age", 200)):
+        p.add_argument(f"--{name}-ms", type=float, default=default)
+    args = p.parse_args()
+    report, probe, memory = soak(args)
+    late = np.array(memory[len(memory) // 2 :])
+    slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0] * 3600)
+    ages = np.array(probe.ages_ms or [np.nan])
+    figures = {
+        "seconds": report.seconds, "machine": platform.machine(), "sent_fps": args.fps, "analysed_fps": report.fps,
+        "frames_in": report.frames_in, "dropped": report.dropped, "overlays": len(probe.ages_ms), "withheld": probe.withheld,
+        "age_ms": {f"p{q}": float(np.percentile(ages, q)) for q in (50, 90, 99)},
+        "rss_mib": memory[-1][1], "rss_slope_mib_per_hour": slope, "safe_states": report.safe_states,
+        "service": report.service, "reconnects": report.reconnects, "latency_ms": asdict(report)["latency_ms"],
+    }  # fmt: skip
+    table = Table(
+        "figure", "value", title=f"soak: {args.width}x{args.height} RTSP, {report.backend} {report.precision}"
+    )
+    for name, value in figures.items():
+        if name != "latency_ms":
+            table.add_row(name, f"{value:.2f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+    if args.json:
+        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""TensorRT engines, as `compile` builds them on the device. Works with TensorRT 8.6, 10 and 11: it calls only what all have."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.backends.base import Array, Arrays
+from edge.backends.cuda import Buffer, Cuda, open_cuda
+from edge.errors import BackendError, MissingExtraError
+
+
+class TensorRtBackend:
+    """One engine with fixed shapes, its own stream and buffers; after the first run a CUDA graph replays it.
+
+    Everything CUDA happens on one thread that the backend owns, so that `infer` may be called from any.
+    `threads` is accepted for the protocol's sake: a GPU has none to give.
+    """
+
+    name = "tensorrt"
+
+    def __init__(
+        self, path: Path, threads: int | None = None, cuda: Callable[[], Cuda] = open_cuda, tensorrt: Any = None
+    ) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tensorrt")
+        self.version = str(self._thread.submit(self._open, path, cuda, tensorrt).result())
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Run once; outputs are views of host memory that the next call overwrites."""
+        outputs: dict[str, Array] = self._thread.submit(self._infer, inputs).result()
+        return outputs
+
+    def close(self) -> None:
+        """Free the GPU's memory; no call may follow."""
+        self._thread.submit(self._close).result()
+        self._thread.shutdown()
+
+    def _open(self, path: Path, cuda: Callable[[], Cuda], trt: Any) -> str:
+        if trt is None:
+            try:
+                trt = importlib.import_module("tensorrt")
+            except ImportError as error:
+                raise MissingExtraError("the TensorRT backend", "tensorrt") from error
+        self._cuda = cuda()
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self._engine is None:
+            raise BackendError(
+                f"TensorRT {trt.__version__} refuses {path}: engines run only on the GPU model and TensorRT version that "
+                "built them; build it here with `echoedge compile`"
+            )
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise BackendError(f"TensorRT has no memory left for {path}; stop other GPU programs")
+        self._stream = self._cuda.stream()
+        self._graph: Any = None
+        self._warm = False
+        self._inputs: dict[str, tuple[Array, Buffer]] = {}
+        self._outputs: dict[str, tuple[Array, Buffer]] = {}
+        for index in range(self._engine.num_io_tensors):
+            name = self._engine.get_tensor_name(index)
+            shape = tuple(self._engine.get_tensor_shape(name))
+            if min(shape, default=1) < 1:
+                raise BackendError(f"{path}: '{name}' has the shape {shape}; build the engine with fixed shapes")
+            dtype = np.dtype(trt.nptype(self._engine.get_tensor_dtype(name)))
+            buffer = self._cuda.buffer(int(np.prod(shape)) * dtype.itemsize)
+            is_input = self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+            (self._inputs if is_input else self._outputs)[name] = (buffer.host.view(dtype).reshape(shape), buffer)
+            if not self._context.set_tensor_address(name, buffer.device):
+                raise BackendError(f"{path}: TensorRT takes no address for '{name}'")
+        return str(trt.__version__)
+
+    def _infer(self, inputs: Arrays) -> dict[str, Array]:
+        for name, (host, _) in self._inputs.items():
+            if inputs[name].shape != host.shape or inputs[name].dtype != host.dtype:
+                raise BackendError(
+                    f"'{name}' is {inputs[name].dtype} {inputs[name].shape}; the engine takes {host.dtype} {host.shape}"
+                )
+            np.copyto(host, inputs[name])
+        if self._graph is not None:
+            self._cuda.launch(self._graph, self._stream)
+        else:
+            # TensorRT allocates during the first run, which a capture does not allow: the second is captured.
+            capture = self._warm and self._cuda.has_graphs
+            if capture:
+                self._cuda.begin_capture(self._stream)
+            self._enqueue()
+            if capture:
+                self._graph = self._cuda.end_capture(self._stream)
+                self._cuda.launch(self._graph, self._stream)
+            self._warm = True
+        self._cuda.synchronize(self._stream)
+        return {name: host for name, (host, _) in self._outputs.items()}
+
+    def _enqueue(self) -> None:
+        for _, buffer in self._inputs.values():
+            self._cuda.to_device(buffer, self._stream)
+        if not self._context.execute_async_v3(self._stream):
+            raise BackendError("TensorRT did not take the inference; its log names the reason")
+        for _, buffer in self._outputs.values():
+            self._cuda.to_host(buffer, self._stream)
+
+    def _close(self) -> None:
+        self._cuda.synchronize(self._stream)
+        self._graph = self._context = self._engine = self._runtime = None
+        self._cuda.close()

@@ -1,0 +1,114 @@
+"""Settings of `echoedge run`: defaults, then one TOML file, then ECHOEDGE_… variables, then flags; the later wins.
+
+TOML and not JSON or YAML: an engineer can comment it, and Python reads it without another package from 3.11 on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edge.errors import EchoEdgeError
+from edge.sources.address import redacted
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+PREFIX = "ECHOEDGE_"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Every setting of a run. Times in ms, depth in cm; 0 and "" leave a thing open.
+
+    `sinks` are addresses of outputs; `out` and `name` are short for NAME.mp4, NAME.jsonl and NAME.png in a folder.
+    `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md.
+    """
+
+    source: str = ""
+    sinks: tuple[str, ...] = ()
+    out: str = ""
+    name: str = ""
+    model: str = str(MODELS / "pspnet-mk")
+    quality: str = str(MODELS / "quality")
+    precision: str = "auto"
+    backend: str = "auto"
+    threads: int = 0
+    view: str = ""
+    pace: str = "fast"
+    record: str = ""
+    depth_cm: float = 0.0
+    deadline_ms: float = 0.0
+    signal_ms: float = 150.0
+    freeze_ms: float = 150.0
+    stuck_ms: float = 150.0
+    age_ms: float = 200.0
+    cpus: str = ""
+    fifo_priority: int = 0
+    allow_failed_gate: bool = False
+
+
+NAMES = tuple(field.name for field in fields(RunConfig))
+
+
+def load_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> RunConfig:
+    """Merge the four layers. Raises EchoEdgeError for an unreadable file, an unknown name or a wrong type."""
+    merged: dict[str, Any] = {}
+    layers = [(str(path), _read(path))] if path is not None else []
+    layers += [("the environment", _from_environment(environment)), ("the command line", dict(flags))]
+    for origin, layer in layers:
+        unknown = sorted(set(layer) - set(NAMES))
+        if unknown:
+            raise EchoEdgeError(f"{origin} sets '{unknown[0]}', which is no setting; there are {', '.join(NAMES)}")
+        try:
+            msgspec.convert(layer, RunConfig, strict=False)
+        except msgspec.ValidationError as error:
+            raise EchoEdgeError(f"{origin} holds a wrong value: {error}") from error
+        merged |= layer
+    return msgspec.convert(merged, RunConfig, strict=False)
+
+
+def printed(config: RunConfig) -> str:
+    """The settings as TOML that `--config` reads again; passwords in addresses are left out."""
+    lines = []
+    for name, value in asdict(config).items():
+        if isinstance(value, str):
+            value = redacted(value)
+        elif isinstance(value, list | tuple):
+            value = [redacted(item) for item in value]
+        lines.append(f"{name} = {msgspec.json.encode(value).decode()}")
+    return "\n".join(lines) + "\n"
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """ECHOEDGE_VIEW=A4C sets `view`; ECHOEDGE_SINKS holds addresses with blanks between. Other names are not ours."""
+    found: dict[str, Any] = {}
+    for name in NAMES:
+        value = environment.get(PREFIX + name.upper())
+        if value is not None:
+            found[name] = value.split() if name == "sinks" else value
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return dict(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise EchoEdgeError(f"cannot read the settings {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise EchoEdgeError(
+            f"{path} is no TOML: {error}; `echoedge run --print-config` writes one to start from"
+        ) from error
+
+
+def from_process(path: Path | None, flags: Mapping[str, Any]) -> RunConfig:
+    """`load_config` with this process's environment."""
+    return load_config(path, os.environ, flags)

@@ -1,0 +1,91 @@
+"""OpenIGTLink server: the frame, the label map and the measurements, for 3D Slicer and PLUS."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from types import TracebackType
+
+import msgspec
+
+from edge.errors import EchoEdgeError
+from edge.igtl import DEFAULT_PORT, image_body, pack, text_body
+from edge.postprocess import mask_on_frame
+from edge.preprocess import grey
+from edge.regions import REGIONS
+from edge.sinks.base import Shown
+from edge.sinks.jsonl import shown_record
+from edge.sources.address import parse_address
+
+log = logging.getLogger(__name__)
+SEND_S = 1.0
+"""A client that takes nothing for this long is let go."""
+
+
+class IgtlSink:
+    """`igtl://host:18944` listens there; devices `echo` (IMAGE), `labels` (IMAGE, 0-3), `measurements` (STRING, JSON).
+
+    While an overlay is withheld the label map is not sent, and the measurements hold the reason.
+    """
+
+    name = "igtl"
+
+    def __init__(self, uri: str) -> None:
+        host, port = parse_address(uri, ()).host_port(DEFAULT_PORT)
+        try:
+            self._listener = socket.create_server((host, port))
+        except OSError as error:
+            raise EchoEdgeError(f"igtl://{host}:{port} cannot listen: {error}; is the port in use?") from error
+        self.port = int(self._listener.getsockname()[1])
+        self._clients: list[socket.socket] = []
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, name="igtl", daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            client.settimeout(SEND_S)
+            with self._lock:
+                self._clients.append(client)
+
+    def __enter__(self) -> IgtlSink:
+        return self
+
+    def write(self, shown: Shown) -> None:
+        """Send one frame to every client."""
+        with self._lock:
+            clients = list(self._clients)
+        if not clients or shown.frame is None:
+            return
+        analysis, image = shown.analysis, shown.frame.image
+        messages = pack("IMAGE", "echo", image_body(grey(image), None))
+        record = shown_record(shown, REGIONS)
+        if shown.banner or analysis is None:
+            record = {"frame": shown.frame.number, "withheld": shown.banner or shown.withheld}
+        else:
+            labels = mask_on_frame(analysis.mask, analysis.box, image.shape[:2])
+            messages += pack("IMAGE", "labels", image_body(labels, None))
+        messages += pack("STRING", "measurements", text_body(msgspec.json.encode(record).decode()))
+        for client in clients:
+            try:
+                client.sendall(messages)
+            except OSError as error:
+                log.info("an OpenIGTLink client left: %s", error)
+                client.close()
+                with self._lock:
+                    self._clients.remove(client)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError as problem:
+            log.debug("igtl: %s", problem)
+        self._listener.close()
+        for client in self._clients:
+            client.close()

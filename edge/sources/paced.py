@@ -1,0 +1,75 @@
+"""Recordings that repeat, and recordings that come at their own rate like a live signal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from types import TracebackType
+
+from edge.sources.base import Captured, Source
+
+
+class Repeated:
+    """A recording over and over; numbers and times go on."""
+
+    frames: int | None = None
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.uri, self.fps, self.spacing_mm, self.region = source.uri, source.fps, source.spacing_mm, source.region
+
+    def __iter__(self) -> Iterator[Captured]:
+        number, start_s = 0, 0.0
+        while True:
+            last_s = start_s
+            for frame in self._source:
+                last_s = start_s + frame.time_s
+                yield replace(frame, number=number, time_s=last_s)
+                number += 1
+            start_s = last_s + 1 / self.fps
+
+    def __enter__(self) -> Repeated:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
+
+
+class Paced:
+    """A recording whose frames come when they are due; a live signal to the loop: the newest wins, late ones are dropped."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.uri, self.fps, self.frames = source.uri, source.fps, source.frames
+        self.spacing_mm, self.region = source.spacing_mm, source.region
+        self.status, self.reconnects = "", 0
+        self._stopped = threading.Event()
+
+    def __iter__(self) -> Iterator[Captured]:
+        started: float | None = None
+        for frame in self._source:
+            now = time.monotonic()
+            if started is None:  # decoding the first frame takes longest and must not make all others late
+                started = now - frame.time_s
+            if self._stopped.wait(max(0.0, started + frame.time_s - now)):
+                return
+            yield replace(frame, captured_ns=time.monotonic_ns())
+
+    def stop(self) -> None:
+        """End the iteration at once."""
+        self._stopped.set()
+
+    def __enter__(self) -> Paced:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._source.__exit__(kind, error, trace)

@@ -1,0 +1,104 @@
+"""Network streams through FFmpeg: RTSP, MPEG-TS over UDP, SRT, HTTP (MJPEG and others), with as little buffering as it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+
+from edge.errors import SourceError
+from edge.sources.address import parse_address, redacted
+from edge.sources.convert import Converter, colour_space
+from edge.sources.live import LiveSource, Picture
+
+OPTIONS = ("wait", "timeout", "transport", "format", "latency")
+TIMEOUT_S = 2.0
+"""A stream that delivers nothing for this long counts as broken and is opened again."""
+DEFAULT_FPS = 30.0
+MAX_FPS = 240.0
+LOW_LATENCY = {
+    "fflags": "nobuffer",
+    "flags": "low_delay",
+    "max_delay": "0",
+    "probesize": "500000",
+    "analyzeduration": "500000",
+}
+
+
+class AvFeed:
+    """One connection of FFmpeg: decoded on slices, not on whole frames, so that no frame waits for the next.
+
+    `shown` is the address fit for messages. Raises SourceError where it cannot be opened.
+    """
+
+    spacing_mm: tuple[float, float] | None = None
+
+    def __init__(
+        self, url: str, shown: str, options: dict[str, str], format: str | None = None, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self._shown = shown
+        try:
+            # Opening analyses some frames, so that it may take longer than a read.
+            self._container = av.open(url, format=format, options=options, timeout=(timeout_s + 5, timeout_s))
+        except av.ProtocolNotFoundError as error:
+            raise SourceError(
+                f"this build of PyAV does not speak {url.split(':')[0]}; bridge it: "
+                "`srt-live-transmit SRT-ADDRESS udp://127.0.0.1:5000`, then open udp://127.0.0.1:5000"
+            ) from error
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(
+                f"{shown} does not open: {_reason(error)}; is the sender running and reachable?"
+            ) from error
+        if not self._container.streams.video:
+            self._container.close()
+            raise SourceError(f"{shown} carries no video")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "SLICE"
+        rate = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_FPS)
+        self.fps = rate if 0 < rate <= MAX_FPS else DEFAULT_FPS
+        self._converter = Converter()
+
+    def __iter__(self) -> Iterator[Picture]:
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    frames = packet.decode()
+                except av.InvalidDataError:  # a damaged packet; the next key frame mends the picture
+                    continue
+                for frame in frames:
+                    at = None if frame.time is None else float(frame.time)
+                    yield Picture(self._converter.image(frame), at, frame.format.name, colour_space(frame))
+        except (av.FFmpegError, OSError) as error:
+            raise SourceError(f"{self._shown} broke off: {_reason(error)}") from error
+
+    def close(self) -> None:
+        self._container.close()
+
+
+def open_stream(uri: str) -> LiveSource:
+    """`rtsp://`, `rtsps://`, `udp://`, `srt://`, `http://` or `https://`.
+
+    Options: `transport=tcp|udp` (RTSP, default tcp), `latency=MS` (SRT, default 20), `timeout=S`, `format=mpjpeg` where
+    FFmpeg does not recognise it, `wait` to keep trying from the start. Others go to the server with the address.
+    Raises SourceError where the first opening fails.
+    """
+    address = parse_address(uri, OPTIONS, strict=False)
+    shown, timeout_s = redacted(address.url), address.number("timeout", TIMEOUT_S)
+    transport = address.options.get("transport", "tcp")
+    if transport not in ("tcp", "udp"):
+        raise SourceError(f"transport={transport} is unknown; RTSP runs over tcp or udp")
+    micro = str(int(timeout_s * 1e6))
+    extra: dict[str, dict[str, str]] = {
+        "rtsp": {"rtsp_transport": transport, "timeout": micro, "reorder_queue_size": "0"},
+        "udp": {"timeout": micro, "overrun_nonfatal": "1", "fifo_size": "50000"},
+        "srt": {"latency": str(int(address.number("latency", 20) * 1000)), "rw_timeout": micro},
+        "http": {"rw_timeout": micro},
+    }
+    options = {**LOW_LATENCY, **extra[address.scheme.removesuffix("s")]}
+    chosen = address.options.get("format")
+    return LiveSource(shown, lambda: AvFeed(address.url, shown, options, chosen, timeout_s), address.flag("wait"))
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong in words, without the address that FFmpeg puts into its messages."""
+    return getattr(error, "strerror", None) or type(error).__name__

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.backends.cuda import CudaBindings, open_cuda
+from edge.backends.ort import OnnxRuntimeBackend
+from edge.backends.trt import TensorRtBackend
+from edge.errors import BackendError
+from tests.edge.backends.double import FakeCuda, fake_tensorrt
+
+
+def opened(path: Path, integrated: bool) -> tuple[TensorRtBackend, list[FakeCuda]]:
+    made: list[FakeCuda] = []
+
+    def cuda() -> FakeCuda:
+        made.append(FakeCuda(integrated))
+        return made[-1]
+
+    return TensorRtBackend(path, cuda=cuda, tensorrt=fake_tensorrt(lambda: made[-1])), made
+
+
+@pytest.fixture
+def network(model_folders: dict[str, Path]) -> Path:
+    return model_folders["quality"] / "fp32.onnx"
+
+
+@pytest.mark.parametrize("integrated", [False, True])
+def test_the_double_gives_what_onnx_runtime_gives(network: Path, integrated: bool) -> None:
+    backend, (cuda,) = opened(network, integrated)
+    reference = OnnxRuntimeBackend(network)
+    name = reference._session.get_inputs()[0].name
+    shape = reference._session.get_inputs()[0].shape
+    for seed in range(4):  # allocation, capture, two replays
+        frame = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+        got, expected = backend.infer({name: frame}), reference.infer({name: frame})
+        for output in expected:
+            assert np.array_equal(got[output], expected[output])
+    assert cuda.calls.count("begin_capture") == 1
+    assert cuda.calls.count("launch") == 3
+    assert cuda.calls.count("to_device") == 2  # a graph copies by itself
+    backend.close()
+    assert cuda.calls[-1] == "close"
+
+
+def test_any_thread_may_infer_and_cuda_sees_one(network: Path) -> None:
+    backend, _ = opened(network, True)
+    shape = (1, 1, 256, 256)
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            backend.infer({"frame": np.zeros(shape, np.uint8)})
+        except BaseException as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    backend.close()
+
+
+def test_a_foreign_engine_and_a_wrong_input_are_refused(tmp_path: Path, network: Path) -> None:
+    (tmp_path / "a.engine").write_bytes(b"foreign")
+    with pytest.raises(BackendError, match="build it here"):
+        opened(tmp_path / "a.engine", True)
+    backend, _ = opened(network, True)
+    with pytest.raises(BackendError, match="the engine takes uint8"):
+        backend.infer({"frame": np.zeros((1, 1, 256, 256), np.float32)})
+    backend.close()
+
+
+def test_the_names_of_cuda_bindings() -> None:
+    runtime: Any = pytest.importorskip("cuda.bindings.runtime", reason="pip install cuda-bindings")
+    for name in (
+        "cudaGetDeviceCount", "cudaSetDevice", "cudaDeviceGetAttribute", "cudaStreamCreateWithFlags", "cudaHostAlloc",
+        "cudaHostGetDevicePointer", "cudaMalloc", "cudaMemcpyAsync", "cudaStreamSynchronize", "cudaStreamBeginCapture",
+        "cudaStreamEndCapture", "cudaGraphInstantiate", "cudaGraphLaunch", "cudaStreamDestroy", "cudaFreeHost", "cudaFree",
+    ):  # fmt: skip
+        assert callable(getattr(runtime, name))
+    for name in ("cudaStreamNonBlocking", "cudaHostAllocMapped", "cudaHostAllocDefault"):
+        assert isinstance(getattr(runtime, name), int)
+    assert runtime.cudaDeviceAttr.cudaDevAttrIntegrated
+    assert runtime.cudaMemcpyKind.cudaMemcpyHostToDevice != runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+    assert runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+    if runtime.cudaGetDeviceCount()[0] != runtime.cudaError_t.cudaSuccess:
+        with pytest.raises(BackendError, match="cudaGetDeviceCount failed with"):
+            open_cuda()
+
+
+@pytest.mark.gpu
+def test_memory_goes_to_the_gpu_and_back() -> None:
+    runtime: Any = pytest.importorskip("cuda.bindings.runtime", reason="pip install cuda-bindings")
+    if runtime.cudaGetDeviceCount()[0] != runtime.cudaError_t.cudaSuccess:
+        pytest.skip("no NVIDIA GPU or driver here")
+    cuda = CudaBindings()
+    stream, buffer = cuda.stream(), cuda.buffer(1 << 16)
+    buffer.host[:] = np.arange(1 << 16).astype(np.uint8)
+    for graph in (None, "captured"):
+        if graph:
+            cuda.begin_capture(stream)
+        cuda.to_device(buffer, stream)
+        cuda.to_host(buffer, stream)
+        if graph:
+            cuda.launch(cuda.end_capture(stream), stream)
+        cuda.synchronize(stream)
+    assert np.array_equal(buffer.host, np.arange(1 << 16).astype(np.uint8))
+    cuda.close()

@@ -1,0 +1,238 @@
+"""Outputs against real receivers on loopback."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import msgspec
+import numpy as np
+import pytest
+
+from edge.analysis import REGION_PX, Analysis
+from edge.errors import EchoEdgeError
+from edge.igtl import Message, read_image, receive
+from edge.measure import measure_ventricle
+from edge.overlay import HeadUp
+from edge.preprocess import Box
+from edge.regions import Regions, find_regions
+from edge.sinks import Shown, Sink, open_sink
+from edge.sources import Captured
+from tests.peers.processes import free_port, need, running, wait_until
+from tests.phantom import apical_mask
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
+
+
+def shown(number: int = 0, banner: str = "") -> Shown:
+    mask = apical_mask(size=REGION_PX)
+    regions = find_regions(mask)
+    assert isinstance(regions, Regions)
+    frame = Captured(number, np.full((400, 400, 3), 90, np.uint8), 0, number / 30)
+    analysis = Analysis(
+        frame,
+        Box(0, 0, 400),
+        mask,
+        regions,
+        "",
+        np.full(8, 4, np.float32),
+        measure_ventricle(mask, regions, (0.5, 0.5)),
+        None,
+    )
+    head = HeadUp(30.0, 20.0, 18.0, "openvino", "int8", 3)
+    return Shown(None if banner else analysis, PICTURE, head, frame, banner, banner)
+
+
+@contextmanager
+def feeding(sink: Sink, banner: str = "") -> Iterator[None]:
+    """Write to a sink about 25 times a second for the length of a block."""
+    stop = threading.Event()
+    problems: list[BaseException] = []
+
+    def work() -> None:
+        number = 0
+        try:
+            while not stop.wait(0.04):
+                sink.write(shown(number, banner))
+                number += 1
+        except BaseException as error:
+            problems.append(error)
+
+    thread = threading.Thread(target=work)
+    with sink:
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(30)
+    assert not problems
+
+
+def get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_prometheus_reads_the_metrics() -> None:
+    sink = open_sink("metrics://127.0.0.1:" + str(free_port()), 30)
+    base = f"http://127.0.0.1:{sink.port}"  # type: ignore[attr-defined]
+    with sink:
+        assert get(f"{base}/readyz") == (503, "no picture yet\n")
+        sink.write(shown())
+        status, text = get(f"{base}/metrics")
+        assert status == 200
+        assert "echoedge_frames_dropped_total 3" in text
+        assert "echoedge_lv_area_square_metres" in text
+        sink.write(shown(1, "NO SIGNAL: cable"))
+        assert get(f"{base}/readyz") == (503, "NO SIGNAL: cable\n")
+        assert "lv_area" not in get(f"{base}/metrics")[1]
+        assert get(f"{base}/nothing")[0] == 404
+    done = subprocess.run(
+        [need("promtool", "prometheus"), "check", "metrics"], input=text, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_mpeg_ts_reaches_a_receiver() -> None:
+    port = free_port(socket.SOCK_DGRAM)
+    address = f"udp://127.0.0.1:{port}"
+    with feeding(open_sink(address, 25)), av.open(f"{address}?timeout=20000000", timeout=20) as received:
+        frame = next(received.decode(video=0))
+    assert (frame.width, frame.height) == (1280, 720)
+
+
+def test_rtsp_is_pushed_to_a_server(tmp_path: Path) -> None:
+    port, target = free_port(), tmp_path / "received.ts"
+    command = [
+        need("ffmpeg", "ffmpeg"), "-loglevel", "error", "-rtsp_flags", "listen", "-i", f"rtsp://127.0.0.1:{port}/live",
+        "-c", "copy", "-frames:v", "5", "-y", target,
+    ]  # fmt: skip
+    with running(*command) as server, feeding(open_sink(f"rtsp://127.0.0.1:{port}/live", 25)):
+        wait_until(lambda: server.poll() is not None, "five frames")
+    with av.open(str(target)) as received:
+        assert received.streams.video[0].width == 1280
+
+
+def messages(client: socket.socket, count: int) -> dict[str, Message]:
+    found: dict[str, Message] = {}
+    while len(found) < count:
+        message = receive(client)
+        assert message is not None
+        found[message.device] = message
+    return found
+
+
+def test_openigtlink_serves_image_labels_and_measurements() -> None:
+    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25)
+    with feeding(sink), socket.create_connection(("127.0.0.1", sink.port), 10) as client:  # type: ignore[attr-defined]
+        found = messages(client, 3)
+    labels, _ = read_image(found["labels"].body)
+    assert labels.shape == (400, 400)
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
+    assert read_image(found["echo"].body)[0].shape == (400, 400)
+    assert msgspec.json.decode(found["measurements"].body[4:])["lv_area_cm2"] > 10
+
+
+def test_openigtlink_withholds_labels_with_the_overlay() -> None:
+    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25)
+    with feeding(sink, "PICTURE FROZEN: x"), socket.create_connection(("127.0.0.1", sink.port), 10) as client:  # type: ignore[attr-defined]
+        found = [receive(client) for _ in range(4)]
+    assert [m.device for m in found if m] == ["echo", "measurements"] * 2
+    assert found[1] is not None
+    assert b"PICTURE FROZEN" in found[1].body
+
+
+def test_pyigtl_understands_the_server() -> None:
+    pyigtl = pytest.importorskip("pyigtl", reason="pip install pyigtl")
+    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25)
+    with feeding(sink):
+        client = pyigtl.OpenIGTLinkClient("127.0.0.1", sink.port)  # type: ignore[attr-defined]
+        try:
+            message = client.wait_for_message("labels", timeout=20)
+        finally:
+            client.stop()
+    assert message is not None
+    assert set(np.unique(message.image)) == {0, 1, 2, 3}
+
+
+def test_mqtt_publishes_and_leaves_a_will(tmp_path: Path) -> None:
+    client = pytest.importorskip("paho.mqtt.client", reason="pip install 'echoedge[mqtt]'")
+    enums = pytest.importorskip("paho.mqtt.enums")
+    port = free_port()
+    (tmp_path / "broker.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    received: list[tuple[str, bytes]] = []
+    with running(need("mosquitto", "mosquitto"), "-c", tmp_path / "broker.conf", port=port):
+        reader = client.Client(enums.CallbackAPIVersion.VERSION2)
+        reader.on_message = lambda _, __, m: received.append((m.topic, m.payload))
+        reader.connect("127.0.0.1", port)
+        reader.subscribe("echo/bed1/#")
+        reader.loop_start()
+        try:
+            with feeding(open_sink(f"mqtt://127.0.0.1:{port}/echo/bed1", 25, "A4C")):
+                wait_until(lambda: any(topic == "echo/bed1" for topic, _ in received), "a measurement")
+            wait_until(lambda: ("echo/bed1/status", b"offline") in received, "the farewell")
+        finally:
+            reader.loop_stop()
+            reader.disconnect()
+    record = msgspec.json.decode(next(payload for topic, payload in received if topic == "echo/bed1"))
+    assert record["quality"]["basal septal"] == 4
+
+
+def test_without_receivers_nothing_fails() -> None:
+    sinks = [open_sink(uri, 25) for uri in (f"rtsp://127.0.0.1:{free_port()}/x", f"udp://127.0.0.1:{free_port()}")]
+    for sink in sinks:
+        with sink:
+            sink.write(shown())
+            sink.write(shown(1))
+
+
+def test_a_window_shows_the_picture() -> None:
+    pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
+    server = need("Xvfb", "xvfb")
+    script = (
+        "import numpy as np\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
+        "with open_sink('window://?full', 25) as sink:\n"
+        "    sink.write(shown())\n    sink.write(shown(1))\n"
+        "    print(sink._root.winfo_width(), sink._label.image.width())\n"
+    )
+
+    display = f":{50 + free_port() % 500}"
+    with running(server, display, "-screen", "0", "1280x720x24", "-nolisten", "tcp"):
+        environment = {**os.environ, "DISPLAY": display}
+        wait_until(lambda: Path(f"/tmp/.X11-unix/X{display[1:]}").exists(), "the X server")
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment, timeout=60
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "1280"
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [("out.xyz", "names no output"), ("gopher://u:secret@h", r"\*\*\*@h"), ("igtl://", "names no host")],
+)
+def test_what_is_no_output_says_so(uri: str, says: str) -> None:
+    with pytest.raises(EchoEdgeError, match=says):
+        open_sink(uri, 25)
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        for scheme in ("igtl", "metrics"):
+            with pytest.raises(EchoEdgeError, match="is the port in use"):
+                open_sink(f"{scheme}://127.0.0.1:{port}", 25)

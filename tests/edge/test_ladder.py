@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.ladder import CALM, LADDER, MAX_CALM, WINDOW, Ladder
+
+
+def feed(ladder: Ladder, cost_ms: float, frames: int) -> None:
+    for frame in range(frames):
+        ladder.observe(frame, cost_ms)
+
+
+def test_a_machine_in_time_stays_at_full_service() -> None:
+    ladder = Ladder(33)
+    feed(ladder, 20, 1000)
+    assert ladder.level == 0
+    assert not ladder.steps
+
+
+def test_overload_goes_down_step_by_step_and_calm_brings_it_back() -> None:
+    ladder = Ladder(33)
+    feed(ladder, 100, WINDOW * len(LADDER))
+    assert ladder.rung == LADDER[-1]
+    assert [step.rung for step in ladder.steps] == list(LADDER[1:])
+    feed(ladder, 5, MAX_CALM * len(LADDER))
+    assert ladder.level == 0
+    assert not ladder.steps[-1].down
+
+
+def test_a_load_between_the_thresholds_changes_nothing() -> None:
+    ladder = Ladder(33)
+    feed(ladder, 100, WINDOW)
+    level = ladder.level
+    feed(ladder, 30, 5000)
+    assert ladder.level == level
+
+
+def test_a_failed_step_up_doubles_the_wait() -> None:
+    ladder = Ladder(33)
+    feed(ladder, 100, WINDOW)
+    waits = []
+    for _ in range(5):
+        frames = 0
+        while ladder.level:
+            ladder.observe(frames, 5)
+            frames += 1
+        waits.append(frames)
+        feed(ladder, 100, WINDOW // 2 + 1)
+    assert waits[:4] == [CALM, 2 * CALM, 4 * CALM, 8 * CALM]
+    assert waits[4] == MAX_CALM
+
+
+@given(st.lists(st.floats(0, 200), max_size=400))
+def test_the_level_stays_on_the_ladder(costs: list[float]) -> None:
+    ladder = Ladder(33)
+    for frame, cost in enumerate(costs):
+        ladder.observe(frame, cost)
+        assert ladder.rung in LADDER
