@@ -22,9 +22,9 @@ def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tenso
     """Load `path` into `net` as `kind` asks and return the number of tensors (T) or convolutions (Q) that were loaded.
 
     T takes every tensor whose name and shape agree, so that a network pre-trained on four classes starts one of two. Q takes
-    MobileNetV2's `.npz`, or torchvision's state dict for VGG16-BN, ResNet34 and ResNet50. The `.npz` is folded: its batch
-    norms take their statistics from `images` (N x 1 x size x size float32 in [-1, 1]) where those are given. Raises DataError
-    where the kind lacks a file, or nothing of it fits.
+    MobileNetV2's `.npz`, or a .safetensors state dict of torchvision for VGG16-BN, ResNet34 and ResNet50. The `.npz` is
+    folded: its batch norms take their statistics from `images` (N x 1 x size x size float32 in [-1, 1]) where those are
+    given. Raises DataError where the kind lacks a file, or nothing of it fits.
     """
     if kind not in KINDS:
         raise DataError(f"'{kind}' is no initialisation; write one of {', '.join(KINDS)}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from edge.errors import DataError
@@ -93,8 +94,10 @@ def test_torchvision_weights_give_the_same_stem_on_grey(tmp_path: Path) -> None:
     colour, grey = ResNet(34, channels_in=3).eval(), ResNet(34).eval()
     for norm in (m for m in colour.modules() if isinstance(m, torch.nn.BatchNorm2d)):
         norm.running_mean.normal_()
-    torch.save({**colour.state_dict(), "fc.weight": torch.zeros(1000, 512)}, tmp_path / "resnet34.pth")
-    assert load_torchvision(grey, tmp_path / "resnet34.pth") == 36
+    # In torchvision's files, too, the stem's names come before the numbered layers'.
+    state = {name.replace("stem.", "conv."): tensor for name, tensor in colour.state_dict().items()}
+    save_file({**state, "fc.weight": torch.zeros(1000, 512)}, tmp_path / "resnet34.safetensors")
+    assert load_torchvision(grey, tmp_path / "resnet34.safetensors") == 36
     image = torch.rand(1, 1, 32, 32)
     mean, std = (torch.tensor(v)[None, :, None, None] for v in (TORCHVISION_MEAN, TORCHVISION_STD))
     with torch.inference_mode():
@@ -120,11 +123,11 @@ def test_unfolded_norms_compute_the_same_in_training_and_evaluation() -> None:
 
 
 def test_imagenet_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    torch.save(ResNet(34).state_dict(), tmp_path / "resnet34.pth")
+    save_file(ResNet(34).state_dict(), tmp_path / "resnet34.safetensors")
     with pytest.raises(DataError, match="are needed"):
-        initialise(SEGMENTATION_NETS["pspnet-r"](2, SIZE), "Q", tmp_path / "resnet34.pth")
+        initialise(SEGMENTATION_NETS["pspnet-r"](2, SIZE), "Q", tmp_path / "resnet34.safetensors")
     with pytest.raises(DataError, match="U-Net's own encoder"):
-        initialise(SEGMENTATION_NETS["unet"](2, SIZE), "Q", tmp_path / "resnet34.pth")
+        initialise(SEGMENTATION_NETS["unet"](2, SIZE), "Q", tmp_path / "resnet34.safetensors")
     with pytest.raises(DataError, match="needs a file"):
         initialise(SEGMENTATION_NETS["pspnet-r"](2, SIZE), "Q", None)
     np.savez(tmp_path / "v2.npz", **{"0|conv|2|w": np.zeros((32, 3, 5, 5), np.float32)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -83,15 +83,16 @@ def unfold_norms(net: nn.Module, trunk: nn.Module, images: torch.Tensor) -> None
 def load_torchvision(encoder: nn.Module, path: Path) -> int:
     """Copy torchvision's (or timm's) VGG16-BN, ResNet34 or ResNet50 into `encoder`; return the number of convolutions.
 
-    `path` is a state dict saved by torch (.pth) or as .safetensors. Layers are matched in graph order, the classifier is left
-    out. The RGB stem is summed over colour and, since those weights expect (x - mean) / std of 0-1 input where ours is grey
-    in [-1, 1], scaled by 1 / (2 std), with the constant part and any convolution bias moved into the batch norm's mean.
-    Raises DataError when the file or a shape does not fit, naming the layer.
+    `path` is a .safetensors state dict (a .pth is a pickle and never read: convert it with `safetensors.torch.save_file`).
+    Layers are matched in the order of their numbered names, the classifier is left out. The RGB stem is summed over colour
+    and, since those weights expect (x - mean) / std of 0-1 input where ours is grey in [-1, 1], scaled by 1 / (2 std), with
+    the constant part and any convolution bias moved into the batch norm's mean. Raises DataError when the file or a shape
+    does not fit, naming the layer.
     """
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-    except (OSError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is no state dict of torchvision or timm: {error}") from error
+        state = dict(sorted(load_file(path).items(), key=lambda item: _natural(item[0])))
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path} is no .safetensors state dict of torchvision or timm: {error}") from error
     kernels = [name for name, tensor in state.items() if tensor.ndim == 4]
     norms = [name.removesuffix("running_mean") for name in state if name.endswith("running_mean")]
     modules = list(encoder.modules())
@@ -113,3 +114,8 @@ def load_torchvision(encoder: nn.Module, path: Path) -> int:
         norm.running_mean.copy_(state[prefix + "running_mean"] - constant)
         norm.running_var.copy_(state[prefix + "running_var"])
     return len(pairs)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts "features.10" behind "features.3"; the file itself keeps no order."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
