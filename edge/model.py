@@ -89,7 +89,7 @@ def open_model(
     Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where no engine runs it.
     """
     # An engine that was compiled for this GPU goes before the ONNX file of the same precision.
-    targets = ["any", "cpu"] + (["tensorrt"] if backend == "auto" and find_spec("tensorrt") else [])
+    targets = ["any", "cpu"] + (["engine"] if backend == "auto" and find_spec("tensorrt") else [])
     fitting = [(m, p) for m, p in find_manifests(Path(folder)) if m.target in targets]
     manifests = {m.precision: (m, p) for m, p in sorted(fitting, key=lambda pair: targets.index(pair[0].target))}
     usable = [p for p in PREFERRED if p in manifests and (allow_failed_gate or not manifests[p][0].gates.failures())]

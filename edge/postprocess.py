@@ -17,13 +17,20 @@ MIN_SHARE = 0.003
 def clean_mask(mask: Mask) -> Mask:
     """Keep one piece of each structure, where anatomy puts it (HxW uint8, 0-3; a new array).
 
-    LV: the largest piece, holes filled. Myocardium: the pieces that touch the LV. Left atrium: the largest piece whose
-    centre lies deeper than the LV's. Without an LV nothing is kept.
+    LV: the largest piece, holes filled, with what was taken for an atrium above it (a tendon across the cavity looks like
+    a valve). Myocardium: the pieces that touch the LV. Left atrium: the largest piece whose centre lies deeper than the
+    LV's. Without an LV nothing is kept.
     """
     out = np.zeros_like(mask)
     ventricle = _largest_piece(mask == LV)
     if ventricle is None:
         return out
+    _, y, _, height = cv2.boundingRect(ventricle)
+    misplaced = _pieces_above(mask == LA, y + height / 2)
+    if misplaced.any():
+        mask = np.where(misplaced, np.uint8(LV), mask)
+        ventricle = _largest_piece(mask == LV)
+        assert ventricle is not None
     contours, _ = cv2.findContours(ventricle, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     x, y, width, height = cv2.boundingRect(contours[0])
     wall = (mask == MYOCARDIUM).astype(np.uint8)
@@ -51,6 +58,14 @@ def _largest_piece(area: NDArray[np.bool_]) -> Mask | None:
     if stats[largest, cv2.CC_STAT_AREA] < MIN_SHARE * area.size:
         return None
     return np.asarray(labels == largest, np.uint8)
+
+
+def _pieces_above(area: NDArray[np.bool_], row: float) -> NDArray[np.bool_]:
+    """The 4-connected pieces whose centre lies above a row."""
+    count, labels, _, centres = cv2.connectedComponentsWithStats(area.astype(np.uint8), connectivity=4)
+    above = centres[:count, 1] < row
+    above[0] = False
+    return np.asarray(above[labels])
 
 
 def _mean_row(piece: Mask) -> float:

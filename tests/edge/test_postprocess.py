@@ -26,6 +26,15 @@ def test_stray_pieces_and_holes_are_removed() -> None:
     assert np.array_equal(clean_mask(mask), expected)
 
 
+def test_a_tendon_across_the_cavity_is_no_valve() -> None:
+    expected = apical_mask()
+    mask = expected.copy()
+    cavity = mask == 1
+    rows = np.arange(400)[:, None]
+    mask[cavity & (rows >= 130) & (rows < 175)] = 3
+    assert np.array_equal(clean_mask(mask), expected)
+
+
 def test_an_atrium_above_the_ventricle_is_dropped() -> None:
     upside_down = np.ascontiguousarray(apical_mask()[::-1])
     assert not (clean_mask(upside_down) == 3).any()
