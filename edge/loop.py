@@ -138,7 +138,6 @@ class _Output:
         capture: _Capture, options: LoopOptions,
     ) -> None:  # fmt: skip
         self.mailbox: Mailbox[_Finished] = Mailbox(1 if guard.live else 2, newest_wins=guard.live)
-        self.analyser: Analyser | None = None
         self._overlay: Overlay | None = None
         self._source, self._engine, self._workers, self._clock = source, engine, workers, clock
         self._guard, self._capture, self._options = guard, capture, options
@@ -355,7 +354,6 @@ def run_loop(
         started = time.monotonic()
         for frame in frames:
             finished = step(frame)
-            output.analyser = inference.analyser
             if finished is not None and not output.mailbox.put(finished):
                 break
     finally:

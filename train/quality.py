@@ -129,7 +129,7 @@ def main(argv: Sequence[str]) -> int:
     net = QualityNet()
     if args.imagenet:
         load_imagenet(net.trunk, args.imagenet)
-        first = [normalised(sector_crop(s)[0]) for s in training[:16]]
+        first = [normalised(sector_crop(s, SIZE)[0]) for s in training[:16]]
         unfold_norms(net, net.trunk, torch.stack(first))
     facts = {
         "net": "quality", "size": SIZE, "data": args.data, "training_frames": len(training),

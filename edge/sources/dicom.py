@@ -39,7 +39,6 @@ class DicomSource:
             raise MissingExtraError("reading DICOM", "dicom") from error
         self.uri = str(path)
         self._pixels = pixels
-        self._pydicom = pydicom
         try:
             data = pydicom.dcmread(path)
             rows, columns = int(data.Rows), int(data.Columns)

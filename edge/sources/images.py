@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 
 from edge.errors import SourceError
+from edge.natural import natural_order
 from edge.sources.base import Captured
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".webp"}
@@ -29,7 +29,7 @@ class ImageSource:
         self.uri = str(path)
         if path.is_dir():
             files = [f for f in path.iterdir() if f.suffix.lower() in SUFFIXES]
-            self._files = sorted(files, key=_natural)
+            self._files = sorted(files, key=lambda file: natural_order(file.name))
         else:
             self._files = [path]
         if not self._files:
@@ -63,7 +63,3 @@ class ImageSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._files = []
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]

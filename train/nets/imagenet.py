@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from edge.errors import DataError
+from edge.natural import natural_order
 from train.nets.mobilenet_v2 import Trunk
 
 TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -90,7 +90,7 @@ def load_torchvision(encoder: nn.Module, path: Path) -> int:
     does not fit, naming the layer.
     """
     try:
-        state = dict(sorted(load_file(path).items(), key=lambda item: _natural(item[0])))
+        state = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))
     except (OSError, SafetensorError) as error:
         raise DataError(f"{path} is no .safetensors state dict of torchvision or timm: {error}") from error
     kernels = [name for name, tensor in state.items() if tensor.ndim == 4]
@@ -114,8 +114,3 @@ def load_torchvision(encoder: nn.Module, path: Path) -> int:
         norm.running_mean.copy_(state[prefix + "running_mean"] - constant)
         norm.running_var.copy_(state[prefix + "running_var"])
     return len(pairs)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts "features.10" behind "features.3"; the file itself keeps no order."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
