@@ -109,10 +109,14 @@ class SyntheticLoop:
             if not state.closed:
                 scr, visible = region_quality(state, self._grid, *powers)
         return SyntheticFrame(
-            number, number / self.fps, self._phase(number), image, draw_mask(state, self._converter),
+            number, number / self.fps, self._phase(number), image, self.whole_mask(number) * self.sector,
             self._converter.pixels(state.endo), self._converter.pixels(state.epi),
             self._converter.pixels(state.chambers["la"]) if "la" in state.chambers else None, scr, visible, coherent,
         )  # fmt: skip
+
+    def whole_mask(self, number: int) -> NDArray[np.uint8]:
+        """The mask of frame `number` with what lies beyond the sector, as CAMUS's annotators draw walls and atrium."""
+        return draw_mask(self._state(number), self._converter)
 
     def _phase(self, number: int) -> float:
         return (number % self.frames_per_beat) / self.frames_per_beat

@@ -30,7 +30,7 @@ def quality_label(scr_db: NDArray[np.floating], visible: NDArray[np.floating]) -
 
 
 def draw_mask(state: HeartState, converter: ScanConverter) -> NDArray[np.uint8]:
-    """Labels 0-3 (background, LV, myocardium, LA), cut at the sector's edge; polygons to 1/16 pixel."""
+    """Labels 0-3 (background, LV, myocardium, LA), also beyond the sector's edge; polygons to 1/16 pixel."""
     mask = np.zeros((converter.size_px, converter.size_px), np.uint8)
     shapes = [(state.wall, MYOCARDIUM), (state.endo, LV)]
     if "la" in state.chambers:
@@ -38,7 +38,6 @@ def draw_mask(state: HeartState, converter: ScanConverter) -> NDArray[np.uint8]:
     for polygon, label in shapes:
         points = np.round(converter.pixels(polygon) * 16).astype(np.int32)
         cv2.fillPoly(mask, [points], label, shift=4)
-    mask[~converter.sector] = 0
     return mask
 
 

@@ -50,7 +50,7 @@ def name_of(seed: int) -> str:
 
 
 def samples_of(seed: int) -> list[Sample]:
-    """The samples of one loop: square pictures of SIZES_PX, half of them through JPEG."""
+    """The samples of one loop: square pictures of SIZES_PX, half of them through JPEG; masks go on beyond the sector."""
     rng = np.random.default_rng([seed, DRAW_STREAM])
     view = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     loop = SyntheticLoop(seed, view, int(rng.integers(*SIZES_PX)))
@@ -64,5 +64,6 @@ def samples_of(seed: int) -> list[Sample]:
         image = jpeg(frame.image, quality) if quality else frame.image
         name = name_of(seed)
         source = f"synth/{name}_{view}_{number}"
-        samples.append(Sample(image, frame.mask, loop.spacing_mm, view, phases.get(number, ""), name, source))
+        mask = loop.whole_mask(number)
+        samples.append(Sample(image, mask, loop.spacing_mm, view, phases.get(number, ""), name, source))
     return samples
