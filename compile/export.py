@@ -260,6 +260,7 @@ def main(argv: Sequence[str]) -> int:
         evidence={
             "training_frames": facts["training_frames"],
             "epochs": len(facts["history"]),
+            "seed": facts["config"]["seed"],
             "opset": args.opset,
             "parity_frames": facts["parity_frames"],
         },

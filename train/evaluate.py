@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from train.data.sample import Sample
 from train.ef import agreement, ejection_fractions, matched
 from train.figures import bland_altman
 from train.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
+from train.reproduce.report import machine, markdown_table, replace_section
 
 CLASSES = {"lv": 1, "myo": 2, "la": 3}
 METRICS = {"dice": "", "iou": "", "hd": "mm", "hd95": "mm", "mad": "mm"}
@@ -85,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--ef", action="store_true", help="also compare single-plane EF with CAMUS's reference EF")
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
+    p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
     p.add_argument("--json", action="store_true", help="print the result as JSON")
     return p
 
@@ -111,6 +114,9 @@ def main(argv: Sequence[str]) -> int:
             "precision": segmenter.manifest.precision,
             "backend": f"{segmenter.backend.name} {segmenter.backend.version}",
             "sha256": segmenter.manifest.sha256,
+            "training": dict(segmenter.manifest.evidence),
+            "data": args.data.partition(":")[0],
+            "machine": machine(),
             **summarise(rows, samples),
         }
     if args.ef:
@@ -120,6 +126,8 @@ def main(argv: Sequence[str]) -> int:
             bland_altman(
                 args.figure, pairs, f"{result['model']} {result['precision']}: single-plane EF against the reference"
             )
+    if args.results:
+        write_section(args.results, result, args.figure)
     if args.json:
         print(json.dumps(result, indent=2))
     else:
@@ -147,28 +155,69 @@ def compare_ef(
     return {f"{name} {view}": matched(found, reference, view) for view in views for name, found in by_source.items()}
 
 
-def print_table(result: dict[str, Any]) -> None:
-    """The result as a table: a row a group and class."""
-    table = Table(title=f"{result['model']} {result['precision']} ({result['backend']}), {result['n']} frames")
-    for heading in ("group", "n", "class", "Dice (95 %)", "HD mm", "HD95 mm", "MAD mm", "IoU"):
-        table.add_column(heading)
+HEADINGS = ["group", "n", "class", "Dice (95 %)", "HD mm", "HD95 mm", "MAD mm", "IoU"]
+EF_TITLE = "single-plane EF against the patient's reference EF, in percent"
+EF_HEADINGS = ["masks", "n", "r", "MAE", "bias", "limits of agreement"]
+
+
+def table_rows(result: dict[str, Any]) -> list[list[str]]:
+    """A row a group and class, in the order of HEADINGS."""
+    rows = []
     for group, part in (("all", result), *result["groups"].items()):
         for name in part["dice"]:
             low, high = part["ci95"]["dice"][name]
-            table.add_row(
+            rows.append([
                 group, str(part["n"]), name, f"{part['dice'][name]:.4f} ({low:.4f}-{high:.4f})",
                 f"{part['hd'][name]:.2f}", f"{part['hd95'][name]:.2f}", f"{part['mad'][name]:.2f}", f"{part['iou'][name]:.4f}",
-            )  # fmt: skip
+            ])  # fmt: skip
+    return rows
+
+
+def ef_rows(result: dict[str, Any]) -> list[list[str]]:
+    """A row a set of masks, in the order of EF_HEADINGS."""
+    return [
+        [name, str(fit["n"]), f"{fit['r']:.3f}", f"{fit['mae']:.2f}", f"{fit['bias']:+.2f}",
+         f"{fit['low']:.1f} to {fit['high']:.1f}"]
+        for name, fit in result["ef"].items()
+    ]  # fmt: skip
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """The result on the terminal."""
+    _print(
+        f"{result['model']} {result['precision']} ({result['backend']}), {result['n']} frames",
+        HEADINGS,
+        table_rows(result),
+    )
+    if "ef" in result:
+        _print(EF_TITLE, EF_HEADINGS, ef_rows(result))
+
+
+def _print(title: str, headings: list[str], rows: list[list[str]]) -> None:
+    table = Table(*headings, title=title)
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)
-    if "ef" not in result:
-        return
-    table = Table(title="single-plane EF against the patient's reference EF, in percent")
-    for heading in ("masks", "n", "r", "MAE", "bias", "limits of agreement"):
-        table.add_column(heading)
-    for name, fit in result["ef"].items():
-        limits = f"{fit['low']:.1f} to {fit['high']:.1f}"
-        table.add_row(name, str(fit["n"]), f"{fit['r']:.3f}", f"{fit['mae']:.2f}", f"{fit['bias']:+.2f}", limits)
-    Console().print(table)
+
+
+def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> None:
+    """The result as a section of Markdown file `path`, one for each model, precision, data set and view."""
+    views = " and ".join(sorted({group.split()[0] for group in result["groups"]}))
+    title = f"{result['model']} {result['precision']} on {result['data']}, {views}"
+    trained = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["training"].items())
+    lines = [
+        f"## {title}", "",
+        f"`echoedge evaluate --model {result['model']} --precision {result['precision']} --data {result['data']}:DIR "
+        f"--results FILE`: {result['n']} frames at their own resolution, intervals bootstrapped over patients. "
+        f"{result['backend']}, {result['machine']}. File {result['sha256'][:12]}: {trained}.", "",
+        markdown_table(HEADINGS, table_rows(result)),
+    ]  # fmt: skip
+    if "ef" in result:
+        lines += ["", f"{EF_TITLE[0].upper() + EF_TITLE[1:]}:", "", markdown_table(EF_HEADINGS, ef_rows(result))]
+    if figure:
+        lines += ["", f"![{title}]({os.path.relpath(figure, path.parent)})"]
+    name = title.lower().replace(",", "").replace(" ", "-")
+    replace_section(path, f"evaluate-{name}", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -50,11 +50,18 @@ def test_train_export_evaluate(camus: Path, tmp_path: Path, capsys: pytest.Captu
         "--backend",
         "onnxruntime",
         "--json",
+        "--results",
+        str(tmp_path / "results.md"),
     ]
     assert main(command) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["n"] == 12
     assert set(result["dice"]) == {"lv", "myo", "la"}
+    assert main(command) == 0
+    written = (tmp_path / "results.md").read_text()
+    assert written.count("## m fp32 on camus, A4C") == 1
+    assert f"| all | 12 | lv | {result['dice']['lv']:.4f} (" in written
+    assert "training frames 10, epochs 1, seed 0" in written
 
 
 def test_two_classes_and_pretraining(camus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
