@@ -21,8 +21,9 @@ from rich.table import Table
 from senders import make_pictures, start_server
 
 from edge.config import MODELS
-from edge.loop import LoopOptions, Report, run_loop
+from edge.loop import LoopOptions, run_loop
 from edge.model import QualityScorer, Segmenter, open_model
+from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source

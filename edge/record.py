@@ -14,7 +14,6 @@ import av
 import msgspec
 import numpy as np
 
-from edge.mailbox import Mailbox
 from edge.sources import Captured
 from edge.sources.sidecar import FrameRow, Sidecar, sidecar_path
 
@@ -70,9 +69,3 @@ class Recorder:
         self._container.close()
         sidecar = Sidecar(self._uri, self._fps, self.spacing_mm, self.region, tuple(self._rows), self._note)
         sidecar_path(self._path).write_bytes(msgspec.json.encode(sidecar))
-
-
-def drain(mailbox: Mailbox[tuple[Captured, bool]], recorder: Recorder) -> None:
-    """The recording thread: write what comes until the mailbox closes."""
-    for frame, quality in mailbox:
-        recorder.write(frame, quality)

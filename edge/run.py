@@ -18,10 +18,11 @@ from rich.table import Table
 from edge.backends import BACKENDS
 from edge.config import RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
-from edge.loop import LoopOptions, Report, run_loop
+from edge.loop import LoopOptions, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
 from edge.realtime import Realtime
 from edge.regions import WALLS
+from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import open_sink
 from edge.sources import Live, open_source

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.loop import LoopOptions, Report, run_loop
+from edge.loop import LoopOptions, run_loop
 from edge.overlay import CONTOUR
+from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import Shown, open_sink
 from edge.sources import Captured, open_source

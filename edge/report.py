@@ -1,0 +1,75 @@
+"""What a run did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge.clock import StageClock
+from edge.model import Segmenter
+from edge.safety import Guard
+from edge.sinks.worker import SinkWorker
+from edge.sources import Source
+from edge.stages.capture import Capture
+from edge.stages.drawing import Drawing
+from edge.stages.inference import Inference
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service."""
+
+    frames_in: int
+    frames_processed: int
+    frames_dropped: int
+    dropped: dict[str, int]
+    fps: float
+    seconds: float
+    backend: str
+    precision: str
+    latency_ms: dict[str, dict[str, float]]
+    events: list[dict[str, Any]]
+    ejection_fraction_percent: list[float]
+    sector: dict[str, Any]
+    safe_states: dict[str, int]
+    service: list[dict[str, Any]]
+    reconnects: int
+
+
+def report_of(
+    source: Source, engine: Segmenter, clock: StageClock, guard: Guard, capture: Capture, drawing: Drawing,
+    inference: Inference, workers: Sequence[SinkWorker], seconds: float,
+) -> Report:  # fmt: skip
+    """Sum up a run that has ended."""
+    stages = clock.percentiles_ms()
+    analyser = inference.analyser
+    sector = inference.tracker.sector
+    analysed = clock.count("segment")
+    dropped = {"capture": capture.mailbox.dropped, "service cut": inference.skipped}
+    dropped |= {"drawing": drawing.mailbox.dropped}
+    lost = inference.recorder.mailbox.dropped if inference.recorder else 0
+    dropped |= {"recording": lost}
+    dropped |= {f"output {worker.name}": worker.dropped for worker in workers if worker.dropped}
+    return Report(
+        frames_in=capture.frames,
+        frames_processed=analysed,
+        frames_dropped=capture.frames - analysed,
+        dropped={name: count for name, count in dropped.items() if count},
+        fps=analysed / max(seconds, 1e-9),
+        seconds=seconds,
+        backend=engine.backend.name,
+        precision=engine.manifest.precision,
+        latency_ms=stages,
+        events=[
+            {"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml}
+            for e in (analyser.beats.events if analyser else ())
+        ],
+        ejection_fraction_percent=list(analyser.ejection_fractions) if analyser else [],
+        sector={} if sector is None else {
+            "x": sector.box.x, "y": sector.box.y, "side": sector.box.side, "is_fan": sector.fan is not None,
+        },
+        safe_states=dict(guard.trips),
+        service=[{"frame": s.frame, "down": s.down, "to": s.rung.name, "cost_ms": s.cost_ms} for s in inference.ladder.steps],
+        reconnects=capture.reconnects,
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+"""First stage: frames from a source."""
+
+from __future__ import annotations
+
+import threading
+
+from edge.clock import StageClock
+from edge.mailbox import Mailbox
+from edge.realtime import Realtime, make_realtime
+from edge.safety import Guard
+from edge.sources import Captured, Live, Source
+
+
+class Capture:
+    """Reads a source into a mailbox on its own thread."""
+
+    def __init__(self, source: Source, clock: StageClock, guard: Guard, realtime: Realtime) -> None:
+        live = isinstance(source, Live)
+        self.mailbox: Mailbox[Captured] = Mailbox(1 if live else 4, newest_wins=live)
+        self.frames = 0
+        self._source, self._clock, self._guard, self._realtime = source, clock, guard, realtime
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        make_realtime("capture", self._realtime)
+        try:
+            frames = iter(self._source)
+            while True:
+                with self._clock.time("decode"):
+                    frame = next(frames, None)
+                if frame is None:
+                    break
+                self._guard.captured(frame.captured_ns)
+                self.frames += 1
+                if not self.mailbox.put(frame):
+                    break
+        except BaseException as error:  # handed to the reader, which raises it
+            self.mailbox.close(error)
+        self._guard.source_ended()
+        self.mailbox.close()
+
+    @property
+    def status(self) -> str:
+        """What a live source says that it does; "" while frames come."""
+        return self._source.status if isinstance(self._source, Live) else ""
+
+    @property
+    def reconnects(self) -> int:
+        return self._source.reconnects if isinstance(self._source, Live) else 0
+
+    def stop(self) -> None:
+        """End the thread; what it has read stays counted."""
+        if isinstance(self._source, Live):
+            self._source.stop()
+        self.mailbox.close()
+        self._thread.join(timeout=5)

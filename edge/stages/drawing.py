@@ -1,0 +1,92 @@
+"""Third stage: analyses and banners to pictures, handed to the outputs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from edge.clock import StageClock
+from edge.mailbox import Mailbox
+from edge.model import Segmenter
+from edge.overlay import HeadUp, Overlay
+from edge.realtime import Realtime, make_realtime
+from edge.safety import Guard
+from edge.sinks import Shown
+from edge.sinks.worker import SinkWorker
+from edge.sources import Source
+from edge.stages.capture import Capture
+from edge.stages.finished import Finished
+
+FPS_WINDOW = 30
+
+
+class Drawing:
+    """Draws finished frames and banners on its own thread and hands them to the sinks' threads."""
+
+    def __init__(
+        self, source: Source, engine: Segmenter, workers: Sequence[SinkWorker], clock: StageClock, guard: Guard,
+        capture: Capture, view: str, realtime: Realtime,
+    ) -> None:  # fmt: skip
+        self.mailbox: Mailbox[Finished] = Mailbox(1 if guard.live else 2, newest_wins=guard.live)
+        self._overlay: Overlay | None = None
+        self._source, self._engine, self._workers, self._clock = source, engine, workers, clock
+        self._guard, self._capture, self._view, self._realtime = guard, capture, view, realtime
+        self._times: deque[float] = deque(maxlen=FPS_WINDOW)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="draw", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        make_realtime("draw", self._realtime)
+        try:
+            for finished in self.mailbox:
+                self._draw(finished)
+        except BaseException as error:  # raised again by `finish` on the main thread
+            self._error = error
+            self.mailbox.close()
+
+    def _draw(self, finished: Finished) -> None:
+        now_ns = time.monotonic_ns()
+        frame, analysis = finished.frame, finished.analysis
+        banner = self._guard.state(now_ns, self._capture.status) or finished.banner
+        head = self._head(finished, now_ns)
+        with self._clock.time("overlay"):
+            if frame is not None:
+                self._overlay = self._overlay or Overlay(
+                    frame.image.shape[:2], self._source.fps, self._view, self._source.frames
+                )
+                self._overlay.fit(frame.image.shape[:2])
+            overlay = self._overlay or Overlay((480, 640), self._source.fps, self._view)
+            if analysis is not None and not banner:
+                picture = overlay.draw(analysis, head)
+            else:
+                # What is on screen while the source is silent would be an old picture: it goes, too.
+                image = frame.image if frame is not None and not banner.startswith("NO SIGNAL") else None
+                picture = overlay.draw_safe(image, head, banner)
+        if frame is not None:
+            self._clock.add("capture to drawn", time.monotonic_ns() - frame.captured_ns)
+        shown = Shown(analysis, picture, head, frame, banner, finished.banner)
+        for worker in self._workers:
+            worker.offer(shown)
+
+    def _head(self, finished: Finished, now_ns: int) -> HeadUp:
+        if finished.analysis is not None:
+            self._times.append(time.monotonic())
+        times = self._times
+        rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+        captured_ns = finished.frame.captured_ns if finished.frame else now_ns
+        return HeadUp(
+            rate, (now_ns - captured_ns) / 1e6, (now_ns - finished.started_ns) / 1e6,
+            self._engine.backend.name, self._engine.manifest.precision, self._capture.mailbox.dropped,
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """Wait until everything handed over is written; raise what went wrong."""
+        self.mailbox.close()
+        self._thread.join()
+        for worker in self._workers:
+            worker.finish()
+        if self._error is not None:
+            raise self._error

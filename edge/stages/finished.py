@@ -1,0 +1,18 @@
+"""What is handed over to drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.analysis import Analysis
+from edge.sources import Captured
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What inference hands to drawing: a frame with its analysis, or with the reason why it has none."""
+
+    frame: Captured | None
+    analysis: Analysis | None
+    banner: str
+    started_ns: int

@@ -1,0 +1,44 @@
+"""Beside the stages: the safe states that no frame brings about."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from edge.safety import Guard
+from edge.stages.capture import Capture
+from edge.stages.drawing import Drawing
+from edge.stages.finished import Finished
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 0.02
+REPEAT_S = 0.5
+"""A banner is drawn again this often, so that a viewer who joins late sees it."""
+
+
+class Watchdog:
+    """Looks at the guard every WATCH_S and has the banner drawn when a live signal or the networks fall silent."""
+
+    def __init__(self, guard: Guard, capture: Capture, output: Drawing) -> None:
+        self._guard, self._capture, self._output = guard, capture, output
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        shown, since = "", 0.0
+        while not self._ended.wait(WATCH_S):
+            now = time.monotonic()
+            banner = self._guard.state(time.monotonic_ns(), self._capture.status)
+            if banner and (banner != shown or now - since > REPEAT_S):
+                self._output.mailbox.put(Finished(None, None, banner, time.monotonic_ns()))
+                since = now
+            if banner != shown:
+                log.warning("%s", banner or "overlay is back")
+            shown = banner
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
