@@ -17,9 +17,10 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from compile.engine import LIBRARIES, EngineSettings, engine_from_onnx, layers_of, open_library
+from compile.engine import EngineSettings, engine_from_onnx, layers_of
 from compile.machine import compute_capability, jetson_linux
 from compile.targets import DEFAULT_RTX, check_buildable
+from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
 from edge.manifest import EngineFacts, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
 

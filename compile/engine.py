@@ -6,7 +6,6 @@ network strongly, 8.6 is told by flags which types the file uses.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +13,8 @@ from typing import Any
 
 from rich.progress import Progress
 
-from edge.errors import BackendError, MissingExtraError, ModelError
+from edge.errors import BackendError, ModelError
 
-LIBRARIES = ("tensorrt", "tensorrt_rtx")
 SEVERITIES = {0: "internal error", 1: "error", 2: "warning"}
 
 
@@ -35,19 +33,6 @@ class EngineSettings:
     timing_cache: Path | None = None
     dla_core: int | None = None
     detailed: bool = False
-
-
-def open_library(name: str) -> ModuleType:
-    """Import `tensorrt` or `tensorrt_rtx`. Raises MissingExtraError or BackendError with how to get it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        if name == "tensorrt_rtx":
-            raise MissingExtraError("building engines with TensorRT for RTX", "rtx") from error
-        raise BackendError(
-            f"TensorRT cannot be imported ({error}); on a Jetson it comes with JetPack: use an environment made with "
-            "`python3 -m venv --system-site-packages`, or run without one"
-        ) from error
 
 
 def engine_from_onnx(

@@ -17,7 +17,7 @@ from rich.table import Table
 from calib.choose import CalibrationSet, check_disjoint, read_set, write_set
 from compile.build import artefact_for, build_engine, device_command
 from compile.calibration import choose_from, inputs_of
-from compile.engine import EngineSettings, open_library
+from compile.engine import EngineSettings
 from compile.gates import TOLERANCES
 from compile.machine import compute_capability, jetson_linux, machine_name
 from compile.pipeline import Outcome, Plan, judging_backend, reference_of, run_plan, winner
@@ -26,6 +26,7 @@ from compile.report import write_report
 from compile.score import Scores, open_trial
 from compile.targets import DEFAULT_RTX
 from edge.backends import BACKENDS
+from edge.backends.trt import open_library
 from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,16 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return [f for gate in (self.accuracy, self.speed) if gate is not None for f in gate.failures()]
 
 
+class GreyLevels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the calibration frames looked like: the mean share of sector pixels in each of `edge.drift.BINS` grey bins.
+
+    `threshold` is the distance from it, in grey levels, above which live frames are warned of (see `edge.drift`).
+    """
+
+    histogram: tuple[float, ...]
+    threshold: float
+
+
 class EngineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a compiled engine is tied to. Compute capabilities are written 86 for 8.6; `jetpack` is "" off Jetsons."""
 
@@ -131,6 +142,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     commit: str
     gates: Gates = Gates()
     engine: EngineFacts | None = None
+    grey_levels: GreyLevels | None = None
 
 
 def sha256_of(path: Path) -> str:
@@ -195,20 +207,34 @@ def verified_artefact(manifest: Manifest, path: Path) -> Path:
     return artefact
 
 
-def check_engine(manifest: Manifest, library: str, version: str, compute_capability: int) -> None:
+def check_engine(manifest: Manifest, version: str, compute_capability: int) -> None:
     """Raise ModelError, with the command that mends it, unless an engine was built for this library and GPU.
 
-    compute_capability is the GPU's, 87 for 8.7. A plan is tied to the exact release of the library that built it.
+    version: the installed release of the engine's own library, "" without one; compute_capability: the GPU's, 87 for 8.7.
+    A plan is tied to the exact release of the library that built it.
     """
     facts = manifest.engine
     if facts is None:
         raise ModelError(f"{manifest.file} is no engine; build one with `echoedge engine`")
-    found = (library, version, compute_capability)
-    if (facts.library, facts.version) == found[:2] and compute_capability in facts.compute_capabilities:
+    if facts.version == version and compute_capability in facts.compute_capabilities:
         return
     built_for = " and ".join(f"SM {c}" for c in facts.compute_capabilities)
     raise ModelError(
-        f"{manifest.file} was built by {facts.library} {facts.version} for {built_for}, this machine has {library} "
-        f"{version} and SM {compute_capability}: engines do not move between them; build it here with "
-        f"`echoedge engine MODEL --precision {manifest.precision}`"
+        f"{manifest.file} was built by {facts.library} {facts.version} for {built_for}, this machine has {facts.library} "
+        f"{version or 'not installed'} and SM {compute_capability}: engines do not move between them; {_remedy(manifest)}"
     )
+
+
+def check_current(engine: Manifest, artefacts: Sequence[Manifest]) -> None:
+    """Raise ModelError unless an engine was built from one of a folder's artefacts as they are now."""
+    if engine.parent_sha256 in {artefact.sha256 for artefact in artefacts}:
+        return
+    raise ModelError(
+        f"{engine.file} was built from a file with sha256 {engine.parent_sha256[:12]}…, which its folder no longer holds: "
+        f"the model was changed since; {_remedy(engine)}"
+    )
+
+
+def _remedy(engine: Manifest) -> str:
+    library = engine.engine.library if engine.engine else "tensorrt"
+    return f"build it here with `echoedge engine MODEL --precision {engine.precision} --library {library}`"

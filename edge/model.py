@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -10,30 +11,56 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends import Backend, open_backend
-from edge.errors import ModelError
-from edge.manifest import Manifest, find_manifests, verified_artefact
+from edge.backends import TENSORRT, Backend, open_backend
+from edge.backends.trt import Gpu, TensorRtBackend, find_gpu
+from edge.engines import EngineBuild, Engines, Found, buildable, sort_engines
+from edge.errors import BackendError, MissingExtraError, ModelError
+from edge.manifest import Manifest, check_engine, find_manifests, verified_artefact
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.preprocess import Box, Frame, preprocess
 from edge.sector import Sector, find_sector
 
+log = logging.getLogger(__name__)
+
 M = TypeVar("M", bound="_Model")
 PREFERRED = ("int8", "fp16", "fp32")
+CPU_TARGETS = ("any", "cpu")
+WARM_RUNS = 2
+"""Runs before an engine takes over: it allocates in the first and captures its CUDA graph in the second."""
 
 
 class _Model:
-    """A verified artefact, loaded, with its own input buffer."""
+    """A verified artefact, loaded, with its own input buffer. `building` is an engine that will take over."""
+
+    building: EngineBuild | None = None
 
     def __init__(self, manifest: Manifest, backend: Backend) -> None:
+        self._successor: tuple[Manifest, Backend] | None = None
+        self._install(manifest, backend)
+        self.infer()  # the first run allocates
+
+    def _install(self, manifest: Manifest, backend: Backend) -> None:
         self.manifest, self.backend = manifest, backend
         size = manifest.preprocess.size_px
         self._input = np.zeros((1, 1, size, size), np.uint8)
         self._feed = {manifest.inputs[0].name: self._input}
         self._output = manifest.outputs[0].name
-        self.infer()  # the first run allocates
+
+    def succeed(self, manifest: Manifest, backend: Backend) -> None:
+        """Have another artefact of the same model take over before the next frame; any thread may call this."""
+        port = manifest.inputs[0]
+        for _ in range(WARM_RUNS):
+            backend.infer({port.name: np.zeros(port.shape, np.uint8)})
+        self._successor = (manifest, backend)
 
     def prepare(self, frame: Frame, box: Box) -> None:
         """Crop and resize a frame into the input buffer."""
+        if self._successor is not None:
+            predecessor = self.backend
+            self._install(*self._successor)
+            self._successor = None
+            predecessor.close()
+            log.warning("%s %s has taken over", self.manifest.name, self.manifest.file)
         preprocess(frame, box, self.manifest.preprocess, self._input)
 
     def infer(self) -> NDArray[Any]:
@@ -49,8 +76,11 @@ class _Model:
         self.close()
 
     def close(self) -> None:
-        """Free the engine."""
-        del self.backend
+        """Free the engine; end the build of another."""
+        if self.building is not None:
+            self.building.stop()
+        for backend in (self.backend, *(self._successor or ())[1:]):
+            backend.close()
 
 
 class Segmenter(_Model):
@@ -81,17 +111,78 @@ def open_model(
     backend: str = "auto",
     threads: int | None = None,
     allow_failed_gate: bool = False,
+    builds_engine: bool = False,
 ) -> Segmenter | QualityScorer:
     """Load a model folder such as `models/pspnet-mk`.
 
-    precision: "auto" (the first of int8, fp16, fp32 that the folder has for this machine and that failed no gate), or
-    one of these. backend: "auto", "openvino" or "onnxruntime". threads: None for all cores.
-    Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where no engine runs it.
+    precision: "auto" or "int8", "fp16", "fp32". backend: "auto", "openvino", "onnxruntime" or "tensorrt". "auto" takes an
+    engine built for this GPU, else the first of int8, fp16, fp32 that the folder has for the CPU; what failed a gate is left
+    out. threads: of a CPU, None for all cores. builds_engine: where a GPU has no engine yet, or one of an older file, build
+    it in a process of its own, run the old engine or the CPU meanwhile, and change over between two frames.
+    Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where nothing runs it.
     """
-    # An engine that was compiled for this GPU goes before the ONNX file of the same precision.
-    targets = ["any", "cpu"] + (["engine"] if backend == "auto" and find_spec("tensorrt") else [])
-    fitting = [(m, p) for m, p in find_manifests(Path(folder)) if m.target in targets]
-    manifests = {m.precision: (m, p) for m, p in sorted(fitting, key=lambda pair: targets.index(pair[0].target))}
+    folder = Path(folder)
+    found = find_manifests(folder)
+    gpu = _gpu(backend)
+    engines = sort_engines(_allowed(found, precision, allow_failed_gate), gpu) if gpu else Engines((), (), ())
+    if engines.current:
+        return load_model(*engines.current[0])
+    to_build = buildable(found, precision, allow_failed_gate) if gpu and builds_engine else ""
+    if to_build and engines.old:
+        model = load_model(*engines.old[0])
+    elif backend == TENSORRT:
+        raise ModelError(
+            "; ".join(engines.refusals) or f"{folder} has no engine to use; build one with `echoedge engine {folder}`"
+        )
+    else:
+        model = load_model(*_for_cpu(folder, found, precision, allow_failed_gate), backend, threads)
+    for refusal in engines.refusals:
+        log.warning("%s", refusal)
+    if gpu and to_build:
+        log.warning(
+            "an engine is being built from the %s file of %s; until then %s runs", to_build, folder, model.manifest.file
+        )
+
+        def change_over() -> None:
+            fresh = sort_engines(_allowed(find_manifests(folder), to_build, allow_failed_gate), gpu).current
+            if not fresh:
+                raise ModelError(f"`echoedge engine {folder}` built no engine that fits this GPU")
+            model.succeed(fresh[0][0], _open_artefact(*fresh[0]))
+
+        model.building = EngineBuild(folder, to_build, next(iter(gpu.versions)), change_over)
+    return model
+
+
+def _gpu(backend: str) -> Gpu | None:
+    """The GPU to run engines on. Raises BackendError where `backend` asks for one and there is none."""
+    if backend not in ("auto", TENSORRT):
+        return None
+    try:
+        return find_gpu()
+    except BackendError as error:
+        if backend == TENSORRT:
+            raise
+        log.debug("no engine is used: %s", error)
+    except MissingExtraError as error:
+        log.debug("no engine is used: %s", error)
+    return None
+
+
+def _allowed(found: Sequence[Found], precision: str, allow_failed_gate: bool) -> list[Found]:
+    """Artefacts, and the engines of a precision that failed no gate."""
+    return [
+        (manifest, path)
+        for manifest, path in found
+        if manifest.engine is None
+        or (precision in ("auto", manifest.precision) and (allow_failed_gate or not manifest.gates.failures()))
+    ]
+
+
+def _for_cpu(folder: Path, found: Sequence[Found], precision: str, allow_failed_gate: bool) -> Found:
+    """The ONNX file that a CPU runs."""
+    manifests = {
+        m.precision: (m, p) for m, p in sorted(found, key=lambda pair: pair[0].target) if m.target in CPU_TARGETS
+    }
     usable = [p for p in PREFERRED if p in manifests and (allow_failed_gate or not manifests[p][0].gates.failures())]
     chosen = next((p for p in [*usable, *PREFERRED] if p in manifests), "") if precision == "auto" else precision
     if chosen not in manifests:
@@ -104,14 +195,25 @@ def open_model(
             f"{path.with_name(manifest.file)} failed a gate: {'; '.join(manifest.gates.failures())}. "
             "Use another --precision, compile it again, or load it all the same with --allow-failed-gate"
         )
-    return load_model(manifest, path, backend, threads)
+    return manifest, path
 
 
 def load_model(
     manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None
 ) -> Segmenter | QualityScorer:
-    """Load the artefact that the manifest at `path` describes, whatever its gates say: what measures them calls this."""
+    """Load the artefact that the manifest at `path` describes, whatever its gates say: what measures them calls this.
+
+    Raises ModelError for an engine of another GPU or release.
+    """
     if manifest.task not in TASKS:
         raise ModelError(f"{path} is for '{manifest.task}'; this version knows {', '.join(TASKS)}")
-    loaded = open_backend(verified_artefact(manifest, path), backend, threads)
-    return TASKS[manifest.task](manifest, loaded)
+    return TASKS[manifest.task](manifest, _open_artefact(manifest, path, backend, threads))
+
+
+def _open_artefact(manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
+    artefact = verified_artefact(manifest, path)
+    if manifest.engine is None:
+        return open_backend(artefact, backend, threads)
+    gpu = find_gpu()
+    check_engine(manifest, gpu.versions.get(manifest.engine.library, ""), gpu.compute_capability)
+    return TensorRtBackend(artefact, manifest.engine.library)

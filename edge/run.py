@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge.backends import BACKENDS
+from edge.backends import CHOICES
 from edge.config import RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
 from edge.loop import LoopOptions, run_loop
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", help="segmentation model folder")
     p.add_argument("--quality", help="quality model folder")
     p.add_argument("--precision", choices=("auto", *PREFERRED))
-    p.add_argument("--backend", choices=("auto", *BACKENDS))
+    p.add_argument("--backend", choices=CHOICES)
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
     p.add_argument("--view", choices=tuple(WALLS), help="names the walls; unknown: left and right")
@@ -108,8 +108,10 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         if config.pace == "native" and not isinstance(source, Live):
             source = Paced(source)
         stack.enter_context(source)
-        segmenter = stack.enter_context(open_model(config.model, *how))
-        scorer = stack.enter_context(open_model(config.quality, *how))
+        # A recording is analysed by one network from end to end, so that its results do not depend on a build's progress.
+        live = isinstance(source, Live)
+        segmenter = stack.enter_context(open_model(config.model, *how, builds_engine=live))
+        scorer = stack.enter_context(open_model(config.quality, *how, builds_engine=live))
         if not isinstance(segmenter, Segmenter):
             raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
         if not isinstance(scorer, QualityScorer):

@@ -9,27 +9,25 @@ from pathlib import Path
 from edge.backends.base import Arrays, Backend
 from edge.backends.ort import OnnxRuntimeBackend
 from edge.backends.ov import OpenVinoBackend
-from edge.backends.trt import TensorRtBackend
 from edge.errors import BackendError
 
-__all__ = ["BACKENDS", "ENGINES", "Arrays", "Backend", "open_backend"]
+__all__ = ["BACKENDS", "CHOICES", "TENSORRT", "Arrays", "Backend", "open_backend"]
 
 BACKENDS: dict[str, Callable[[Path, int | None], Backend]] = {
     "openvino": OpenVinoBackend,
     "onnxruntime": OnnxRuntimeBackend,
 }
 """Engines that read ONNX on a CPU, in order of preference; the keys are also the names of the Python packages."""
-ENGINES: dict[str, Callable[[Path, int | None], Backend]] = {".engine": TensorRtBackend, ".plan": TensorRtBackend}
-"""Suffix of a compiled engine -> the only backend that reads it."""
+TENSORRT = "tensorrt"
+"""What to ask for to run engines alone."""
+CHOICES = ("auto", *BACKENDS, TENSORRT)
 
 
 def open_backend(path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
-    """Load an ONNX file or a TensorRT engine (*.engine, *.plan). "auto" takes the first installed engine of BACKENDS.
+    """Load an ONNX file. "auto" takes the first installed engine of BACKENDS.
 
     Raises BackendError for an unknown name, for a file the engine refuses, and where no engine is installed.
     """
-    if path.suffix in ENGINES:
-        return ENGINES[path.suffix](path, threads)
     if backend == "auto":
         installed = [name for name in BACKENDS if find_spec(name)]
         if not installed:

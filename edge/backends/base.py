@@ -20,3 +20,7 @@ class Backend(Protocol):
     def infer(self, inputs: Arrays) -> Arrays:
         """Run once. Outputs may share memory that the next call overwrites: copy what must last."""
         ...
+
+    def close(self) -> None:
+        """Free what the graph holds; no call may follow."""
+        ...

@@ -35,6 +35,8 @@ class Cuda(Protocol):
     name: str
     integrated: bool
     has_graphs: bool
+    compute_capability: int
+    """87 for 8.7."""
 
     def stream(self) -> int: ...
     def buffer(self, size: int) -> Buffer: ...
@@ -59,8 +61,11 @@ class CudaBindings:
         if not self._call("cudaGetDeviceCount"):
             raise BackendError("CUDA finds no device; run on the CPU with --backend openvino")
         self._call("cudaSetDevice", 0)
-        integrated = runtime.cudaDeviceAttr.cudaDevAttrIntegrated
-        self.integrated = bool(self._call("cudaDeviceGetAttribute", integrated, 0))
+        facts = runtime.cudaDeviceAttr
+        self.integrated = bool(self._call("cudaDeviceGetAttribute", facts.cudaDevAttrIntegrated, 0))
+        major = int(self._call("cudaDeviceGetAttribute", facts.cudaDevAttrComputeCapabilityMajor, 0))
+        minor = int(self._call("cudaDeviceGetAttribute", facts.cudaDevAttrComputeCapabilityMinor, 0))
+        self.compute_capability = 10 * major + minor
         self._hosts: list[int] = []
         self._devices: list[int] = []
         self._streams: list[Any] = []
@@ -135,11 +140,16 @@ class PyCuda:
         import pycuda.driver as driver
 
         self._driver = driver
-        driver.init()
-        device = driver.Device(0)
+        try:
+            driver.init()
+            device = driver.Device(0)
+        except driver.Error as error:
+            raise BackendError(f"pycuda finds no device ({error}); run on the CPU with --backend openvino") from error
         self._context = device.retain_primary_context()
         self._context.push()
         self.integrated = bool(device.get_attribute(driver.device_attribute.INTEGRATED))
+        major, minor = device.compute_capability()
+        self.compute_capability = 10 * major + minor
         self._streams: dict[int, Any] = {}
         self._devices: list[Any] = []
 

@@ -35,3 +35,6 @@ class OnnxRuntimeBackend:
 
     def infer(self, inputs: Arrays) -> Arrays:
         return dict(zip(self._names, self._session.run(None, dict(inputs))))
+
+    def close(self) -> None:
+        del self._session

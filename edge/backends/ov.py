@@ -38,3 +38,6 @@ class OpenVinoBackend:
     def infer(self, inputs: Arrays) -> Arrays:
         self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {name: self._request.get_output_tensor(index).data for name, index in self._outputs}
+
+    def close(self) -> None:
+        del self._request

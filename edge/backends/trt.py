@@ -1,11 +1,14 @@
-"""TensorRT engines, as `compile` builds them on the device. Works with TensorRT 8.6, 10 and 11: it calls only what all have."""
+"""TensorRT engines, as `compile` builds them: `tensorrt` 8.6, 10 and 11 and `tensorrt_rtx`; only what all have is called."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,21 +17,52 @@ from edge.backends.base import Array, Arrays
 from edge.backends.cuda import Buffer, Cuda, open_cuda
 from edge.errors import BackendError, MissingExtraError
 
+LIBRARIES = ("tensorrt", "tensorrt_rtx")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """What engines are tied to: compute capability (87 for 8.7) and library -> installed release."""
+
+    compute_capability: int
+    versions: dict[str, str]
+
+
+def open_library(name: str) -> ModuleType:
+    """Import `tensorrt` or `tensorrt_rtx`. Raises MissingExtraError or BackendError with how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if name == "tensorrt_rtx":
+            raise MissingExtraError("TensorRT for RTX", "rtx") from error
+        raise BackendError(
+            f"TensorRT cannot be imported ({error}); on a Jetson it comes with JetPack: use an environment made with "
+            "`python3 -m venv --system-site-packages`, or run without one"
+        ) from error
+
+
+def find_gpu() -> Gpu:
+    """This machine's GPU and what runs engines on it. Raises BackendError where there is no library or no GPU."""
+    names = [name for name in LIBRARIES if find_spec(name)]
+    if not names:
+        open_library("tensorrt")
+    device = open_cuda()
+    try:
+        return Gpu(device.compute_capability, {name: str(open_library(name).__version__) for name in names})
+    finally:
+        device.close()
+
 
 class TensorRtBackend:
     """One engine with fixed shapes, its own stream and buffers; after the first run a CUDA graph replays it.
 
     Everything CUDA happens on one thread that the backend owns, so that `infer` may be called from any.
-    `threads` is accepted for the protocol's sake: a GPU has none to give.
     """
 
-    name = "tensorrt"
-
-    def __init__(
-        self, path: Path, threads: int | None = None, cuda: Callable[[], Cuda] = open_cuda, tensorrt: Any = None
-    ) -> None:
+    def __init__(self, path: Path, library: str = "tensorrt", cuda: Callable[[], Cuda] | None = None) -> None:
+        self.name = library
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tensorrt")
-        self.version = str(self._thread.submit(self._open, path, cuda, tensorrt).result())
+        self.version = str(self._thread.submit(self._open, path, open_library(library), cuda or open_cuda).result())
 
     def infer(self, inputs: Arrays) -> Arrays:
         """Run once; outputs are views of host memory that the next call overwrites."""
@@ -40,19 +74,14 @@ class TensorRtBackend:
         self._thread.submit(self._close).result()
         self._thread.shutdown()
 
-    def _open(self, path: Path, cuda: Callable[[], Cuda], trt: Any) -> str:
-        if trt is None:
-            try:
-                trt = importlib.import_module("tensorrt")
-            except ImportError as error:
-                raise MissingExtraError("the TensorRT backend", "tensorrt") from error
+    def _open(self, path: Path, trt: Any, cuda: Callable[[], Cuda]) -> str:
         self._cuda = cuda()
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
             raise BackendError(
                 f"TensorRT {trt.__version__} refuses {path}: engines run only on the GPU model and TensorRT version that "
-                "built them; build it here with `echoedge compile`"
+                "built them; build it here with `echoedge engine`"
             )
         self._context = self._engine.create_execution_context()
         if self._context is None:

@@ -17,9 +17,10 @@ from onnxruntime.quantization import QuantType
 import compile.precision
 from compile.build import artefact_for, build_engine, device_command
 from compile.build import main as engine
-from compile.engine import EngineSettings, engine_from_onnx, open_library
+from compile.engine import EngineSettings, engine_from_onnx
 from compile.precision import FORMS, Form, Quantizer, fp16_from_onnx
 from compile.targets import check_buildable
+from edge.backends.trt import open_library
 from edge.errors import BackendError, MissingExtraError, ModelError
 from edge.manifest import Manifest, read_manifest, sha256_of, write_manifest
 from tests.compile.bindings import CLASSES, VERSIONS, names_in

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from importlib.machinery import ModuleSpec
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnxruntime
+import pytest
 
 from edge.backends.cuda import Buffer
 
@@ -17,7 +20,7 @@ DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32, "tensor(int32)
 class FakeCuda:
     """Device memory is host memory at another address; work is queued and runs at `synchronize`."""
 
-    name, has_graphs = "double", True
+    name, has_graphs, compute_capability = "double", True, 87
 
     def __init__(self, integrated: bool) -> None:
         self.integrated = integrated
@@ -142,5 +145,23 @@ def fake_tensorrt(cuda_of: Any) -> Any:
 
     return SimpleNamespace(
         Runtime=Runtime, Logger=Logger, __version__="10.3.0", TensorIOMode=SimpleNamespace(INPUT="in", OUTPUT="out"),
-        nptype=lambda dtype: DTYPES[dtype],
+        nptype=lambda dtype: DTYPES[dtype], __spec__=ModuleSpec("tensorrt", None),
     )  # fmt: skip
+
+
+class Device:
+    """Makes FakeCudas, one a caller's thread; `trt` is the TensorRT that computes on them."""
+
+    def __init__(self, integrated: bool = True) -> None:
+        self.integrated = integrated
+        self.made: list[FakeCuda] = []
+        self.trt = fake_tensorrt(lambda: next(c for c in reversed(self.made) if c.thread == threading.get_ident()))
+
+    def open(self) -> FakeCuda:
+        self.made.append(FakeCuda(self.integrated))
+        return self.made[-1]
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let this process find the doubles where it looks for TensorRT and CUDA."""
+        monkeypatch.setitem(sys.modules, "tensorrt", self.trt)
+        monkeypatch.setattr("edge.backends.trt.open_cuda", self.open)

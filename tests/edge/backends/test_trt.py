@@ -11,17 +11,14 @@ from edge.backends.cuda import CudaBindings, open_cuda
 from edge.backends.ort import OnnxRuntimeBackend
 from edge.backends.trt import TensorRtBackend
 from edge.errors import BackendError
-from tests.edge.backends.double import FakeCuda, fake_tensorrt
+from tests.edge.backends.double import Device
 
 
-def opened(path: Path, integrated: bool) -> tuple[TensorRtBackend, list[FakeCuda]]:
-    made: list[FakeCuda] = []
-
-    def cuda() -> FakeCuda:
-        made.append(FakeCuda(integrated))
-        return made[-1]
-
-    return TensorRtBackend(path, cuda=cuda, tensorrt=fake_tensorrt(lambda: made[-1])), made
+@pytest.fixture(params=[False, True], ids=["discrete", "integrated"])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Device:
+    made = Device(request.param)
+    made.install(monkeypatch)
+    return made
 
 
 @pytest.fixture
@@ -29,9 +26,9 @@ def network(model_folders: dict[str, Path]) -> Path:
     return model_folders["quality"] / "fp32.onnx"
 
 
-@pytest.mark.parametrize("integrated", [False, True])
-def test_the_double_gives_what_onnx_runtime_gives(network: Path, integrated: bool) -> None:
-    backend, (cuda,) = opened(network, integrated)
+def test_the_double_gives_what_onnx_runtime_gives(network: Path, device: Device) -> None:
+    backend = TensorRtBackend(network)
+    (cuda,) = device.made
     reference = OnnxRuntimeBackend(network)
     name = reference._session.get_inputs()[0].name
     shape = reference._session.get_inputs()[0].shape
@@ -47,8 +44,8 @@ def test_the_double_gives_what_onnx_runtime_gives(network: Path, integrated: boo
     assert cuda.calls[-1] == "close"
 
 
-def test_any_thread_may_infer_and_cuda_sees_one(network: Path) -> None:
-    backend, _ = opened(network, True)
+def test_any_thread_may_infer_and_cuda_sees_one(network: Path, device: Device) -> None:
+    backend = TensorRtBackend(network)
     shape = (1, 1, 256, 256)
     problems: list[BaseException] = []
 
@@ -67,11 +64,11 @@ def test_any_thread_may_infer_and_cuda_sees_one(network: Path) -> None:
     backend.close()
 
 
-def test_a_foreign_engine_and_a_wrong_input_are_refused(tmp_path: Path, network: Path) -> None:
+def test_a_foreign_engine_and_a_wrong_input_are_refused(tmp_path: Path, network: Path, device: Device) -> None:
     (tmp_path / "a.engine").write_bytes(b"foreign")
     with pytest.raises(BackendError, match="build it here"):
-        opened(tmp_path / "a.engine", True)
-    backend, _ = opened(network, True)
+        TensorRtBackend(tmp_path / "a.engine")
+    backend = TensorRtBackend(network)
     with pytest.raises(BackendError, match="the engine takes uint8"):
         backend.infer({"frame": np.zeros((1, 1, 256, 256), np.float32)})
     backend.close()
@@ -87,7 +84,8 @@ def test_the_names_of_cuda_bindings() -> None:
         assert callable(getattr(runtime, name))
     for name in ("cudaStreamNonBlocking", "cudaHostAllocMapped", "cudaHostAllocDefault"):
         assert isinstance(getattr(runtime, name), int)
-    assert runtime.cudaDeviceAttr.cudaDevAttrIntegrated
+    for name in ("cudaDevAttrIntegrated", "cudaDevAttrComputeCapabilityMajor", "cudaDevAttrComputeCapabilityMinor"):
+        assert getattr(runtime.cudaDeviceAttr, name)
     assert runtime.cudaMemcpyKind.cudaMemcpyHostToDevice != runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
     assert runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
     if runtime.cudaGetDeviceCount()[0] != runtime.cudaError_t.cudaSuccess:
