@@ -45,3 +45,10 @@ class TimestepFeed:
         for index, frame in enumerate(self.frames):
             for t in self.timesteps:
                 yield self.inputs_at(frame, t, index)
+
+
+def spread(feed: Feed, count: int) -> list[Inputs]:
+    """Up to `count` runs of a feed, evenly spaced over it."""
+    total = sum(1 for _ in feed)
+    kept = {i * total // count for i in range(min(count, total))} if total > count else set(range(total))
+    return [run for index, run in enumerate(feed) if index in kept]

@@ -11,13 +11,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.drift import histogram_of
 from edge.errors import DataError, SourceError
 from edge.preprocess import PreprocessSpec, grey, preprocess
 from edge.sector import find_sector
 from edge.sources import open_source
 
-BINS = 32
-"""Bins of the grey-level histograms; each is 256 / BINS levels wide."""
 FRAMES_PER_RECORDING = 16
 
 
@@ -43,7 +42,7 @@ class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     gain is the mean grey level of the sector; contrast, a proxy of image quality, (p90 - p25) / (p90 + p25) of its grey
     levels (Michelson); depth_mm the sector's height, None where pixels have no size; histogram the share of sector
-    pixels in each of BINS grey bins.
+    pixels in each of `edge.drift.BINS` grey bins.
     """
 
     data: str
@@ -69,7 +68,6 @@ def describe(candidate: Candidate) -> Frame:
     sector = find_sector([candidate.image])
     levels = candidate.image[sector.mask]
     low, high = np.percentile(levels, (25, 90))
-    histogram = np.bincount(levels // (256 // BINS), minlength=BINS) / levels.size
     spacing = candidate.spacing_mm
     return Frame(
         data=candidate.data,
@@ -82,7 +80,7 @@ def describe(candidate: Candidate) -> Frame:
         gain=round(float(levels.mean()), 2),
         contrast=round(float((high - low) / max(high + low, 1)), 4),
         depth_mm=round(sector.box.side * spacing[0], 1) if spacing else None,
-        histogram=tuple(round(float(share), 5) for share in histogram),
+        histogram=tuple(round(float(share), 5) for share in histogram_of(candidate.image, sector.mask)),
     )
 
 

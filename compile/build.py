@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from compile.engine import EngineSettings, engine_from_onnx, layers_of
-from compile.machine import compute_capability, jetson_linux
+from compile.machine import compute_capability, jetson_linux, recorded
 from compile.targets import DEFAULT_RTX, check_buildable
 from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
@@ -159,7 +159,7 @@ def main(argv: Sequence[str]) -> int:
         args.workspace, args.level, wanted if library == "tensorrt_rtx" else (), args.timing_cache, args.dla,
         detailed=args.layers is not None,
     )  # fmt: skip
-    command = shlex.join(["echoedge", "engine", *argv])
+    command = recorded("engine", argv)
     with Progress(console=console, transient=True) as progress:
         sidecar, cached = build_engine(manifest, path, library, trt, settings, command, local, progress)
     made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)

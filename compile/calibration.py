@@ -5,20 +5,24 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.choose import CalibrationSet, choose_frames, write_set
+from calib.feed import Feed, FrameFeed
 from calib.frames import Candidate, Frame, describe, digest_of, input_of, read_recordings
-from edge.errors import DataError, SourceError
+from edge.errors import DataError, ModelError, SourceError
+from edge.manifest import Manifest
 from edge.preprocess import PreprocessSpec
 from train.data import open_data
 from train.data.camus import read_split
 
 log = logging.getLogger(__name__)
+
+NAME_PARTS = 3
 
 
 def read_candidates(place: str, patients: Iterable[str] | None = None) -> Iterator[Candidate]:
@@ -28,7 +32,42 @@ def read_candidates(place: str, patients: Iterable[str] | None = None) -> Iterat
         yield from read_recordings(Path(folder))
         return
     for s in open_data(place, patients):
-        yield Candidate(s.image, kind, s.source, s.patient, s.view, s.phase, spacing_mm=s.spacing_mm)
+        source = name_within(Path(folder), s.source)
+        yield Candidate(s.image, kind, source, s.patient, s.view, s.phase, spacing_mm=s.spacing_mm)
+
+
+def name_within(folder: Path, source: str) -> str:
+    """A frame's name without the folders of this machine: relative to its data set, or its last NAME_PARTS parts.
+
+    Names go into list files that are shipped, and must fit on a machine that keeps the data elsewhere.
+    """
+    path = PurePath(source)
+    if not path.is_absolute():
+        return source
+    if path.is_relative_to(folder.resolve()):
+        return str(path.relative_to(folder.resolve()))
+    return str(PurePath(*path.parts[-NAME_PARTS:]))
+
+
+def feed_of(manifest: Manifest, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+    """The runs of a graph that calibrate it. Raises ModelError for a task that FEEDS does not know how to feed."""
+    if manifest.task not in FEEDS:
+        raise ModelError(
+            f"{manifest.file} takes {', '.join(port.name for port in manifest.inputs)} for '{manifest.task}': "
+            f"calibration feeds {' and '.join(FEEDS)}; make it with --precision fp16"
+        )
+    return FEEDS[manifest.task](manifest, frames)
+
+
+def _each_frame(manifest: Manifest, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+    return FrameFeed(manifest.inputs[0].name, frames)
+
+
+FEEDS: dict[str, Callable[[Manifest, Sequence[NDArray[np.uint8]]], Feed]] = {
+    "segmentation": _each_frame,
+    "quality": _each_frame,
+}
+"""Task -> feed of its network; that of a network with a timestep returns a `calib.feed.TimestepFeed`."""
 
 
 def choose_from(places: Sequence[str], count: int, held_out: Sequence[str], seed: int) -> CalibrationSet:

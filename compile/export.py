@@ -6,7 +6,6 @@ import argparse
 import itertools
 import logging
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from compile.machine import recorded
 from edge.errors import ModelError
 from edge.manifest import SCHEMA, Manifest, Port, sha256_of, write_manifest
 from edge.preprocess import PreprocessSpec, preprocess
@@ -265,7 +265,7 @@ def main(argv: Sequence[str]) -> int:
             "parity_frames": facts["parity_frames"],
         },
         licence=args.licence,
-        command=shlex.join(["echoedge", "export", *argv]),
+        command=recorded("export", argv),
         commit=current_commit(),
     )
     write_manifest(manifest, path.with_suffix(".json"))

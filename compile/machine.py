@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 TEGRA_COMPUTE_CAPABILITY = {"Orin": 87, "Thor": 110, "Xavier": 72}
@@ -39,6 +41,12 @@ def compute_capability(root: Path = Path("/")) -> int | None:
     done = subprocess.run(query, capture_output=True, text=True, timeout=20)
     found = re.match(r"(\d+)\.(\d+)", done.stdout)
     return int(found[1]) * 10 + int(found[2]) if done.returncode == 0 and found else None
+
+
+def recorded(command: str, argv: Sequence[str]) -> str:
+    """A command line for a manifest: of absolute paths only the last part stands, the rest is this machine's own."""
+    shown = [re.sub(r"(^|[:=])/(?:[^:=]*/)?([^/:=]+)", r"\1.../\2", argument) for argument in argv]
+    return shlex.join(["echoedge", *command.split(), *shown])
 
 
 def _read(path: Path) -> str:

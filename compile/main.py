@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -16,11 +15,11 @@ from rich.table import Table
 
 from calib.choose import CalibrationSet, check_disjoint, read_set, write_set
 from compile.build import artefact_for, build_engine, device_command
-from compile.calibration import choose_from, inputs_of
+from compile.calibration import choose_from, feed_of, inputs_of
 from compile.engine import EngineSettings
 from compile.gates import TOLERANCES
-from compile.machine import compute_capability, jetson_linux, machine_name
-from compile.pipeline import Outcome, Plan, judging_backend, reference_of, run_plan, winner
+from compile.machine import compute_capability, jetson_linux, machine_name, recorded
+from compile.pipeline import Calibration, Outcome, Plan, judging_backend, reference_of, run_plan, winner
 from compile.ranges import METHODS
 from compile.report import write_report
 from compile.score import Scores, open_trial
@@ -31,6 +30,8 @@ from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}
 """Target -> the precisions that `auto` makes beside FP32."""
+ALL = ("cpu", "orin")
+"""Targets that together have every file: both kinds of NVIDIA target read the same."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge compile models/pspnet-mk --data camus:/data/camus --held-out split_valid.txt",
     )
     p.add_argument("model", type=Path, help="model folder with fp32.onnx, from `echoedge export`")
-    p.add_argument("--target", choices=("auto", *TARGETS), default="auto", help="auto: what this machine is")
+    p.add_argument("--target", choices=("auto", "all", *TARGETS), default="auto", help="auto: what this machine is")
     p.add_argument("--precision", choices=("auto", "fp32", "fp16", "int8"), default="auto")
     p.add_argument("--data", action="append", required=True, help="KIND:FOLDER of frames, may be repeated")
     p.add_argument("--held-out", type=Path, required=True, help="file of the patients that accuracy is judged on")
@@ -75,29 +76,39 @@ def local_target() -> str:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    target = local_target() if args.target == "auto" else args.target
-    precisions = TARGETS[target] if args.precision == "auto" else tuple({args.precision} - {"fp32"})
+    targets = {"auto": (local_target(),), "all": ALL}.get(args.target, (args.target,))
     held_out = read_split(args.held_out)
-    reference, _ = reference_of(args.model)
-    plan = Plan(
-        target, precisions, judging_backend(target, args.backend), args.method, {**TOLERANCES, **dict(args.tolerance)},
-        args.runs, args.threads, args.report is not None, shlex.join(["echoedge", "compile", *argv]),
-    )  # fmt: skip
+    reference, path = reference_of(args.model)
     console = Console(stderr=True)
-    with console.status("reading data") as status:
+    calibration = None
+    with console.status("reading data"):
         trial = open_trial(reference.task, args.data, held_out, reference.preprocess.size_px, args.seed)
-        chosen, inputs = None, []
-        if "int8" in precisions:
+        if any("int8" in _precisions(args, target) for target in targets):
             chosen = _calibration_set(args, held_out)
-            inputs = inputs_of(chosen, args.data, reference.preprocess)
-        outcomes = run_plan(args.model, plan, trial, chosen, inputs, status.update)
-    print_outcomes(outcomes, target, trial.data)
-    if args.report:
-        write_report(args.report, outcomes, winner(outcomes), inputs, plan)
-        print(args.report)
-    if target != "cpu":
-        _build(args.model, winner(outcomes).manifest.precision, target, plan.command)
+            frames = inputs_of(chosen, args.data, reference.preprocess)
+            calibration = Calibration(path.with_name(reference.file), chosen, feed_of(reference, frames))
+    command = recorded("compile", argv)
+    for target in targets:
+        plan = Plan(
+            target, _precisions(args, target), judging_backend(target, args.backend), args.method,
+            {**TOLERANCES, **dict(args.tolerance)}, args.runs, args.threads, args.report is not None, command,
+        )  # fmt: skip
+        with console.status("") as status:
+            outcomes = run_plan(args.model, plan, trial, calibration, status.update)
+        best = winner(outcomes)
+        print_outcomes(outcomes, target, trial.data)
+        if args.report:
+            report = args.report.with_stem(f"{args.report.stem}-{target}") if len(targets) > 1 else args.report
+            with console.status("writing the report"):
+                write_report(report, outcomes, best, calibration, plan)
+            print(report)
+        if target != "cpu":
+            _build(args.model, best.manifest.precision, target, command)
     return 0
+
+
+def _precisions(args: argparse.Namespace, target: str) -> tuple[str, ...]:
+    return TARGETS[target] if args.precision == "auto" else tuple({args.precision} - {"fp32"})
 
 
 def _calibration_set(args: argparse.Namespace, held_out: Sequence[str]) -> CalibrationSet:
@@ -113,7 +124,7 @@ def _calibration_set(args: argparse.Namespace, held_out: Sequence[str]) -> Calib
 def _build(folder: Path, precision: str, target: str, command: str) -> None:
     """Build the chosen engine where this machine can, else print what to run on the device."""
     local = compute_capability()
-    if target == "orin" and local is None:
+    if target == "orin" and not jetson_linux():
         print(f"engines for Jetson are built on it: copy {folder} there and run\n  {device_command(folder, precision)}")
         return
     library = "tensorrt" if target == "orin" or find_spec("tensorrt") else "tensorrt_rtx"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from calib.choose import CalibrationSet
-from calib.feed import FrameFeed
+from calib.drift import grey_levels_of
+from calib.feed import Feed, Inputs, spread
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
 from compile.machine import machine_name
 from compile.precision import Quantizer, fp16_from_onnx
@@ -48,6 +48,24 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What INT8 files are made from: the list of frames, the runs of the graph in `source` over them, one observation."""
+
+    source: Path
+    chosen: CalibrationSet
+    feed: Feed
+
+    @functools.cached_property
+    def quantizer(self) -> Quantizer:
+        return Quantizer(self.source, self.feed)
+
+    @functools.cached_property
+    def probes(self) -> list[Inputs]:
+        """The runs on which methods and layers are compared."""
+        return spread(self.feed, PROBES)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One artefact as judged. `latency_ms` is (p50, p90), None where nothing here runs it as its target will."""
 
@@ -75,7 +93,7 @@ def judging_backend(target: str, wanted: str) -> str:
 
 
 def run_plan(
-    folder: Path, plan: Plan, trial: Trial, chosen: CalibrationSet | None, inputs: Sequence[NDArray[np.uint8]],
+    folder: Path, plan: Plan, trial: Trial, calibration: Calibration | None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Outcome]:  # fmt: skip
     """Write the artefacts of a plan with their manifests into a model folder; the FP32 reference comes first.
@@ -93,9 +111,9 @@ def run_plan(
             made = _make_fp16(folder, reference, plan)
             outcomes.append(_judged(made, plan, trial, scores, {}, {}, say))
         elif precision == "int8":
-            if chosen is None:
+            if calibration is None:
                 raise ModelError("INT8 needs a calibration set: give --data, or --calibration with a set's list file")
-            outcomes.append(_make_int8(folder, reference, plan, trial, scores, chosen, inputs, say))
+            outcomes.append(_make_int8(folder, reference, plan, trial, scores, calibration, say))
     return _raced(outcomes, plan, say) if plan.target == "cpu" else outcomes
 
 
@@ -125,17 +143,17 @@ def _make_fp16(folder: Path, reference: Manifest, plan: Plan) -> tuple[Manifest,
     def write(target: Path) -> None:
         fp16_from_onnx(folder / reference.file, target)
 
-    return _written(folder, "fp16", reference, plan, write, {}, "")
+    return _written(folder, "fp16", reference, plan, write, {}, None)
 
 
 def _make_int8(
     folder: Path, reference: Manifest, plan: Plan, trial: Trial, scores: Scores,
-    chosen: CalibrationSet, inputs: Sequence[NDArray[np.uint8]], say: Callable[[str], None],
+    calibration: Calibration, say: Callable[[str], None],
 ) -> Outcome:  # fmt: skip
     source, form = folder / reference.file, form_of(plan.target)
-    say(f"observing activations on {len(inputs)} frames")
-    quantizer = Quantizer(source, FrameFeed(reference.inputs[0].name, inputs))
-    probes = inputs[:PROBES]
+    frames = len(calibration.chosen.frames)
+    say(f"observing activations on {frames} frames")
+    quantizer, probes = calibration.quantizer, calibration.probes
     say("comparing calibration methods")
     methods = compare_methods(quantizer, source, probes, form, plan.backend, METHODS)
     method = min(methods, key=lambda name: methods[name]) if plan.method == "auto" else plan.method
@@ -143,15 +161,15 @@ def _make_int8(
 
     def rank() -> dict[str, float]:
         return rank_layers(
-            quantizer, source, probes[: PROBES // 2], form, method, plan.backend,
+            quantizer, source, probes[::2], form, method, plan.backend,
             lambda done, total: say(f"ranking layers {done}/{total}"),
         )  # fmt: skip
 
     def made(float_nodes: Sequence[str]) -> tuple[Manifest, Path]:
-        facts = {"calibration_frames": len(inputs), "calibration": method, "float_nodes": list(float_nodes)}
+        facts = {"calibration_frames": frames, "calibration": method, "float_nodes": list(float_nodes)}
         return _written(
             folder, "int8" if form == "cpu" else "int8-tensorrt", reference, plan,
-            lambda target: quantizer.write(target, form, method, float_nodes), facts, chosen.sha256,
+            lambda target: quantizer.write(target, form, method, float_nodes), facts, calibration.chosen,
         )  # fmt: skip
 
     if plan.ranks_layers:
@@ -168,7 +186,7 @@ def _make_int8(
 
 def _written(
     folder: Path, stem: str, reference: Manifest, plan: Plan, write: Callable[[Path], None],
-    evidence: Mapping[str, object], calibration_sha256: str,
+    evidence: Mapping[str, object], chosen: CalibrationSet | None,
 ) -> tuple[Manifest, Path]:  # fmt: skip
     target = folder / f"{stem}.onnx"
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -182,7 +200,8 @@ def _written(
         parent_sha256=reference.sha256,
         precision=stem.partition("-")[0],
         target=form_of(plan.target),
-        calibration_sha256=calibration_sha256,
+        calibration_sha256=chosen.sha256 if chosen else "",
+        grey_levels=grey_levels_of(chosen) if chosen else None,
         evidence=dict(evidence),
         command=plan.command,
         gates=Gates(),
@@ -214,8 +233,8 @@ def _raced(outcomes: Sequence[Outcome], plan: Plan, say: Callable[[str], None]) 
     models: dict[str, Segmenter | QualityScorer] = {
         o.manifest.precision: load_model(o.manifest, o.path, plan.backend, plan.threads) for o in outcomes
     }
-    port = outcomes[0].manifest.inputs[0]
-    feed = {port.name: np.random.default_rng(0).integers(0, 256, port.shape, np.uint8)}
+    rng = np.random.default_rng(0)
+    feed = {p.name: (rng.random(p.shape) * 255).astype(p.dtype) for p in outcomes[0].manifest.inputs}
     runners = {name: functools.partial(model.backend.infer, feed) for name, model in models.items()}
     times = race(runners, plan.rounds)
     first, *narrower = outcomes

@@ -9,38 +9,32 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from calib import svg
-from calib.feed import FrameFeed
-from compile.pipeline import Outcome, Plan, form_of
+from calib.feed import Inputs
+from compile.pipeline import Calibration, Outcome, Plan, form_of
 from compile.precision import Quantizer
 from compile.ranges import METHODS, clip_range
 from compile.score import outputs_of
 from edge.backends import open_backend
 
 SHOWN_LAYERS, SHOWN_TENSORS, SHOWN_FRAMES = 20, 6, 6
-REPORT_FRAMES = 16
-"""Calibration frames that the histograms are over."""
 
 
 def write_report(
-    path: Path, outcomes: Sequence[Outcome], best: Outcome, inputs: Sequence[NDArray[np.uint8]], plan: Plan
+    path: Path, outcomes: Sequence[Outcome], best: Outcome, calibration: Calibration | None, plan: Plan
 ) -> None:
     """Write the report of a plan's outcomes; nothing in it is fetched from a network."""
     first = outcomes[0]
     int8 = next((o for o in outcomes if o.manifest.precision == "int8"), None)
     parts = [f"<p><code>{escape(plan.command)}</code></p>", _outcomes(outcomes, best)]
-    if int8 is not None:
+    if int8 is not None and calibration is not None:
         parts.append("<h2>Calibration methods: distance from FP32</h2>")
         parts.append(svg.bars(list(int8.methods), list(int8.methods.values()), "{:.4f}"))
         parts.append(_layers(int8))
-        quantizer = Quantizer(
-            first.path.parent / first.manifest.file, FrameFeed(first.manifest.inputs[0].name, inputs[:REPORT_FRAMES])
-        )
-        parts.append(_histograms(quantizer, int8, plan))
+        parts.append(_histograms(calibration.quantizer, int8, plan))
         if first.manifest.task == "segmentation":
-            parts.append(_differences(first, int8, inputs, plan.backend))
+            parts.append(_differences(first, int8, list(calibration.feed), plan.backend))
     path.write_text(svg.page(f"{first.manifest.name} for {plan.target}", "".join(parts)))
 
 
@@ -83,15 +77,15 @@ def _histograms(quantizer: Quantizer, outcome: Outcome, plan: Plan) -> str:
     return "".join(parts)
 
 
-def _differences(first: Outcome, int8: Outcome, inputs: Sequence[NDArray[np.uint8]], backend: str) -> str:
+def _differences(first: Outcome, int8: Outcome, runs: Sequence[Inputs], backend: str) -> str:
     """Frames whose masks differ most: FP32's outlines in white, pixels of another class in INT8 in red."""
     name = first.manifest.inputs[0].name
     files = [o.path.parent / o.manifest.file for o in (first, int8)]
-    wide, narrow = (outputs_of(open_backend(file, backend), inputs, name) for file in files)
+    wide, narrow = (outputs_of(open_backend(file, backend), runs) for file in files)
     shares = [float((a != b).mean()) for a, b in zip(wide, narrow)]
     parts = ["<h2>Where INT8 differs from FP32 (red; the frames with the most pixels)</h2>"]
     for index in np.argsort(shares)[::-1][:SHOWN_FRAMES]:
-        picture = cv2.cvtColor(inputs[index][0, 0], cv2.COLOR_GRAY2BGR)
+        picture = cv2.cvtColor(runs[index][name][0, 0], cv2.COLOR_GRAY2BGR)
         mask = np.asarray(wide[index][0], np.uint8)
         borders = mask != cv2.erode(mask, np.ones((3, 3), np.uint8))
         picture[borders] = (255, 255, 255)

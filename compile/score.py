@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.feed import Inputs
 from edge.backends import Backend
 from edge.errors import DataError
 from edge.model import QualityScorer, Segmenter
@@ -80,9 +81,9 @@ def score(model: Segmenter | QualityScorer, trial: Trial) -> Scores:
     return out
 
 
-def outputs_of(backend: Backend, frames: Sequence[NDArray[np.uint8]], name: str) -> list[NDArray[np.generic]]:
-    """The first output of each frame, copied."""
-    return [np.array(next(iter(backend.infer({name: frame}).values()))) for frame in frames]
+def outputs_of(backend: Backend, runs: Iterable[Inputs]) -> list[NDArray[np.generic]]:
+    """The first output of each run of the graph, copied."""
+    return [np.array(next(iter(backend.infer(run).values()))) for run in runs]
 
 
 def disagreement(found: Sequence[NDArray[np.generic]], expected: Sequence[NDArray[np.generic]]) -> float:

@@ -6,45 +6,45 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from calib.feed import Inputs
 from compile.precision import Quantizer
 from compile.ranges import METHODS
 from compile.score import disagreement, outputs_of
 from edge.backends import open_backend
 
-Frames = Sequence[NDArray[np.uint8]]
 Progress = Callable[[int, int], None]
 
 
 def compare_methods(
-    quantizer: Quantizer, source: Path, frames: Frames, form: str, backend: str, methods: Sequence[str] = METHODS
+    quantizer: Quantizer,
+    source: Path,
+    runs: Sequence[Inputs],
+    form: str,
+    backend: str,
+    methods: Sequence[str] = METHODS,
 ) -> dict[str, float]:
     """method -> disagreement with FP32 (see `compile.score.disagreement`) when the whole graph is quantised so."""
-    name = quantizer.model.graph.input[0].name
-    expected = outputs_of(open_backend(source, backend), frames, name)
+    expected = outputs_of(open_backend(source, backend), runs)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for method in methods:
             path = Path(folder) / f"{method}.onnx"
             quantizer.write(path, form, method)
-            found[method] = disagreement(outputs_of(open_backend(path, backend), frames, name), expected)
+            found[method] = disagreement(outputs_of(open_backend(path, backend), runs), expected)
     return found
 
 
 def rank_layers(
-    quantizer: Quantizer, source: Path, frames: Frames, form: str, method: str, backend: str,
+    quantizer: Quantizer, source: Path, runs: Sequence[Inputs], form: str, method: str, backend: str,
     progress: Progress = lambda done, total: None,
 ) -> dict[str, float]:  # fmt: skip
     """layer -> disagreement with FP32 when it alone is quantised, worst first."""
-    name = quantizer.model.graph.input[0].name
-    expected = outputs_of(open_backend(source, backend), frames, name)
+    expected = outputs_of(open_backend(source, backend), runs)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layer.onnx"
         for index, layer in enumerate(quantizer.layers):
             quantizer.write(path, form, method, only_nodes=[layer])
-            found[layer] = disagreement(outputs_of(open_backend(path, backend), frames, name), expected)
+            found[layer] = disagreement(outputs_of(open_backend(path, backend), runs), expected)
             progress(index + 1, len(quantizer.layers))
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from calib.choose import check_disjoint, choose_frames, read_set, write_set
-from calib.drift import distance, drift_of
-from calib.feed import FrameFeed, TimestepFeed
-from calib.frames import BINS, Candidate, Frame, describe, digest_of, read_recordings
+from calib.drift import drift_of
+from calib.feed import FrameFeed, TimestepFeed, spread
+from calib.frames import Candidate, Frame, describe, digest_of, read_recordings
 from calib.report import coverage_of, html_of
 from edge.errors import DataError
 
@@ -87,12 +87,6 @@ def test_drift_warns_of_another_grey_curve_only(frames: list[Frame]) -> None:
     assert drift_of(chosen, [frame(100, "A4C", "", 4.0)]).has_drifted
 
 
-def test_distance_is_the_shift_in_grey_levels() -> None:
-    a, b = np.zeros(BINS), np.zeros(BINS)
-    a[3] = b[7] = 1
-    assert distance(a, b) == 4 * 256 / BINS
-
-
 def test_the_report_is_one_file_without_links(frames: list[Frame]) -> None:
     html = html_of(choose_frames(frames, 6, []))
     assert html.startswith("<!doctype html>")
@@ -117,3 +111,9 @@ def test_feeds_start_anew_and_visit_every_timestep() -> None:
     assert [int(run["frame"][0, 0, 0, 0]) for run in [*feed, *feed]] == [0, 1, 2, 0, 1, 2]
     steps = TimestepFeed(inputs, (999, 499), lambda x, t, i: {"image": x, "t": np.array([t], np.float32)})
     assert [float(run["t"][0]) for run in steps] == [999, 499] * 3
+
+
+def test_a_spread_of_a_feed_is_even_and_bounded() -> None:
+    feed = FrameFeed("frame", list(range(10)))
+    assert [run["frame"] for run in spread(feed, 5)] == [0, 2, 4, 6, 8]
+    assert [run["frame"] for run in spread(feed, 20)] == list(range(10))
