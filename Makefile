@@ -5,8 +5,11 @@ BIN    := $(VENV)/bin
 # The pinned CPU build for CI. A GPU machine: make setup TORCH="torch --index-url https://download.pytorch.org/whl/cu126"
 TORCH  ?= torch==2.13.0
 CAMUS  ?= ../shared/data/camus
+# What `make models` compiles with: data sets as KIND:FOLDER, and the patients that accuracy is judged on.
+DATA   ?= camus:$(CAMUS)
+VALID  ?= $(CAMUS)/split_valid.txt
 
-.PHONY: setup peers demo test lint bench lock clean
+.PHONY: setup peers demo test lint bench models lock clean
 
 # What the tests of streams and outputs talk to; without it they skip and say which peer is missing.
 PEERS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gst-1.0 \
@@ -45,6 +48,11 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/backends.py
+
+models: $(VENV)/.dev
+	for net in pspnet-mk quality; do \
+		$(BIN)/echoedge compile models/$$net --target all $(DATA:%=--data %) --held-out $(VALID) --report out/$$net.html || exit; \
+	done
 
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv

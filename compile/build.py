@@ -22,7 +22,7 @@ from compile.machine import compute_capability, jetson_linux, recorded
 from compile.targets import DEFAULT_RTX, check_buildable
 from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
-from edge.manifest import EngineFacts, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
+from edge.manifest import EngineFacts, Gates, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -62,6 +62,36 @@ def build_engine(
     if _is_current(sidecar, manifest, facts):
         return sidecar, True
     blob = engine_from_onnx(trt, artefact, manifest.precision, settings, progress)
+    _write_engine(blob, target, manifest, facts, command)
+    return sidecar, False
+
+
+def build_via_torch(folder: Path, checkpoint: Path, precision: str, command: str, local: int) -> Path:
+    """Build from the checkpoint that a folder's FP32 file was exported from; the engine's manifest path.
+
+    Raises ModelError for another checkpoint, since the manifest would then describe another network.
+    """
+    from compile.via_torch import OUTPUT, engine_from_checkpoint
+
+    manifest, _ = artefact_for(folder, "fp32")
+    if sha256_of(checkpoint) != manifest.parent_sha256:
+        raise ModelError(f"{manifest.file} of {folder} was exported from another checkpoint; export {checkpoint} first")
+    blob, release = engine_from_checkpoint(checkpoint, precision)
+    facts = EngineFacts(
+        library="tensorrt",
+        version=str(open_library("tensorrt").__version__),
+        compute_capabilities=(local,),
+        jetpack=jetson_linux(),
+        settings={"via": f"torch-tensorrt {release}"},
+    )
+    target = folder / f"{precision}.torch-tensorrt-{release}.sm{local}.engine"
+    output = msgspec.structs.replace(manifest.outputs[0], name=OUTPUT)
+    manifest = msgspec.structs.replace(manifest, precision=precision, outputs=(output,), gates=Gates())
+    return _write_engine(blob, target, manifest, facts, command)
+
+
+def _write_engine(blob: bytes, target: Path, manifest: Manifest, facts: EngineFacts, command: str) -> Path:
+    """Write an engine of the artefact that `manifest` describes, with its own manifest; the path of that."""
     temporary = target.with_name(target.name + ".part")
     temporary.write_bytes(blob)
     os.replace(temporary, target)
@@ -76,8 +106,8 @@ def build_engine(
         engine=facts,
         gates=msgspec.structs.replace(manifest.gates, speed=None),
     )
-    write_manifest(made, sidecar)
-    return sidecar, False
+    write_manifest(made, target.with_suffix(".json"))
+    return target.with_suffix(".json")
 
 
 def _settings_of(settings: EngineSettings) -> dict[str, Any]:
@@ -136,14 +166,14 @@ def main(argv: Sequence[str]) -> int:
         library = "tensorrt" if find_spec("tensorrt") or not find_spec("tensorrt_rtx") else "tensorrt_rtx"
     wanted = tuple(args.sm or (DEFAULT_RTX if library == "tensorrt_rtx" else [local] if local else ()))
     check_buildable(library, wanted, local, device_command(args.model, args.precision))
+    command = recorded("engine", argv)
     if args.via == "torch-tensorrt":
-        from compile.via_torch import engine_from_checkpoint
-
         if args.checkpoint is None:
             raise ModelError("--via torch-tensorrt compiles a checkpoint: give --checkpoint FILE.safetensors")
-        target = args.model / f"{args.precision}.torch-tensorrt.engine"
-        target.write_bytes(engine_from_checkpoint(args.checkpoint, args.precision))
-        print(target)
+        if local is None:
+            raise BackendError("torch-tensorrt needs an NVIDIA GPU and finds none; build with --via onnx")
+        sidecar = build_via_torch(args.model, args.checkpoint, args.precision, command, local)
+        print(sidecar.with_suffix(".engine"))
         return 0
     manifest, path = artefact_for(args.model, args.precision)
     accuracy = manifest.gates.accuracy
@@ -159,7 +189,6 @@ def main(argv: Sequence[str]) -> int:
         args.workspace, args.level, wanted if library == "tensorrt_rtx" else (), args.timing_cache, args.dla,
         detailed=args.layers is not None,
     )  # fmt: skip
-    command = recorded("engine", argv)
     with Progress(console=console, transient=True) as progress:
         sidecar, cached = build_engine(manifest, path, library, trt, settings, command, local, progress)
     made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)

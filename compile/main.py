@@ -99,6 +99,7 @@ def main(argv: Sequence[str]) -> int:
         print_outcomes(outcomes, target, trial.data)
         if args.report:
             report = args.report.with_stem(f"{args.report.stem}-{target}") if len(targets) > 1 else args.report
+            report.parent.mkdir(parents=True, exist_ok=True)
             with console.status("writing the report"):
                 write_report(report, outcomes, best, calibration, plan)
             print(report)

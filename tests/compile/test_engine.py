@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import ast
 import shutil
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantType
 
 import compile.precision
-from compile.build import artefact_for, build_engine, device_command
+from compile.build import artefact_for, build_engine, build_via_torch, device_command
 from compile.build import main as engine
 from compile.engine import EngineSettings, engine_from_onnx
+from compile.export import graph_from_checkpoint
 from compile.precision import FORMS, Form, Quantizer, fp16_from_onnx
 from compile.targets import check_buildable
+from compile.via_torch import narrow
 from edge.backends.trt import open_library
 from edge.errors import BackendError, MissingExtraError, ModelError
-from edge.manifest import Manifest, read_manifest, sha256_of, write_manifest
+from edge.manifest import Manifest, read_manifest, sha256_of, verified_artefact, write_manifest
 from tests.compile.bindings import CLASSES, VERSIONS, names_in
 
 needs_rtx = pytest.mark.skipif(not find_spec("tensorrt_rtx"), reason="TensorRT for RTX is not installed (extra rtx)")
@@ -43,6 +48,19 @@ def test_artefacts_parse_and_build(
         path = tmp_path / "int8.onnx"
         quantizers[net].write(path, "tensorrt")
     assert len(engine_from_onnx(open_library("tensorrt_rtx"), path, precision, SM86)) > 100_000
+
+
+SHIPPED = sorted(
+    path for path in (Path(__file__).parents[2] / "models").glob("*/*.json") if read_manifest(path).target != "cpu"
+)
+
+
+@needs_rtx
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name} {path.stem}")
+def test_every_shipped_file_for_tensorrt_builds(path: Path) -> None:
+    manifest = read_manifest(path)
+    blob = engine_from_onnx(open_library("tensorrt_rtx"), verified_artefact(manifest, path), manifest.precision, SM86)
+    assert len(blob) > 100_000
 
 
 REFUSED = {
@@ -179,6 +197,8 @@ def used_names(source: str) -> set[tuple[str, str]]:
         if not isinstance(node, ast.Attribute):
             continue
         owner = node.value
+        if isinstance(owner, ast.Attribute) and owner.attr in CLASSES:  # self._engine
+            used.add((CLASSES[owner.attr], node.attr))
         if isinstance(owner, ast.Name) and owner.id in CLASSES:
             used.add((CLASSES[owner.id], node.attr))
         if isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name) and owner.value.id == "trt":
@@ -189,11 +209,47 @@ def used_names(source: str) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_name_exists_in_the_real_bindings(root: Path, version: str, tmp_path: Path) -> None:
     names = names_in(version, tmp_path)
-    used = used_names((root / "compile" / "engine.py").read_text())
-    assert ("IBuilderConfig", "set_memory_pool_limit") in used
+    used = used_names(
+        (root / "compile" / "engine.py").read_text() + (root / "edge" / "backends" / "trt.py").read_text()
+    )
+    assert {("IBuilderConfig", "set_memory_pool_limit"), ("IExecutionContext", "execute_async_v3")} <= used
     missing = {(c, a) for c, a in used if a not in names.get(c, ()) and a not in GUARDED and c not in GUARDED}
     assert not missing
     creation = names["NetworkDefinitionCreationFlag"]
     assert "STRONGLY_TYPED" in creation or (
         "EXPLICIT_BATCH" in creation and {"FP16", "INT8"} <= set(names["BuilderFlag"])
     )
+
+
+def test_torch_tensorrt_is_refused_by_name_where_it_cannot_build(
+    folders: dict[str, Path], checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(folders["quality"], folder)
+    arguments = [str(folder), "--library", "tensorrt_rtx", "--via", "torch-tensorrt"]
+    with pytest.raises(ModelError, match="give --checkpoint"):
+        engine(arguments)
+    with pytest.raises(BackendError, match="needs an NVIDIA GPU"):
+        engine([*arguments, "--checkpoint", str(checkpoints["quality"])])
+    with pytest.raises(ModelError, match="was exported from another checkpoint"):
+        build_via_torch(folder, checkpoints["pspnet-mk"], "fp16", "", 87)
+    with pytest.raises(BackendError, match="build INT8 with --via onnx"):
+        build_via_torch(folder, checkpoints["quality"], "int8", "", 87)
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", None)
+    with pytest.raises(MissingExtraError, match=r"echoedge\[torch-tensorrt\]"):
+        build_via_torch(folder, checkpoints["quality"], "fp16", "", 87)
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", SimpleNamespace(__version__="2.8.0"))
+    with pytest.raises(BackendError, match=r"2\.8\.0 is installed, 2\.13 or later is needed"):
+        build_via_torch(folder, checkpoints["quality"], "fp16", "", 87)
+
+
+def test_a_graph_made_narrow_computes_in_float16_and_keeps_its_ports(checkpoints: dict[str, Path]) -> None:
+    graph, frame, _ = graph_from_checkpoint(checkpoints["quality"])
+    expected = graph(frame)
+    narrow(graph)
+    program = torch.export.export(graph, (frame,))
+    types = {n.meta["val"].dtype for n in program.graph.nodes if "conv" in str(n.target)}
+    assert types == {torch.float16}
+    found = program.module()(frame)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=0.02)
