@@ -31,6 +31,7 @@ TEXT: Colour = (235, 235, 235)
 DIM: Colour = (150, 150, 150)
 GRID: Colour = (60, 60, 60)
 BANNER: Colour = (178, 34, 34)
+AMBER: Colour = (255, 200, 90)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 ALPHA = 0.45
 CURVE_SECONDS = 6.0
@@ -38,7 +39,7 @@ CURVE_SECONDS = 6.0
 
 @dataclass(frozen=True)
 class HeadUp:
-    """The head-up line's figures: frames per second, age and latency in ms, engine and precision, frames dropped."""
+    """The head-up line: frames per second, age and latency in ms, engine and precision, frames dropped, a notice or ""."""
 
     fps: float
     age_ms: float
@@ -46,6 +47,7 @@ class HeadUp:
     backend: str
     precision: str
     dropped: int
+    notice: str = ""
 
 
 class Overlay:
@@ -124,7 +126,7 @@ class Overlay:
             cv2.rectangle(self._canvas, (x, y - 12), (x + 14, y + 2), colour, -1)
             _text(self._canvas, word, (x + 20, y), TEXT)
             x += 44 + 9 * len(word)
-        _text(self._canvas, NOTICE, (12, y), (255, 200, 90))
+        _text(self._canvas, NOTICE, (12, y), AMBER)
 
     def _draw_regions(self, analysis: Analysis) -> None:
         """Regions filled by quality, LV contour and apex line, in the annotated panel."""
@@ -159,6 +161,7 @@ class Overlay:
             f"{head.backend} {head.precision}   dropped {head.dropped}",
             (12, 26), TEXT, 0.55,
         )  # fmt: skip
+        _text(self._canvas, head.notice, (WIDTH - 400, 26), AMBER, 0.55)
         _text(self._canvas, "EchoEdge", (WIDTH - 110, 26), CONTOUR, 0.6)
 
     def _draw_chart(self, analysis: Analysis) -> None:
@@ -197,7 +200,7 @@ class Overlay:
                 x, y = place(event.frame, known[event.frame])
                 cv2.circle(chart, (x, y), 5, (255, 200, 90), -1, cv2.LINE_AA)
                 above = event.kind == "ED"
-                _text(chart, event.kind, (x - 10, y - 9 if above else y + 19), (255, 200, 90))
+                _text(chart, event.kind, (x - 10, y - 9 if above else y + 19), AMBER)
         self._draw_measurements(chart, analysis, right + 24)
 
     def _draw_measurements(self, chart: Canvas, analysis: Analysis, x: int) -> None:

@@ -18,7 +18,7 @@ from edge.stages.inference import Inference
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service."""
+    """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service, drift."""
 
     frames_in: int
     frames_processed: int
@@ -34,6 +34,7 @@ class Report:
     sector: dict[str, Any]
     safe_states: dict[str, int]
     service: list[dict[str, Any]]
+    drift: list[dict[str, Any]]
     reconnects: int
 
 
@@ -71,5 +72,9 @@ def report_of(
         },
         safe_states=dict(guard.trips),
         service=[{"frame": s.frame, "down": s.down, "to": s.rung.name, "cost_ms": s.cost_ms} for s in inference.ladder.steps],
+        drift=[
+            {"frame": n, "unlike": d.has_drifted, "distance": round(d.distance, 2), "threshold": d.threshold}
+            for n, d in inference.drifts
+        ],
         reconnects=capture.reconnects,
     )  # fmt: skip

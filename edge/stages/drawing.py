@@ -80,6 +80,7 @@ class Drawing:
         return HeadUp(
             rate, (now_ns - captured_ns) / 1e6, (now_ns - finished.started_ns) / 1e6,
             self._engine.backend.name, self._engine.manifest.precision, self._capture.mailbox.dropped,
+            finished.notice,
         )  # fmt: skip
 
     def finish(self) -> None:

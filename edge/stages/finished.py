@@ -16,3 +16,4 @@ class Finished:
     analysis: Analysis | None
     banner: str
     started_ns: int
+    notice: str = ""

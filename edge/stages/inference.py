@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from edge.analysis import Analyser
 from edge.clock import StageClock
+from edge.drift import Drift, DriftWatch
 from edge.ladder import Ladder
 from edge.model import QualityScorer, Segmenter
 from edge.safety import Guard, SignalCheck
@@ -18,6 +19,8 @@ from edge.stages.recording import Recording
 from edge.tracker import SectorTracker
 
 log = logging.getLogger(__name__)
+
+UNLIKE = "picture unlike calibration"
 
 
 class Inference:
@@ -35,6 +38,9 @@ class Inference:
         self.analyser: Analyser | None = None
         self.processed = self.skipped = 0
         self.recorder: Recording | None = None
+        self._watch = DriftWatch(segmenter.manifest.grey_levels)
+        self.drifts: list[tuple[int, Drift]] = []
+        """Numbers of the frames with which a warning began or ended, and what was found."""
 
     def use(self, sector: Sector) -> None:
         """Analyse within this sector from here on; beats and scores start afresh."""
@@ -85,7 +91,20 @@ class Inference:
                 step.rung.name,
                 step.cost_ms,
             )
-        return Finished(frame, None if analysis.invalid else analysis, problem, started_ns)
+        return Finished(
+            frame, None if analysis.invalid else analysis, problem, started_ns, self._drift(frame, analyser)
+        )
+
+    def _drift(self, frame: Captured, analyser: Analyser) -> str:
+        """The notice while the picture is unlike the calibration frames, "" else."""
+        news = self._watch.look(frame.image, analyser.sector)
+        if news is not None:
+            self.drifts.append((frame.number, news))
+            log.warning(
+                "the picture is %s the calibration set: %.0f grey levels away, usual are up to %.0f",
+                "unlike" if news.has_drifted else "again like", news.distance, news.threshold,
+            )  # fmt: skip
+        return UNLIKE if self._watch.drift else ""
 
     def recorded(self, frame: Captured) -> Finished:
         """Analyse one frame of a recording: no deadline, nothing left out."""

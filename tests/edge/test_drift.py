@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import edge.drift
 from edge.drift import BINS, EVERY, WINDOW, DriftWatch, distance, drift_of, grey_levels_of, histogram_of
+from edge.loop import run_loop
 from edge.manifest import GreyLevels
+from edge.overlay import AMBER, HEAD
 from edge.sector import Sector, find_sector
+from edge.sinks import Shown
+from edge.sources import Captured
+from tests.edge.nets import nets
 from tests.phantom import apical_frame
 
 PATIENTS = 12
@@ -70,6 +79,46 @@ def test_a_few_odd_frames_do_not_warn(sector: Sector, levels: GreyLevels) -> Non
     watch = DriftWatch(levels)
     watched(watch, gained(1.0), sector)
     assert not [d for d in (watch.look(gained(0.0), sector) for _ in range(2 * EVERY)) if d]
+
+
+class Screens:
+    """A recording of phantom screens: bright, then dark, then bright again."""
+
+    uri, fps, frames, region, spacing_mm = "test", 50.0, 72, None, (0.5, 0.5)
+
+    def __iter__(self) -> Iterator[Captured]:
+        for number in range(self.frames):
+            yield Captured(number, gained(0.3 if 24 <= number < 48 else 1.0), 0, number / self.fps)
+
+
+class Kept:
+    """A sink that keeps what the notice said at each frame, and the last picture with one."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.picture: np.ndarray | None = None
+
+    def write(self, shown: Shown) -> None:
+        self.notices.append(shown.head.notice)
+        if shown.head.notice:
+            self.picture = shown.picture.copy()
+
+
+def test_the_loop_warns_in_its_log_its_report_and_on_the_picture(
+    levels: GreyLevels, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(edge.drift, "EVERY", 1)
+    monkeypatch.setattr(edge.drift, "WINDOW", 4)
+    segmenter, scorer, *_ = nets()
+    segmenter.manifest = msgspec.structs.replace(segmenter.manifest, grey_levels=levels)
+    kept = Kept()
+    report = run_loop(Screens(), segmenter, scorer, [kept])
+    assert [(event["frame"], event["unlike"]) for event in report.drift] == [(31, True), (55, False)]
+    assert report.drift[0]["distance"] > levels.threshold == report.drift[0]["threshold"]
+    assert [bool(notice) for notice in kept.notices] == [31 <= number < 55 for number in range(72)]
+    assert "unlike the calibration set" in caplog.text
+    assert kept.picture is not None
+    assert (kept.picture[:HEAD] == AMBER).all(-1).any()
 
 
 def test_a_file_without_a_calibration_set_never_warns(sector: Sector) -> None:
