@@ -43,7 +43,7 @@ def html_of(chosen: CalibrationSet, drift: Drift | None = None) -> str:
     if drift is not None:
         kind, words = ("bad", "has moved away from") if drift.has_drifted else ("good", "looks like")
         parts.append(
-            f'<p class="{kind}">The live picture ({drift.frames} frames) {words} the set: distance '
+            f'<p class="{kind}">The live picture {words} the set: distance '
             f"{drift.distance:.1f} grey levels, warning above {drift.threshold:.1f}.</p>"
         )
     for name, levels in coverage_of(chosen).items():
@@ -51,10 +51,15 @@ def html_of(chosen: CalibrationSet, drift: Drift | None = None) -> str:
         words = f" (low below {bounds[0]:g}, high above {bounds[1]:g})" if bounds else ""
         parts.append(f"<h2>{name.replace('_', ' ')}{words}</h2>{svg.bars(list(levels), list(levels.values()))}")
     mean = np.mean([frame.histogram for frame in chosen.frames], axis=0)
-    parts.append(f"<h2>Grey levels inside the sector</h2>{svg.histogram(mean.tolist(), 0, 255)}")
+    live = drift.histogram if drift is not None else ()
+    heading = "Grey levels inside the sector" + (": the set, and the live picture in red" if live else "")
+    parts.append(f"<h2>{heading}</h2>{svg.histogram(mean.tolist(), 0, 255, outline=live)}")
     rows = [(f.source, f.patient, f.view, f.phase, f.gain, f.contrast, f.depth_mm or "") for f in chosen.frames]
     headings = ("frame", "patient", "view", "phase", "gain", "contrast", "depth mm")
-    return svg.page("Calibration set", "".join(parts) + f"<h2>Frames</h2>{svg.table(headings, rows)}")
+    return svg.page(
+        "Calibration set",
+        "".join(parts) + f"<h2>Frames</h2><details><summary>all</summary>{svg.table(headings, rows)}</details>",
+    )
 
 
 def drift_from(chosen: CalibrationSet, uri: str) -> Drift:

@@ -9,7 +9,8 @@ WIDTH, ROW = 640, 20
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2730}
 table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #d5dde3;text-align:left}
 td.n{text-align:right;font-variant-numeric:tabular-nums}svg{display:block;margin:.5rem 0 1.5rem}
-svg text{font:12px system-ui,sans-serif;fill:#1c2730}.bad{color:#a8201a}.good{color:#1b6b3a}img{image-rendering:auto}"""
+svg text{font:12px system-ui,sans-serif;fill:#1c2730}
+svg text.mark{paint-order:stroke;stroke:#fff;stroke-width:3px}.bad{color:#a8201a}.good{color:#1b6b3a}img{image-rendering:auto}"""
 
 
 def page(title: str, body: str) -> str:
@@ -30,7 +31,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _number(cell: object) -> str:
-    return ' class="n"' if isinstance(cell, int | float) else ""
+    """The class of a cell that holds a number, also one that is written out to fixed digits."""
+    return ' class="n"' if isinstance(cell, int | float) or str(cell).lstrip("+-").replace(".", "", 1).isdigit() else ""
 
 
 def bars(labels: Sequence[str], values: Sequence[float], form: str = "{:g}", label_px: int = 200) -> str:
@@ -47,21 +49,28 @@ def bars(labels: Sequence[str], values: Sequence[float], form: str = "{:g}", lab
 
 
 def histogram(
-    counts: Sequence[float], low: float, high: float, marks: Sequence[tuple[str, float]] = (), height: int = 120
-) -> str:
-    """Columns of `counts` between `low` and `high`, with named vertical marks."""
-    largest = max([*counts, 1e-12])
+    counts: Sequence[float], low: float, high: float, marks: Sequence[tuple[str, float]] = (), height: int = 120,
+    outline: Sequence[float] = (),
+) -> str:  # fmt: skip
+    """Columns of `counts` between `low` and `high`, with named vertical marks and the outline of other counts in red."""
+    largest = max([*counts, *outline, 1e-12])
     step = WIDTH / max(1, len(counts))
     columns = "".join(
         f'<rect x="{i * step:.2f}" y="{height - count / largest * (height - 20):.1f}" width="{max(step - 0.5, 0.5):.2f}" '
         f'height="{count / largest * (height - 20):.1f}" fill="#3b7ea1"/>'
         for i, count in enumerate(counts)
     )
+    # A mark's name stands on the side that has room, with a white edge, as columns may run below it.
     lines = "".join(
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{14 * (i + 1)}" y2="{height}" stroke="#a8201a"/>'
-        f'<text x="{min(x + 3, WIDTH - 110):.1f}" y="{14 * (i + 1)}">{escape(name)}</text>'
-        for i, (name, x) in enumerate((n, (v - low) / max(high - low, 1e-12) * WIDTH) for n, v in marks)
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{15 * i + 3}" y2="{height}" stroke="#a8201a"/>'
+        f'<text x="{x + (-4 if x > WIDTH / 2 else 4):.1f}" y="{15 * i + 12}" class="mark" '
+        f'text-anchor="{"end" if x > WIDTH / 2 else "start"}">{escape(name)} {value:.4g}</text>'
+        for i, (name, value, x) in enumerate((n, v, (v - low) / max(high - low, 1e-12) * WIDTH) for n, v in marks)
     )
+    if outline:
+        steps = [(i * step, height - count / largest * (height - 20)) for i, count in enumerate(outline)]
+        points = " ".join(f"{x:.1f},{y:.1f} {x + step:.1f},{y:.1f}" for x, y in steps)
+        lines += f'<polyline points="{points}" fill="none" stroke="#a8201a" stroke-width="1.5"/>'
     axis = (
         f'<text x="0" y="{height + 14}">{low:.4g}</text>'
         f'<text x="{WIDTH}" y="{height + 14}" text-anchor="end">{high:.4g}</text>'

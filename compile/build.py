@@ -19,6 +19,7 @@ from rich.progress import Progress
 
 from compile.engine import EngineSettings, engine_from_onnx, layers_of
 from compile.machine import compute_capability, jetson_linux, recorded
+from compile.race import race_engines
 from compile.targets import DEFAULT_RTX, check_buildable
 from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
@@ -142,6 +143,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--level", type=int, choices=range(6), help="builder optimisation level: time to build for speed")
     p.add_argument("--timing-cache", type=Path, help="file of layer timings, read and written (TensorRT only)")
     p.add_argument("--dla", type=int, help="DLA core, the GPU takes what it cannot run (experimental)")
+    p.add_argument(
+        "--race", type=int, metavar="ROUNDS", nargs="?", const=100,
+        help="then run the int8 and fp16 engines in turn and write down which is faster (default 100 rounds)",
+    )  # fmt: skip
     p.add_argument("--layers", type=Path, help="write the engine's layers as JSON; needs its GPU")
     p.add_argument("--allow-failed-gate", action="store_true", help="build from a file that lost accuracy")
     p.add_argument(
@@ -195,6 +200,10 @@ def main(argv: Sequence[str]) -> int:
     if args.layers:
         args.layers.write_text(layers_of(trt, sidecar.with_name(made.file).read_bytes()))
     print(f"{sidecar.with_name(made.file)}{' (already built)' if cached else ''}")
+    if args.race:
+        gate = race_engines(args.model, args.race)
+        verdict = "; ".join(gate.failures()) or "chosen from here on"
+        print(f"int8 p90 {gate.p90_ms:.2f} ms, the wider engine's {gate.reference_p90_ms:.2f} ms: {verdict}")
     return 0
 
 

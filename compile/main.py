@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -151,8 +152,10 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
     console = Console()
     first, best = outcomes[0], winner(outcomes)
     metrics = list(dict.fromkeys(metric for _, metric in first.scores))
-    table = Table(title=f"{first.manifest.name} for {target}", caption=f"{data}; {machine_name()}; - was not run")
-    headings = ("precision", "MB", *metrics, "p50 ms", "p90 ms", "")
+    table = Table(
+        box=SIMPLE, title=f"{first.manifest.name} for {target}", caption=f"{data}; {machine_name()}; - was not run"
+    )
+    headings = ("precision", "MB", *(f"{metric} Δ" for metric in metrics), "p50/p90 ms", "")
     for heading in headings:
         table.add_column(heading, justify="left" if heading in ("precision", "") else "right", no_wrap=True)
     for outcome in outcomes:
@@ -162,20 +165,28 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
         ]
         for metric in metrics:
             value = mean_of(outcome.scores, metric)
-            change = "" if outcome is first else f" ({value - mean_of(first.scores, metric):+.4f})"
-            cells.append(f"{value:.4f}{change}")
-        cells += [f"{t:.2f}" for t in outcome.latency_ms] if outcome.latency_ms else ["-", "-"]
-        table.add_row(*cells, "chosen" if outcome is best else "")
+            digits = 2 if metric.endswith("mm") else 4
+            change = "" if outcome is first else f" {value - mean_of(first.scores, metric):+.{digits}f}"
+            cells.append(f"{value:.{digits}f}{change}")
+        times = "/".join(f"{t:.1f}" for t in outcome.latency_ms) if outcome.latency_ms else "-"
+        table.add_row(*cells, times, "chosen" if outcome is best else "")
     console.print(table)
     for outcome in outcomes:
         for failure in outcome.manifest.gates.failures():
             console.print(f"{outcome.manifest.file} is not used: {failure}")
         names = outcome.manifest.evidence.get("float_nodes")
         if names:
-            console.print(f"{outcome.manifest.file} keeps {len(names)} layers in float: {', '.join(names)}")
+            console.print(f"{outcome.manifest.file} keeps in float: {', '.join(names)}")
         if outcome.methods:
-            compared = ", ".join(f"{name} {value:.4f}" for name, value in outcome.methods.items())
-            console.print(f"calibration methods, distance from fp32: {compared}")
+            compared = Table(
+                title=f"calibration of {outcome.manifest.file}", caption="on calibration frames; 0 is FP32"
+            )
+            compared.add_column("method")
+            compared.add_column("distance from FP32", justify="right")
+            for name, value in sorted(outcome.methods.items(), key=lambda item: item[1]):
+                used = "  used" if name == outcome.manifest.evidence["calibration"] else ""
+                compared.add_row(f"{name}{used}", f"{value:.4f}")
+            console.print(compared)
     if target != "cpu" and any(o.manifest.precision == "int8" for o in outcomes):
         console.print("INT8 for a GPU is chosen only after a race on that GPU; FP16 stands until then.")
 

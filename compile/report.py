@@ -27,10 +27,12 @@ def write_report(
     """Write the report of a plan's outcomes; nothing in it is fetched from a network."""
     first = outcomes[0]
     int8 = next((o for o in outcomes if o.manifest.precision == "int8"), None)
-    parts = [f"<p><code>{escape(plan.command)}</code></p>", _outcomes(outcomes, best)]
+    parts = [f"<p><code>{escape(plan.command)}</code></p>", _outcomes(outcomes, best), _proof(outcomes)]
     if int8 is not None and calibration is not None:
         parts.append("<h2>Calibration methods: distance from FP32</h2>")
-        parts.append(svg.bars(list(int8.methods), list(int8.methods.values()), "{:.4f}"))
+        used = int8.manifest.evidence["calibration"]
+        labels = [f"{name} (used)" if name == used else name for name in int8.methods]
+        parts.append(svg.bars(labels, list(int8.methods.values()), "{:.4f}"))
         parts.append(_layers(int8))
         parts.append(_histograms(calibration.quantizer, int8, plan))
         if first.manifest.task == "segmentation":
@@ -42,14 +44,26 @@ def _outcomes(outcomes: Sequence[Outcome], best: Outcome) -> str:
     keys = list(outcomes[0].scores)
     rows = []
     for outcome in outcomes:
-        times = [round(t, 2) for t in outcome.latency_ms] if outcome.latency_ms else ["not run", "not run"]
+        times = [f"{t:.2f}" for t in outcome.latency_ms] if outcome.latency_ms else ["not run", "not run"]
         size = (outcome.path.parent / outcome.manifest.file).stat().st_size / 1e6
         verdict = "chosen" if outcome is best else "; ".join(outcome.manifest.gates.failures()) or "passes"
         rows.append(
-            [outcome.manifest.precision, round(size, 2), *(round(outcome.scores[k], 4) for k in keys), *times, verdict]
+            [outcome.manifest.precision, f"{size:.2f}", *(f"{outcome.scores[k]:.4f}" for k in keys), *times, verdict]
         )
     headings = ["precision", "MB", *(f"{metric} {view}" for view, metric in keys), "p50 ms", "p90 ms", "verdict"]
     return svg.table(headings, rows)
+
+
+def _proof(outcomes: Sequence[Outcome]) -> str:
+    """On what data, engine and machine the gates stand."""
+    gates = outcomes[-1].manifest.gates
+    words = []
+    if gates.accuracy is not None:
+        accuracy = gates.accuracy
+        words.append(f"Accuracy: {accuracy.data}, {accuracy.frames} frames, {accuracy.backend}.")
+    if gates.speed is not None:
+        words.append(f"Speed: {gates.speed.machine}, {gates.speed.runs} rounds in turn.")
+    return f"<p>{escape(' '.join(words))}</p>"
 
 
 def _layers(outcome: Outcome) -> str:

@@ -29,7 +29,8 @@ class Drift:
 
     distance: float
     threshold: float
-    frames: int
+    histogram: tuple[float, ...]
+    """Of the live frames."""
 
     @property
     def has_drifted(self) -> bool:
@@ -64,8 +65,8 @@ def grey_levels_of(histograms: ArrayLike, patients: Sequence[str]) -> GreyLevels
 
 def drift_of(levels: GreyLevels, histograms: ArrayLike) -> Drift:
     """Distance of the mean of live histograms (frames x BINS) from a set's."""
-    found = np.asarray(histograms, np.float64)
-    return Drift(distance(found.mean(0), np.array(levels.histogram)), levels.threshold, len(found))
+    found = np.asarray(histograms, np.float64).mean(0)
+    return Drift(distance(found, np.array(levels.histogram)), levels.threshold, tuple(found.tolist()))
 
 
 class DriftWatch:

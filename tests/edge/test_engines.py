@@ -7,56 +7,27 @@ import shutil
 import sys
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 import edge
 import edge.engines
 from edge.errors import BackendError, ModelError
-from edge.manifest import EngineFacts, Gates, Manifest, SpeedGate, read_manifest, sha256_of, write_manifest
+from edge.manifest import Gates, SpeedGate
 from tests.edge.backends.double import Device
+from tests.edge.engines import add_engine, quality_folder
 from tests.phantom import apical_frame
 
-HERE = ("tensorrt", "10.3.0", 87)
+
+@pytest.fixture
+def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
+    return quality_folder(model_folders, tmp_path)
 
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     made = Device()
     made.install(monkeypatch)
-    return made
-
-
-@pytest.fixture
-def folder(model_folders: dict[str, Path], tmp_path: Path) -> Path:
-    """The shipped quality net for CPUs, and an FP16 file for TensorRT (FP32's content: the double takes any)."""
-    made = tmp_path / "quality"
-    made.mkdir()
-    for name in ("fp32.onnx", "fp32.json", "int8.onnx", "int8.json"):
-        shutil.copy(model_folders["quality"] / name, made / name)
-    shutil.copy(made / "fp32.onnx", made / "fp16.onnx")
-    half = msgspec.structs.replace(
-        read_manifest(made / "fp32.json"), file="fp16.onnx", precision="fp16", target="tensorrt", sha256="1" * 64
-    )
-    write_manifest(half, made / "fp16.json")
-    return made
-
-
-def add_engine(
-    folder: Path, precision: str = "fp16", facts: tuple[str, str, int] = HERE, parent: str = "", gates: Gates | None = None
-) -> Manifest:  # fmt: skip
-    """An engine beside its artefact, as `echoedge engine` writes it."""
-    artefact = read_manifest(folder / "fp16.json")
-    library, version, sm = facts
-    path = folder / f"{precision}.{library}-{version}.sm{sm}.engine"
-    shutil.copy(folder / "fp16.onnx", path)
-    made = msgspec.structs.replace(
-        artefact, file=path.name, sha256=sha256_of(path), parent_sha256=parent or artefact.sha256, precision=precision,
-        target="engine", gates=gates or Gates(),
-        engine=EngineFacts(library=library, version=version, compute_capabilities=(sm,), jetpack="", settings={}),
-    )  # fmt: skip
-    write_manifest(made, path.with_suffix(".json"))
     return made
 
 
