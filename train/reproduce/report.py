@@ -6,10 +6,9 @@ import json
 import math
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from edge.errors import DataError
 
@@ -18,8 +17,9 @@ HEADER = "# Results\n\nThe sections between markers are written by the commands 
 
 def machine() -> str:
     """Processor or GPU, its count and torch's version, in words."""
-    if torch.cuda.is_available():
-        place = torch.cuda.get_device_name()
+    torch = sys.modules.get("torch")  # what trains has it loaded; what evaluates an artefact runs without it
+    if torch is not None and torch.cuda.is_available():
+        place = str(torch.cuda.get_device_name())
     else:
         model = platform.processor() or platform.machine()
         cpuinfo = Path("/proc/cpuinfo")
@@ -27,7 +27,7 @@ def machine() -> str:
             lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
             model = next((value.strip() for key, _, value in lines if key.strip() == "model name"), model)
         place = f"{model}, {os.cpu_count()} cores"
-    return f"{place}, torch {torch.__version__}"
+    return f"{place}, torch {torch.__version__}" if torch is not None else place
 
 
 def write_json(path: Path, content: Any) -> None:
