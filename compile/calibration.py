@@ -49,21 +49,24 @@ def name_within(folder: Path, source: str) -> str:
     return str(PurePath(*path.parts[-NAME_PARTS:]))
 
 
-def feed_of(manifest: Manifest, frames: Sequence[NDArray[np.uint8]]) -> Feed:
-    """The runs of a graph that calibrate it. Raises ModelError for a task that FEEDS does not know how to feed."""
+def feed_of(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+    """The runs that calibrate the graph in `source`, which `manifest` describes.
+
+    Raises ModelError for a task that FEEDS does not know how to feed.
+    """
     if manifest.task not in FEEDS:
         raise ModelError(
             f"{manifest.file} takes {', '.join(port.name for port in manifest.inputs)} for '{manifest.task}': "
             f"calibration feeds {' and '.join(FEEDS)}; make it with --precision fp16"
         )
-    return FEEDS[manifest.task](manifest, frames)
+    return FEEDS[manifest.task](manifest, source, frames)
 
 
-def _each_frame(manifest: Manifest, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+def _each_frame(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
     return FrameFeed(manifest.inputs[0].name, frames)
 
 
-FEEDS: dict[str, Callable[[Manifest, Sequence[NDArray[np.uint8]]], Feed]] = {
+FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] = {
     "segmentation": _each_frame,
     "quality": _each_frame,
 }

@@ -87,7 +87,8 @@ def main(argv: Sequence[str]) -> int:
         if any("int8" in _precisions(args, target) for target in targets):
             chosen = _calibration_set(args, held_out)
             frames = inputs_of(chosen, args.data, reference.preprocess)
-            calibration = Calibration(path.with_name(reference.file), chosen, feed_of(reference, frames))
+            source = path.with_name(reference.file)
+            calibration = Calibration(source, chosen, feed_of(reference, source, frames))
     command = recorded("compile", argv)
     for target in targets:
         plan = Plan(

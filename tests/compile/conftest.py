@@ -27,7 +27,7 @@ def write_checkpoint(folder: Path, net: str) -> Path:
     with torch.no_grad():  # batch norm learns its inputs, so that activations neither vanish nor explode
         model.train()(torch.rand(2, 1, size, size) * 2 - 1)
     classes = ["background", "LV", "myocardium", "LA"]
-    facts = {"net": net, "size": size, "classes": classes, "training_frames": 1, "history": []}
+    facts = {"net": net, "size": size, "classes": classes, "training_frames": 1, "history": [], "config": {"seed": 0}}
     path = folder / f"{net}.safetensors"
     save_checkpoint(path, {f"ema.{n}": t for n, t in model.state_dict().items()}, facts)
     return path

@@ -132,10 +132,11 @@ def test_a_network_with_a_timestep_is_calibrated_over_all_of_them(tmp_path: Path
 
 
 def test_a_task_that_nobody_feeds_is_refused_by_name(folders: dict[str, Path]) -> None:
-    manifest = read_manifest(folders["quality"] / "fp32.json")
-    assert list(feed_of(manifest, frames_of(256, 2)))[1]["frame"].shape == (1, 1, 256, 256)
+    path = folders["quality"] / "fp32.onnx"
+    manifest = read_manifest(path.with_suffix(".json"))
+    assert list(feed_of(manifest, path, frames_of(256, 2)))[1]["frame"].shape == (1, 1, 256, 256)
     with pytest.raises(ModelError, match=r"takes frame for 'refinement': calibration feeds segmentation and quality"):
-        feed_of(msgspec.structs.replace(manifest, task="refinement"), [])
+        feed_of(msgspec.structs.replace(manifest, task="refinement"), path, [])
 
 
 def observed(values: np.ndarray) -> Observed:
