@@ -5,7 +5,8 @@ import pytest
 
 from edge.analysis import REGION_PX, Analysis
 from edge.measure import Event, measure_ventricle
-from edge.overlay import CONTOUR, HEIGHT, QUALITY_COLOURS, WIDTH, HeadUp, Overlay, quality_colour
+from edge.overlay import HEIGHT, WIDTH, HeadUp, Overlay
+from edge.palette import CONTOUR, QUALITY_COLOURS, quality_colour
 from edge.preprocess import Box
 from edge.regions import Regions, find_regions
 from edge.sources import Captured
