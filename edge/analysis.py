@@ -107,8 +107,8 @@ class Analyser:
                 ventricle.area_px * self._grid_px, ventricle.area_cm2, ventricle.length_mm, ventricle.volume_ml
             )
             self._visibility.update(frame.time_s, scores, regions)
-            scored, empty = self._scores is not None, ventricle.area_px == 0
-            withheld = self._withholding.update(frame.time_s, self._visibility, scored, not empty, reason)
+            scored = self._scores is not None
+            withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
             hint = self._advisor.update(frame.time_s, self._visibility, reason)
             ventricle = withheld.take_from(ventricle)
             event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)

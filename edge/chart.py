@@ -10,11 +10,12 @@ import numpy as np
 from edge.analysis import Analysis
 from edge.best import Best
 from edge.measure import Event
-from edge.palette import AMBER, CONTOUR, DIM, GRID, TEXT, Canvas, text
+from edge.palette import AMBER, CONTOUR, DIM, GRID, TEXT, Canvas, text, wrapped
 
 FIGURES_W = 330
-ROW = 22
+ROW = 20
 LEFT = 64
+SMALL = 0.42
 BACKGROUND = 12
 
 
@@ -25,6 +26,7 @@ class Chart:
         self._strip = strip
         self._curve: deque[tuple[int, float]] = deque(maxlen=window)
         self._events: deque[Event] = deque(maxlen=32)
+        self._unit = ""
 
     def clear(self) -> None:
         """Show nothing and begin afresh."""
@@ -35,22 +37,27 @@ class Chart:
     def draw(self, analysis: Analysis, best: Best | None) -> None:
         """Add one frame's area and draw all."""
         ventricle = analysis.ventricle
-        area = ventricle.area_px if ventricle.area_cm2 is None else ventricle.area_cm2
-        self._curve.append((analysis.frame.number, np.nan if analysis.withheld.curve or area == 0 else area))
+        area = np.nan
+        if not analysis.withheld.picture and ventricle.area_px:
+            unit = "px" if ventricle.area_cm2 is None else "cm2"
+            if unit != self._unit:
+                self._curve.clear()
+            self._unit, area = unit, ventricle.area_px if ventricle.area_cm2 is None else ventricle.area_cm2
+        self._curve.append((analysis.frame.number, area))
         if analysis.event is not None:
             self._events.append(analysis.event)
         self._strip[:] = BACKGROUND
-        self._draw_curve("px" if ventricle.area_cm2 is None else "cm2")
+        self._draw_curve()
         self._draw_figures(analysis, best)
 
-    def _draw_curve(self, unit: str) -> None:
+    def _draw_curve(self) -> None:
         chart, height, width = self._strip, self._strip.shape[0], self._strip.shape[1]
         right, low, high = width - FIGURES_W, height - 26, 22
-        text(chart, f"LV area ({unit})", (LEFT, 14), DIM)
         areas = np.array([area for _, area in self._curve])
         shown = np.isfinite(areas)
         if not shown.any():
             return
+        text(chart, f"LV area ({self._unit})", (LEFT, 14), DIM)
         floor, ceiling = _axis(float(areas[shown].min()), float(areas[shown].max()))
         first = self._curve[0][0]
         per_frame = (right - LEFT) / max(1, (self._curve.maxlen or 1) - 1)
@@ -88,17 +95,11 @@ class Chart:
         ]
         x = self._strip.shape[1] - FIGURES_W + 24
         for row, (name, value) in enumerate(rows):
-            text(self._strip, name, (x, 20 + ROW * row), DIM)
-            text(self._strip, value, (x + 110, 20 + ROW * row), TEXT)
-        if withheld.volume:
-            what = (
-                "withheld"
-                if withheld.area
-                else "volume withheld"
-                if withheld.length == ""
-                else "length, volume withheld"
-            )
-            text(self._strip, f"{what}: {withheld.area or withheld.volume}", (x, 20 + ROW * len(rows)), AMBER, 0.42)
+            text(self._strip, name, (x, 18 + ROW * row), DIM)
+            text(self._strip, value, (x + 110, 18 + ROW * row), TEXT)
+        reason = f"withheld: {withheld.area}" if withheld.area else f"volume withheld: {withheld.volume}"
+        for line, words in enumerate(wrapped(reason, FIGURES_W - 36, SMALL)[:2] if withheld.volume else ()):
+            text(self._strip, words, (x, 18 + ROW * len(rows) + 16 * line), AMBER, SMALL)
 
 
 def _figure(value: float | None, unit: str) -> str:

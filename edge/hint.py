@@ -35,8 +35,8 @@ APEX = "less near gain, focus at the apex, or one rib space lower"
 DEEP = "more gain at depth, a deeper focus, or a lower frequency"
 TOWARDS = "a tilt towards it, or a wider sector"
 DEPTH = "more depth"
-WINDOW = "the apical window: left lateral position, probe at the apex beat"
-WHOLE = "the whole ventricle in the sector: more depth, probe at the apex beat"
+WINDOW = "left lateral position, probe at the apex beat"
+WHOLE = "the whole ventricle in the sector, probe at the apex beat"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Advisor:
 def advice(visibility: Visibility, walls: tuple[str, str], reason: str = "") -> Hint | None:
     """The hint for one moment: about the view, then most walls, then the worst region with its poor neighbours."""
     if reason:
-        return Hint("view", reason, WINDOW if "no left ventricle" in reason else WHOLE, 1.0)
+        return Hint("view", "walls not measurable", WINDOW if "no left ventricle" in reason else WHOLE, 1.0)
     poor, outside, levels = visibility.poor, visibility.outside, visibility.levels
     if not poor.any():
         return None

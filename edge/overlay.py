@@ -119,11 +119,11 @@ class Overlay:
     def _draw_hint(self, hint: Hint | None) -> None:
         """One line below the raw panel."""
         top = HEAD + PANEL_H - LEGEND_H
-        self._canvas[top : top + LEGEND_H, :PANEL_W] = 0
+        strip = self._canvas[top : top + LEGEND_H, :PANEL_W]
+        strip[:] = 0
         if hint is not None:
-            subject, _, remedy = str(hint).partition("; ")
-            x = text(self._canvas, subject, (12, top + 19), quality_colour(hint.level))
-            text(self._canvas, remedy, (x + 14, top + 19), TEXT)
+            x = text(strip, f"{hint.subject}: {hint.problem}", (12, 19), quality_colour(hint.level))
+            text(strip, f"try {hint.remedy}", (x + 14, 19), TEXT)
 
     def _draw_head(self, head: HeadUp) -> None:
         self._canvas[:HEAD] = 24

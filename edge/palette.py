@@ -37,3 +37,14 @@ def text(canvas: Canvas, words: str, at: tuple[int, int], colour: Colour, size: 
 def width_of(words: str, size: float = 0.48) -> int:
     """Width in px."""
     return int(cv2.getTextSize(words, FONT, size, 1)[0][0])
+
+
+def wrapped(words: str, width_px: int, size: float = 0.48) -> list[str]:
+    """Lines that are each at most width_px wide, broken between words."""
+    lines: list[str] = []
+    for word in words.split():
+        if lines and width_of(f"{lines[-1]} {word}", size) <= width_px:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

@@ -16,19 +16,15 @@ OFF_S, ON_S = 0.3, 1.0
 NO_VIEW = "view unknown: give --view"
 NO_SCALE = "mm per pixel unknown: give --depth-cm"
 NOT_SCORED = "image quality is not scored now"
-NOT_JUDGED = "image quality is not known yet"
 
 
 @dataclass(frozen=True)
 class Withheld:
-    """Why area, long axis and volume (with it the ejection fraction) are not shown; "" for one that is.
+    """Why measurements are not shown, "" for those that are: `picture` the area curve, which needs no scale, `area` area and
+    long axis, `volume` volume and ejection fraction."""
 
-    `curve` is for the area without a unit, which needs no scale.
-    """
-
-    curve: str = ""
+    picture: str = ""
     area: str = ""
-    length: str = ""
     volume: str = ""
 
     def take_from(self, ventricle: Ventricle) -> Ventricle:
@@ -36,7 +32,7 @@ class Withheld:
         return Ventricle(
             ventricle.area_px,
             None if self.area else ventricle.area_cm2,
-            None if self.length else ventricle.length_mm,
+            None if self.area else ventricle.length_mm,
             None if self.volume else ventricle.volume_ml,
         )
 
@@ -51,20 +47,18 @@ class Withholding:
         self._names = region_names(view)
         self._scale = "" if calibrated else NO_SCALE
         self._view = "" if view in DISC_VIEWS else f"volume needs A4C or A2C, not {view}" if view else NO_VIEW
-        self._area, self._length = Steady("", OFF_S, ON_S), Steady("", OFF_S, ON_S)
+        self._picture = Steady("", OFF_S, ON_S)
 
-    def update(self, time_s: float, visibility: Visibility, scored: bool, found: bool, reason: str) -> Withheld:
-        """`scored`: the quality net runs; `found`: there is an LV; `reason`: why regions are not measurable, or ""."""
-        quality = NOT_SCORED if not scored else self._poorly_seen(visibility)
-        curve = self._area.update(time_s, quality if found else "no left ventricle found")
-        length = self._scale or self._length.update(time_s, reason or quality) or curve
-        return Withheld(curve, self._scale or curve, length, self._scale or self._view or length)
+    def update(self, time_s: float, visibility: Visibility, scored: bool, reason: str) -> Withheld:
+        """`scored`: the quality net runs; `reason`: why regions, and with them their quality, are not known, or ""."""
+        quality = self._poorly_seen(visibility) if scored else NOT_SCORED
+        picture = self._picture.update(time_s, reason or quality)
+        area = self._scale or picture
+        return Withheld(picture, area, self._scale or self._view or picture)
 
     def _poorly_seen(self, visibility: Visibility) -> str:
         """Two neighbouring segments that are not seen: where contrast is recommended before volumes are trusted (Senior et
         al., EAE 2009 and EACVI 2017; Lang et al. 2015). Here "poor" counts as not seen, and so does outside the sector."""
-        if not visibility.known:
-            return NOT_JUDGED
         for one, other in zip(range(5), range(1, 6)):
             if visibility.poor[one] and visibility.poor[other]:
                 return f"{self._names[one]} and {self._names[other]} poorly seen"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: B
         "lv_volume_ml": _rounded(ventricle.volume_ml),
         "ejection_fraction_percent": _rounded(float(np.median(fractions))) if fractions else None,
         "withheld_measurements": {
-            name: reason for name, reason in asdict(withheld).items() if reason and name != "curve"
+            name: reason for name, reason in (("area", withheld.area), ("volume", withheld.volume)) if reason
         }
         or None,
         "quality": {

@@ -101,7 +101,7 @@ class MetricsSink:
         if quality:
             gauges.append(("region_quality", "Score of a wall region, 1 not visible to 5 excellent.", quality))
         reasons = record["withheld_measurements"] or {}
-        withheld = {f'{{measurement="{name}"}}': float(name in reasons) for name in ("area", "length", "volume")}
+        withheld = {f'{{measurement="{name}"}}': float(name in reasons) for name in ("area", "volume")}
         gauges.append(("measurement_withheld", "1 while a measurement is withheld.", withheld))
         return gauges
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edge.analysis import REGION_PX, Analysis
+from edge.chart import FIGURES_W
 from edge.measure import Event, measure_ventricle
 from edge.overlay import HEIGHT, WIDTH, HeadUp, Overlay
 from edge.palette import CONTOUR, QUALITY_COLOURS, quality_colour
@@ -59,7 +60,7 @@ def test_marks_appear_where_the_beat_was() -> None:
     chart = picture[HEIGHT - 168 :]
     marked = np.abs(chart.astype(int) - (255, 200, 90)).max(2) < 10
     columns = np.flatnonzero(marked.any(0))
-    left, right = 64, WIDTH - 300
+    left, right = 64, WIDTH - FIGURES_W
     assert columns.mean() == pytest.approx(left + 10 / 19 * (right - left), abs=12)
 
 
