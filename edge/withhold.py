@@ -58,7 +58,7 @@ class Withholding:
 
     def _poorly_seen(self, visibility: Visibility) -> str:
         """Two neighbouring segments that are not seen: where contrast is recommended before volumes are trusted (Senior et
-        al., EAE 2009 and EACVI 2017; Lang et al. 2015). Here "poor" counts as not seen, and so does outside the sector."""
+        al., EAE 2009; Lang et al. 2015). Here "poor" counts as not seen, and so does outside the sector."""
         for one, other in zip(range(5), range(1, 6)):
             if visibility.poor[one] and visibility.poor[other]:
                 return f"{self._names[one]} and {self._names[other]} poorly seen"

@@ -26,7 +26,8 @@ class Shown:
 
     `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner` says
     why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best` holds the
-    best frames of the run so far.
+    best frames of the run so far. `at_s` is the picture's time in a video of the run: capture for a live source, the
+    source's own for a recording.
     """
 
     analysis: Analysis | None
@@ -36,6 +37,7 @@ class Shown:
     banner: str = ""
     withheld: str = ""
     best: Best | None = None
+    at_s: float = 0.0
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):

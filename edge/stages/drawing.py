@@ -65,7 +65,11 @@ class Drawing:
                 picture = overlay.draw_safe(image, head, banner)
         if frame is not None:
             self._clock.add("capture to drawn", time.monotonic_ns() - frame.captured_ns)
-        shown = Shown(analysis, picture, head, frame, banner, finished.banner, finished.best)
+        if self._guard.live:
+            at_s = (frame.captured_ns if frame is not None else now_ns) / 1e9
+        else:
+            at_s = frame.time_s if frame is not None else 0.0
+        shown = Shown(analysis, picture, head, frame, banner, finished.banner, finished.best, at_s)
         for worker in self._workers:
             worker.offer(shown)
 
