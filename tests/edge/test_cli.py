@@ -86,9 +86,12 @@ def test_the_same_input_gives_the_same_masks(tmp_path: Path, sonosite: str) -> N
 def test_native_pace_counts_what_it_drops(tmp_path: Path) -> None:
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number}.png"), on_screen(apical_frame(seed=number)))
-    report = json.loads(echoedge("run", tmp_path, "--pace", "native", "--json").stdout)
+    video = tmp_path / "out.mp4"
+    report = json.loads(echoedge("run", tmp_path, "--pace", "native", "--sink", video, "--json").stdout)
     assert report["frames_in"] == 40
     assert report["frames_processed"] + report["frames_dropped"] == 40
+    with av.open(str(video)) as container:  # as long as it took, however many frames were dropped
+        assert [float(frame.time) for frame in container.decode(video=0)][-1] > 0.8 * 39 / 30
 
 
 def test_without_a_view_the_volume_is_withheld_and_the_summary_says_why(tmp_path: Path) -> None:
