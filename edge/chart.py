@@ -52,12 +52,12 @@ class Chart:
 
     def _draw_curve(self) -> None:
         chart, height, width = self._strip, self._strip.shape[0], self._strip.shape[1]
-        right, low, high = width - FIGURES_W, height - 26, 22
+        right, low, high = width - FIGURES_W, height - 26, 34
         areas = np.array([area for _, area in self._curve])
         shown = np.isfinite(areas)
         if not shown.any():
             return
-        text(chart, f"LV area ({self._unit})", (LEFT, 14), DIM)
+        text(chart, f"LV area ({self._unit})", (14, 14), DIM)
         floor, ceiling = _axis(float(areas[shown].min()), float(areas[shown].max()))
         first = self._curve[0][0]
         per_frame = (right - LEFT) / max(1, (self._curve.maxlen or 1) - 1)

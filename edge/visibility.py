@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from edge.regions import MIN_VISIBLE, Regions
 from edge.steady import weight_after
 
-CONSTANT_S = 0.5
+CONSTANT_S = 0.2
+"""On top of the scores' own smoothing."""
 POOR, FAIR = 2.25, 2.75
 """A region counts as poorly seen from below POOR until above FAIR: around 2.5, where "poor" is rounded to "ok"."""
 LOWEST = 1.0

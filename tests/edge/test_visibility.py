@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edge.regions import Regions, find_regions
-from edge.visibility import Visibility
+from edge.visibility import CONSTANT_S, Visibility
 from tests.phantom import apical_mask
 
 REGIONS = find_regions(apical_mask(size=256))
@@ -35,7 +35,7 @@ def test_a_lost_wall_is_poor_within_a_second_at_any_rate(fps: int) -> None:
         visibility.update(frame / fps, scores(1), REGIONS)
         if turned is None and visibility.poor[0]:
             turned = frame / fps
-    assert turned == pytest.approx(0.5 * np.log(3 / 1.25), abs=1 / fps)
+    assert turned == pytest.approx(CONSTANT_S * np.log(3 / 1.25), abs=1 / fps)
     assert not visibility.poor[1:].any()
 
 
