@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.clock import StageClock
+from edge.hint import Advisor, Hint
 from edge.measure import BeatDetector, Event, Ventricle, ejection_fractions, measure_ventricle
 from edge.model import QualityScorer, Segmenter
 from edge.postprocess import clean_mask
@@ -16,11 +17,14 @@ from edge.preprocess import Box, resample
 from edge.regions import LA, NotMeasurable, Regions, find_regions
 from edge.sector import Sector
 from edge.sources import Captured
+from edge.steady import weight_after
+from edge.visibility import Visibility
+from edge.withhold import NOTHING, Withheld, Withholding
 
 REGION_PX = 256
 """Regions and measurements are computed on a mask of this size: half a millimetre a pixel at usual depths."""
-SCORE_SMOOTHING = 0.25
-"""Weight of the newest frame in the displayed quality scores."""
+SMOOTHING_S = 0.3
+"""Time constant of the displayed quality scores: the same at 15 and at 60 frames a second, or with every tenth scored."""
 NO_SCORES = np.full(8, np.nan, np.float32)
 
 
@@ -30,7 +34,8 @@ class Analysis:
 
     scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions` those
     of the beats so far in percent, `reason` why regions are not measurable ("" where they are), `invalid` why nothing here
-    may be shown ("" where it may). Scores are NaN while the quality net is switched off.
+    may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld` names is None in
+    `ventricle`; `hint` is what the operator might do about the picture.
     """
 
     frame: Captured
@@ -43,6 +48,8 @@ class Analysis:
     event: Event | None
     ejection_fractions: tuple[float, ...] = ()
     invalid: str = ""
+    withheld: Withheld = NOTHING
+    hint: Hint | None = None
 
 
 class Analyser:
@@ -50,7 +57,7 @@ class Analyser:
 
     def __init__(
         self, segmenter: Segmenter, scorer: QualityScorer, sector: Sector,
-        spacing_mm: tuple[float, float] | None, clock: StageClock,
+        spacing_mm: tuple[float, float] | None, clock: StageClock, view: str = "",
     ) -> None:  # fmt: skip
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
@@ -60,6 +67,9 @@ class Analyser:
         self._grid_mm = (spacing_mm[0] * scale, spacing_mm[1] * scale) if spacing_mm else None
         self._grid_px = scale * scale
         self._scores: NDArray[np.float32] | None = None
+        self._scored_s = 0.0
+        self._visibility, self._advisor = Visibility(), Advisor(view)
+        self._withholding = Withholding(view, spacing_mm is not None)
         sector_mask = sector.mask.astype(np.uint8)
         self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST) > 0
 
@@ -80,7 +90,7 @@ class Analyser:
                 fresh = np.asarray(self.scorer.infer(), np.float32)
             if not np.isfinite(fresh).all():
                 return self._invalid(frame, "the quality net gives no finite numbers")
-            self._scores = self._smoothed(fresh)
+            self._scores = self._smoothed(fresh, frame.time_s)
         elif not keep_scores:
             self._scores = None
         if int(raw.max()) > LA:
@@ -96,15 +106,24 @@ class Analyser:
             ventricle = Ventricle(
                 ventricle.area_px * self._grid_px, ventricle.area_cm2, ventricle.length_mm, ventricle.volume_ml
             )
+            self._visibility.update(frame.time_s, scores, regions)
+            scored = self._scores is not None
+            withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
+            hint = self._advisor.update(frame.time_s, self._visibility, reason)
+            ventricle = withheld.take_from(ventricle)
             event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
             if event is not None:
                 self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
-        return Analysis(frame, box, mask, regions, reason, scores, ventricle, event, self.ejection_fractions)
+        return Analysis(
+            frame, box, mask, regions, reason, scores, ventricle, event, self.ejection_fractions, "", withheld, hint
+        )
 
-    def _smoothed(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _smoothed(self, scores: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
+        elapsed_s, self._scored_s = time_s - self._scored_s, time_s
         if self._scores is None:
             return np.array(scores, np.float32)
-        return np.asarray(self._scores + np.float32(SCORE_SMOOTHING) * (scores - self._scores), np.float32)
+        weight = np.float32(weight_after(elapsed_s, SMOOTHING_S))
+        return np.asarray(self._scores + weight * (scores - self._scores), np.float32)
 
     def _invalid(self, frame: Captured, why: str) -> Analysis:
         empty = np.zeros((REGION_PX, REGION_PX), np.uint8)

@@ -57,12 +57,12 @@ def run_loop(
     clock, guard = StageClock(), Guard(options.limits.for_rate(source.fps), live)
     capture = Capture(source, clock, guard, options.realtime)
     drawing = watchdog = None
-    inference = Inference(source, segmenter, scorer, clock, guard, options.deadline_ms, options.depth_cm)
+    inference = Inference(source, segmenter, scorer, clock, guard, options.view, options.deadline_ms, options.depth_cm)
     started = time.monotonic()
     try:
         make_realtime("inference", options.realtime)
         workers = [SinkWorker(sink, live, clock) for sink in sinks]
-        drawing = Drawing(source, segmenter, workers, clock, guard, capture, options.view, options.realtime)
+        drawing = Drawing(source, segmenter, workers, clock, guard, capture, options.realtime)
         if options.record:
             inference.recorder = Recording(options.record, source)
         if live:

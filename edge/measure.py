@@ -124,6 +124,16 @@ class BeatDetector:
             return self._confirm("ES", low)
         return None
 
+    def candidates(self) -> set[int]:
+        """Frames that an event may still name: the extremes since the last one, and those that would follow each of them."""
+        since = list(self._since)
+        if not since:
+            return set()
+        areas = [e.area for e in since]
+        high, low = areas.index(max(areas)), areas.index(min(areas))
+        after_high, after_low = areas.index(min(areas[high:]), high), areas.index(max(areas[low:]), low)
+        return {since[k].frame for k in (high, low, after_high, after_low)}
+
     def _confirm(self, kind: str, at: Event) -> Event | None:
         """Record an extremum and look for the opposite one from there on."""
         while self._since[0].frame < at.frame:

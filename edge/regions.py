@@ -32,6 +32,12 @@ TYPICAL_LV_LENGTH_MM = 85.0
 """Stands in for the scale where mm per pixel is unknown, for the size of the annulus discs only."""
 MIN_LV_PX = 60
 MIN_VISIBLE = 0.5
+MIN_SLENDERNESS = 1.0
+"""Long axis by annulus width; 400 of CAMUS's reference masks have 1.5 to 6.6, a short-axis view has less than 1."""
+MIN_CAP = 0.75
+"""Share of the endocardium around the apex that must have a wall."""
+MIN_BALANCE = 0.4
+"""Shorter by longer half of the endocardium; the same masks have 0.72 to 1. With one wall missing it is far less."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,14 @@ def find_regions(
     apex_at = int(np.argmax(from_base))
     if not 4 <= apex_at < len(endocardium) - 4:
         return NotMeasurable("the apex is not visible")
+    around = len(endocardium) // 10
+    if _wall_share(mask, endocardium[max(0, apex_at - around) : apex_at + around + 1]) < MIN_CAP:
+        return NotMeasurable("the apex is cut off: no wall is seen over it")
+    halves = [_length(half * scale) for half in (endocardium[: apex_at + 1], endocardium[apex_at:])]
+    if min(halves) < MIN_BALANCE * max(halves):
+        return NotMeasurable("one wall of the left ventricle is missing")
+    if from_base[apex_at] < MIN_SLENDERNESS * np.hypot(*((right - left) * scale)):
+        return NotMeasurable("the left ventricle is too short for an apical view")
     epicardium = _epicardial_arc(mask, left, right, endocardium[apex_at])
     if epicardium is None:
         return NotMeasurable("the outer border of the wall is not visible")
@@ -140,8 +154,8 @@ def _largest_contour(area: NDArray[np.bool_]) -> Points | None:
 def _endocardial_arc(mask: Mask, outline: Points) -> Points | None:
     """The part of the LV outline that borders the myocardium, from the left annulus point over the apex to the right.
 
-    The mitral plane is the longest run of outline points away from the myocardium, among those facing the left atrium
-    where one was segmented (a gap in the wall may be longer), else the longest of all.
+    The mitral plane is the longest run of outline points away from the myocardium (a gap in the wall may be longer), among
+    those facing the left atrium where one was segmented, else among those in the deeper half: the apex faces the probe.
     """
     columns, rows = outline.astype(np.intp).T
     near_wall = cv2.dilate((mask == MYOCARDIUM).astype(np.uint8), np.ones((5, 5), np.uint8))
@@ -155,6 +169,11 @@ def _endocardial_arc(mask: Mask, outline: Points) -> Points | None:
         count = len(outline)
         facing = [r for r in runs if faces[np.arange(r[0], r[0] + r[1]) % count].any()]
         runs = facing or runs
+    else:
+        middle_row = (outline[:, 1].min() + outline[:, 1].max()) / 2
+        runs = [r for r in runs if outline[(r[0] + r[1] // 2) % len(outline), 1] > middle_row]
+        if not runs:
+            return None
     start, length = max(runs, key=lambda run: run[1])
     arc = np.roll(outline, -(start + length) % len(outline), axis=0)[: len(outline) - length]
     if len(arc) and arc[0, 0] > arc[-1, 0]:
@@ -188,6 +207,19 @@ def _epicardial_arc(mask: Mask, left: Points, right: Points, apex: Points) -> Po
     return one if reach[0] <= reach[1] else other
 
 
+def _wall_share(mask: Mask, path: Points) -> float:
+    """Share of (x, y) points on a path with myocardium next to them."""
+    x, y, width, height = cv2.boundingRect(path.astype(np.int32))
+    around = mask[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
+    near = cv2.dilate((around == MYOCARDIUM).astype(np.uint8), np.ones((5, 5), np.uint8))
+    columns, rows = path.astype(np.intp).T
+    return float(near[rows - max(0, y - 2), columns - max(0, x - 2)].mean())
+
+
+def _length(path: Points) -> float:
+    return float(np.hypot(*np.diff(path, axis=0).T).sum())
+
+
 def _thirds(arc: Points, scale: Points) -> list[int]:
     """Indices that cut an arc in three parts of equal length."""
     steps = np.hypot(*(np.diff(arc, axis=0) * scale).T)
@@ -203,12 +235,14 @@ def _nearest(arc: Points, points: Points, scale: Points) -> list[int]:
 
 def _clip_to_sector(labels: Mask, sector: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     """Share of each region inside the sector; clears what lies outside and regions that are mostly outside, in place."""
-    total = np.bincount(labels.ravel(), minlength=9)[1:9]
+    x, y, width, height = cv2.boundingRect(labels)
+    part = labels[y : y + height, x : x + width]
+    total = np.bincount(part.ravel(), minlength=9)[1:9]
     if sector is None:
         return (total > 0).astype(np.float64)
-    labels[~sector] = 0
-    inside = np.bincount(labels.ravel(), minlength=9)[1:9]
+    part *= sector[y : y + height, x : x + width]
+    inside = np.bincount(part.ravel(), minlength=9)[1:9]
     visible = inside / np.maximum(total, 1)
     lookup = np.concatenate([[0], np.where(visible >= MIN_VISIBLE, np.arange(1, 9), 0)])
-    labels[:] = lookup.astype(np.uint8)[labels]
+    part[:] = lookup.astype(np.uint8)[part]
     return np.asarray(visible, np.float64)

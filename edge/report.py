@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge.best import Best
 from edge.clock import StageClock
 from edge.model import Segmenter
 from edge.safety import Guard
@@ -18,7 +19,10 @@ from edge.stages.inference import Inference
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service, drift."""
+    """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service, drift.
+
+    `withheld`: frames a reason for which the volume was not shown. `best`: the best ED and ES frame and the best beat.
+    """
 
     frames_in: int
     frames_processed: int
@@ -36,6 +40,8 @@ class Report:
     service: list[dict[str, Any]]
     drift: list[dict[str, Any]]
     reconnects: int
+    withheld: dict[str, int]
+    best: dict[str, Any]
 
 
 def report_of(
@@ -77,4 +83,24 @@ def report_of(
             for n, d in inference.drifts
         ],
         reconnects=capture.reconnects,
+        withheld={reason: count for reason, count in inference.withheld.items() if reason},
+        best=_best(inference.best.best),
     )  # fmt: skip
+
+
+def _best(best: Best) -> dict[str, Any]:
+    frames = {rated.kind: rated for rated in (best.ed, best.es) if rated}
+    rows: dict[str, Any] = {
+        kind: {
+            "frame": rated.analysis.frame.number, "time_s": rated.analysis.frame.time_s,
+            "quality_mean": rated.mean, "quality_lowest": rated.lowest,
+        }
+        for kind, rated in frames.items()
+    }  # fmt: skip
+    if best.beat is not None:
+        ed, es = (rated.analysis.frame.number for rated in best.beat)
+        rows["beat"] = {
+            "ED": ed, "ES": es, "quality": min(rated.rating for rated in best.beat),
+            "ejection_fraction_percent": best.ejection_fraction_percent,
+        }  # fmt: skip
+    return rows

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,7 +30,7 @@ from edge.sources import Live, open_source
 from edge.sources.address import redacted
 from edge.sources.paced import Paced
 
-SUFFIXES = (".mp4", ".jsonl", ".png")
+SUFFIXES = (".mp4", ".jsonl", ".png", "_best.png")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         "source", nargs="?",
         help="a path (video, DICOM, picture, folder) or v4l2://, csi://, rtsp://, udp://, srt://, http://, igtl://, synth://",
     )  # fmt: skip
-    p.add_argument("--out", help="folder for NAME.mp4, NAME.jsonl and NAME.png")
+    p.add_argument("--out", help="folder for NAME.mp4, NAME.jsonl, NAME.png and NAME_best.png (best ED and ES)")
     p.add_argument("--name", help="name of the outputs (default: that of the source)")
     p.add_argument(
         "--sink", action="append", dest="sinks", metavar="URI",
@@ -96,7 +97,8 @@ def main(argv: Sequence[str]) -> int:
     else:
         print_report(report, redacted(config.source))
         for output in outputs:
-            print(redacted(output))
+            if not output.endswith("_best.png") or Path(output.removeprefix("file://")).exists():
+                print(redacted(output))
     return 0
 
 
@@ -154,4 +156,17 @@ def print_report(report: Report, source: str) -> None:
         console.print(
             f"ejection fraction (single plane): median {np.median(fractions):.0f} % of {len(fractions)} ED-ES pairs"
         )
+    for reason, count in report.withheld.items():
+        console.print(f"volume and ejection fraction withheld on {count} frames: {reason}", highlight=False)
+    for kind, row in report.best.items():
+        if kind == "beat":
+            console.print(f"best beat: ED {row['ED']}, ES {row['ES']}, quality {row['quality']:.1f}{_ef(row)}")
+        else:
+            means = f"quality mean {row['quality_mean']:.1f}, lowest {row['quality_lowest']:.1f}"
+            console.print(f"best {kind}: frame {row['frame']}, {means}")
     console.print("Research use only; not a medical device.")
+
+
+def _ef(beat: dict[str, Any]) -> str:
+    percent = beat["ejection_fraction_percent"]
+    return "" if percent is None else f", ejection fraction {percent:.0f} %"

@@ -19,6 +19,7 @@ CHANGED_SHARE = 0.004
 """Share of the samples outside the sector that must differ from the reference: a clock's digits are less, a new depth
 scale is more."""
 CHANGED_FRAMES = 3
+NO_SECTOR = "NO SECTOR: the screen shows no B-mode image"
 
 
 class SectorTracker:
@@ -33,6 +34,7 @@ class SectorTracker:
         self._outside: NDArray[np.bool_] | None = None
         self._reference: NDArray[np.uint8] | None = None
         self._changed = 0
+        self._missed = False  # the last search found nothing: the next one is no news
 
     def find(self, frames: Sequence[Frame]) -> Sector:
         """Find it on given frames at once. Raises SourceError where none is visible."""
@@ -53,16 +55,17 @@ class SectorTracker:
             self._restart(frame)
         self._finder.add(frame)
         if self._finder.frames < LOCATE_FRAMES:
-            return None, "LOOKING FOR THE SECTOR: the screen's layout is new"
+            return None, NO_SECTOR if self._missed else "LOOKING FOR THE SECTOR: the screen's layout is new"
         try:
             self._settle(self._finder.find(), frame)
         except SourceError:
             self._restart(frame)
-            return None, "NO SECTOR: the screen shows no B-mode image"
+            self._missed = True
+            return None, NO_SECTOR
         return self.sector, "found"
 
     def _restart(self, frame: Frame) -> None:
-        self.sector, self._finder, self._changed = None, SectorFinder(self._region), 0
+        self.sector, self._finder, self._changed, self._missed = None, SectorFinder(self._region), 0, False
         if self._shape and frame.shape != self._shape:
             self._region = None  # a region is given for one size
             self._finder = SectorFinder()

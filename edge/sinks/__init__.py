@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.errors import EchoEdgeError
 from edge.sinks.base import Shown, Sink
+from edge.sinks.best import BestSink
 from edge.sinks.igtl import IgtlSink
 from edge.sinks.jsonl import JsonLinesSink
 from edge.sinks.metrics import MetricsSink
@@ -20,18 +21,19 @@ from edge.sources.address import redacted, scheme_of
 __all__ = ["SCHEMES", "SUFFIXES", "Shown", "Sink", "open_sink"]
 
 SUFFIXES: dict[str, Callable[[Path, float, str], Sink]] = {
+    "_best.png": lambda path, fps, view: BestSink(path),
     ".mp4": lambda path, fps, view: VideoSink(path, fps),
     ".jsonl": lambda path, fps, view: JsonLinesSink(path, view),
     ".png": lambda path, fps, view: StillSink(path),
 }
-"""Suffix of a file -> builder (path, frames a second, view)."""
+"""End of a file's name -> builder (path, frames a second, view); the first that fits counts."""
 
 SCHEMES: dict[str, Callable[[str, float, str], Sink]] = {
     "udp": lambda uri, fps, view: StreamSink(uri, fps),
     "rtsp": lambda uri, fps, view: StreamSink(uri, fps),
-    "igtl": lambda uri, fps, view: IgtlSink(uri),
+    "igtl": lambda uri, fps, view: IgtlSink(uri, view),
     "mqtt": MqttSink,
-    "metrics": lambda uri, fps, view: MetricsSink(uri),
+    "metrics": lambda uri, fps, view: MetricsSink(uri, view),
     "window": lambda uri, fps, view: WindowSink(uri),
 }
 """Scheme of an address -> builder (address, frames a second, view)."""
@@ -44,8 +46,9 @@ def open_sink(uri: str | Path, fps: float, view: str = "") -> Sink:
     if scheme in SCHEMES:
         return SCHEMES[scheme](text, fps, view)
     path = Path(text.removeprefix("file://"))
-    if scheme in ("", "file") and path.suffix in SUFFIXES:
-        return SUFFIXES[path.suffix](path, fps, view)
+    suffix = next((end for end in SUFFIXES if path.name.endswith(end)), "")
+    if scheme in ("", "file") and suffix:
+        return SUFFIXES[suffix](path, fps, view)
     raise EchoEdgeError(
         f"'{redacted(text)}' names no output; use a name ending in {', '.join(SUFFIXES)}, or {'://, '.join(SCHEMES)}://"
     )

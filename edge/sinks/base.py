@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.analysis import Analysis
+from edge.best import Best
 from edge.overlay import HeadUp
 from edge.sources import Captured
 
@@ -24,7 +25,9 @@ class Shown:
     """One finished picture (720x1280x3 RGB uint8, the sink's until `write` returns) with what it shows.
 
     `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner` says
-    why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself.
+    why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best` holds the
+    best frames of the run so far. `at_s` is the picture's time in a video of the run: capture for a live source, the
+    source's own for a recording.
     """
 
     analysis: Analysis | None
@@ -33,6 +36,8 @@ class Shown:
     frame: Captured | None = None
     banner: str = ""
     withheld: str = ""
+    best: Best | None = None
+    at_s: float = 0.0
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):

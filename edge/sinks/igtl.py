@@ -13,7 +13,7 @@ from edge.errors import EchoEdgeError
 from edge.igtl import DEFAULT_PORT, image_body, pack, text_body
 from edge.postprocess import mask_on_frame
 from edge.preprocess import grey
-from edge.regions import REGIONS
+from edge.regions import region_names
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import shown_record
 from edge.sources.address import parse_address
@@ -31,7 +31,8 @@ class IgtlSink:
 
     name = "igtl"
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, view: str = "") -> None:
+        self._names = region_names(view)
         host, port = parse_address(uri, ()).host_port(DEFAULT_PORT)
         try:
             self._listener = socket.create_server((host, port))
@@ -63,7 +64,7 @@ class IgtlSink:
             return
         analysis, image = shown.analysis, shown.frame.image
         messages = pack("IMAGE", "echo", image_body(grey(image), None))
-        record = shown_record(shown, REGIONS)
+        record = shown_record(shown, self._names)
         if shown.banner or analysis is None:
             record = {"frame": shown.frame.number, "withheld": shown.banner or shown.withheld}
         else:

@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 
 from edge.analysis import Analysis
-from edge.overlay import NOTICE
+from edge.best import Best
+from edge.palette import NOTICE
 from edge.regions import region_names
 from edge.sinks.base import FileSink, Shown
 
 
 class JsonLinesSink(FileSink):
-    """Lengths in mm, areas in cm2, volumes in ml, scores 1-5; what is not measurable is null and says why."""
+    """Lengths in mm, areas in cm2, volumes in ml, scores 1-5; what is not measurable or withheld is null and says why."""
 
     name = "json lines"
 
@@ -38,7 +39,7 @@ class JsonLinesSink(FileSink):
 def shown_record(shown: Shown, names: tuple[str, ...]) -> dict[str, Any]:
     """The record of a finished frame; one without analysis has only its number, its time and the reason."""
     if shown.analysis is not None:
-        return record_of(shown.analysis, shown.head.age_ms, names)
+        return record_of(shown.analysis, shown.head.age_ms, names, shown.best)
     assert shown.frame is not None
     return {
         "frame": shown.frame.number,
@@ -48,9 +49,11 @@ def shown_record(shown: Shown, names: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...]) -> dict[str, Any]:
-    """What one line holds. `event` names an ED or ES that this frame confirmed and the earlier frame it happened at."""
-    ventricle, regions = analysis.ventricle, analysis.regions
+def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: Best | None = None) -> dict[str, Any]:
+    """What one line holds. `event` names an ED or ES that this frame confirmed and the earlier frame it happened at,
+    `withheld_measurements` the reasons, `best` the frame numbers of the best ED and ES so far."""
+    ventricle, regions, withheld = analysis.ventricle, analysis.regions, analysis.withheld
+    fractions = () if withheld.volume else analysis.ejection_fractions
     included = regions.included if regions is not None else [False] * len(names)
     return {
         "frame": analysis.frame.number,
@@ -60,11 +63,18 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...]) -> dict
         "lv_area_cm2": _rounded(ventricle.area_cm2),
         "lv_length_mm": _rounded(ventricle.length_mm),
         "lv_volume_ml": _rounded(ventricle.volume_ml),
+        "ejection_fraction_percent": _rounded(float(np.median(fractions))) if fractions else None,
+        "withheld_measurements": {
+            name: reason for name, reason in (("area", withheld.area), ("volume", withheld.volume)) if reason
+        }
+        or None,
         "quality": {
             name: round(float(score), 2) if inside and np.isfinite(score) else None
             for name, score, inside in zip(names, analysis.scores, included)
         },
         "not_measurable": analysis.reason or None,
+        "hint": str(analysis.hint) if analysis.hint else None,
+        "best": {frame.kind: frame.analysis.frame.number for frame in (best.ed, best.es) if frame} if best else None,
         "event": {"kind": analysis.event.kind, "frame": analysis.event.frame} if analysis.event else None,
         "notice": NOTICE,
     }

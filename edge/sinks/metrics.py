@@ -7,8 +7,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
+from edge.analysis import Analysis
 from edge.errors import EchoEdgeError
+from edge.regions import region_names
 from edge.sinks.base import Shown
+from edge.sinks.jsonl import record_of
 from edge.sources.address import parse_address
 
 DEFAULT_PORT = 9108
@@ -21,7 +24,8 @@ class MetricsSink:
 
     name = "metrics"
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, view: str = "") -> None:
+        self._names = region_names(view)
         host, port = parse_address(uri, ()).host_port(DEFAULT_PORT)
         self._pictures = self._withheld = 0
         self._shown: Shown | None = None
@@ -77,19 +81,29 @@ class MetricsSink:
                 ("frames_per_second", "gauge", "Analysed frames a second.", head.fps),
                 ("frame_age_seconds", "gauge", "Capture to drawing of the newest frame.", head.age_ms / 1000),
             ]
-            area_cm2 = shown.analysis.ventricle.area_cm2 if shown.analysis is not None and not shown.banner else None
-            if area_cm2 is not None:  # Prometheus wants base units
-                rows.append(
-                    ("lv_area_square_metres", "gauge", "Left ventricular area of the newest frame.", area_cm2 / 1e4)
-                )
-        lines = []
-        for name, kind, text, value in rows:
-            lines += [
-                f"# HELP echoedge_{name} {text}",
-                f"# TYPE echoedge_{name} {kind}",
-                f"echoedge_{name} {value:.6g}",
-            ]
+        lines = [line for name, kind, text, value in rows for line in _metric(name, kind, text, {"": value})]
+        if shown is not None and shown.analysis is not None and not shown.banner:
+            for name, text, values in self._measured(shown.analysis):
+                lines += _metric(name, "gauge", text, values)
         return "\n".join(lines) + "\n"
+
+    def _measured(self, analysis: Analysis) -> list[tuple[str, str, dict[str, float]]]:
+        """(name, help, value by label) of what the newest frame shows, in the base units that Prometheus wants."""
+        record = record_of(analysis, 0.0, self._names)
+        rows = [
+            ("lv_area_square_metres", "Left ventricular area.", record["lv_area_cm2"], 1e-4),
+            ("lv_length_metres", "Left ventricular long axis.", record["lv_length_mm"], 1e-3),
+            ("lv_volume_cubic_metres", "Left ventricular volume, one plane.", record["lv_volume_ml"], 1e-6),
+            ("ejection_fraction_ratio", "Median over the beats.", record["ejection_fraction_percent"], 1e-2),
+        ]
+        gauges = [(name, text, {"": value * unit}) for name, text, value, unit in rows if value is not None]
+        quality = {f'{{region="{name}"}}': score for name, score in record["quality"].items() if score is not None}
+        if quality:
+            gauges.append(("region_quality", "Score of a wall region, 1 not visible to 5 excellent.", quality))
+        reasons = record["withheld_measurements"] or {}
+        withheld = {f'{{measurement="{name}"}}': float(name in reasons) for name in ("area", "volume")}
+        gauges.append(("measurement_withheld", "1 while a measurement is withheld.", withheld))
+        return gauges
 
     def __enter__(self) -> MetricsSink:
         return self
@@ -105,3 +119,9 @@ class MetricsSink:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def _metric(name: str, kind: str, text: str, values: dict[str, float]) -> list[str]:
+    """The lines of one metric; keys are label sets such as `{region="apex"}`, "" for none."""
+    samples = [f"echoedge_{name}{labels} {value:.6g}" for labels, value in values.items()]
+    return [f"# HELP echoedge_{name} {text}", f"# TYPE echoedge_{name} {kind}", *samples]

@@ -14,6 +14,9 @@ from edge.sinks.base import FileSink, Shown
 ENCODERS = (("libx264", {"preset": "ultrafast", "crf": "21"}), ("mpeg4", {"q": "4"}))
 """libx264 comes with PyAV's wheels; a build of FFmpeg without it has MPEG-4 part 2."""
 
+TIME_BASE = Fraction(1, 60_000)
+"""Exact for 24, 25, 29.97, 30, 50 and 60 frames a second, and within the 16 bits of MPEG-4 part 2."""
+
 
 def add_video_stream(
     container: av.container.OutputContainer, rate: Fraction, width: int, height: int
@@ -29,7 +32,7 @@ def add_video_stream(
 
 
 class VideoSink(FileSink):
-    """Writes each picture once, at the source's frame rate."""
+    """Writes each picture once, at its own time: what was dropped of a live signal leaves a gap, not a faster video."""
 
     name = "video"
 
@@ -38,15 +41,19 @@ class VideoSink(FileSink):
         self._rate = Fraction(fps).limit_denominator(1001)
         self._container = av.open(str(self._file.part), "w", format="mp4")
         self._stream: av.VideoStream | None = None
+        self._first_s, self._last = 0.0, -1
 
     def write(self, shown: Shown) -> None:
         if self._stream is None:
             height, width = shown.picture.shape[:2]
             self._stream = add_video_stream(self._container, self._rate, width, height)
+            self._stream.time_base = self._stream.codec_context.time_base = TIME_BASE
+            self._first_s = shown.at_s
         planes = cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.pts = self._written
-        frame.time_base = 1 / self._rate
+        # A source that begins again or a banner between two frames must not run backwards.
+        self._last = max(self._last + 1, round((shown.at_s - self._first_s) / TIME_BASE))
+        frame.pts, frame.time_base = self._last, TIME_BASE
         self._container.mux(self._stream.encode(frame))
         self._written += 1
 

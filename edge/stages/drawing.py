@@ -27,12 +27,12 @@ class Drawing:
 
     def __init__(
         self, source: Source, engine: Segmenter, workers: Sequence[SinkWorker], clock: StageClock, guard: Guard,
-        capture: Capture, view: str, realtime: Realtime,
+        capture: Capture, realtime: Realtime,
     ) -> None:  # fmt: skip
         self.mailbox: Mailbox[Finished] = Mailbox(1 if guard.live else 2, newest_wins=guard.live)
         self._overlay: Overlay | None = None
         self._source, self._engine, self._workers, self._clock = source, engine, workers, clock
-        self._guard, self._capture, self._view, self._realtime = guard, capture, view, realtime
+        self._guard, self._capture, self._realtime = guard, capture, realtime
         self._times: deque[float] = deque(maxlen=FPS_WINDOW)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="draw", daemon=True)
@@ -54,20 +54,22 @@ class Drawing:
         head = self._head(finished, now_ns)
         with self._clock.time("overlay"):
             if frame is not None:
-                self._overlay = self._overlay or Overlay(
-                    frame.image.shape[:2], self._source.fps, self._view, self._source.frames
-                )
+                self._overlay = self._overlay or Overlay(frame.image.shape[:2], self._source.fps, self._source.frames)
                 self._overlay.fit(frame.image.shape[:2])
-            overlay = self._overlay or Overlay((480, 640), self._source.fps, self._view)
+            overlay = self._overlay or Overlay((480, 640), self._source.fps)
             if analysis is not None and not banner:
-                picture = overlay.draw(analysis, head)
+                picture = overlay.draw(analysis, head, finished.best)
             else:
                 # What is on screen while the source is silent would be an old picture: it goes, too.
                 image = frame.image if frame is not None and not banner.startswith("NO SIGNAL") else None
                 picture = overlay.draw_safe(image, head, banner)
         if frame is not None:
             self._clock.add("capture to drawn", time.monotonic_ns() - frame.captured_ns)
-        shown = Shown(analysis, picture, head, frame, banner, finished.banner)
+        if self._guard.live:
+            at_s = (frame.captured_ns if frame is not None else now_ns) / 1e9
+        else:
+            at_s = frame.time_s if frame is not None else 0.0
+        shown = Shown(analysis, picture, head, frame, banner, finished.banner, finished.best, at_s)
         for worker in self._workers:
             worker.offer(shown)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.analysis import Analysis
+from edge.best import Best
 from edge.sources import Captured
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What inference hands to drawing: a frame with its analysis, or with the reason why it has none."""
+    """What inference hands to drawing: a frame with its analysis, or with the reason why it has none.
+
+    `best` is the best of the run so far.
+    """
 
     frame: Captured | None
     analysis: Analysis | None
     banner: str
     started_ns: int
     notice: str = ""
+    best: Best | None = None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from dataclasses import replace
 
 from edge.analysis import Analyser
+from edge.best import BestFrames
 from edge.clock import StageClock
 from edge.drift import Drift, DriftWatch
 from edge.ladder import Ladder
@@ -28,14 +30,16 @@ class Inference:
 
     def __init__(
         self, source: Source, segmenter: Segmenter, scorer: QualityScorer, clock: StageClock, guard: Guard,
-        deadline_ms: float = 0.0, depth_cm: float = 0.0,
+        view: str = "", deadline_ms: float = 0.0, depth_cm: float = 0.0,
     ) -> None:  # fmt: skip
         self._source, self._segmenter, self._scorer = source, segmenter, scorer
-        self._clock, self._guard, self._depth_cm = clock, guard, depth_cm
+        self._clock, self._guard, self._view, self._depth_cm = clock, guard, view, depth_cm
         self._signal = SignalCheck(guard.limits)
         self.tracker = SectorTracker(source.region)
         self.ladder = Ladder(deadline_ms or 1000 / max(source.fps, 1.0))
         self.analyser: Analyser | None = None
+        self.best = BestFrames()
+        self.withheld: Counter[str] = Counter()
         self.processed = self.skipped = 0
         self.recorder: Recording | None = None
         self._watch = DriftWatch(segmenter.manifest.grey_levels)
@@ -47,7 +51,8 @@ class Inference:
         spacing_mm = self._source.spacing_mm
         if spacing_mm is None and self._depth_cm:
             spacing_mm = sector.spacing_from_depth(self._depth_cm)
-        self.analyser = Analyser(self._segmenter, self._scorer, sector, spacing_mm, self._clock)
+        self.analyser = Analyser(self._segmenter, self._scorer, sector, spacing_mm, self._clock, self._view)
+        self.best.restart()
 
     def process(self, frame: Captured) -> Finished | None:
         """Analyse one frame of a live signal; None where it is left out to keep up."""
@@ -91,9 +96,12 @@ class Inference:
                 step.rung.name,
                 step.cost_ms,
             )
-        return Finished(
-            frame, None if analysis.invalid else analysis, problem, started_ns, self._drift(frame, analyser)
-        )
+        notice = self._drift(frame, analyser)
+        if analysis.invalid:
+            return Finished(frame, None, problem, started_ns, notice)
+        self.withheld[analysis.withheld.volume] += 1
+        best = self.best.update(analysis, analyser.beats.candidates())
+        return Finished(frame, analysis, problem, started_ns, notice, best)
 
     def _drift(self, frame: Captured, analyser: Analyser) -> str:
         """The notice while the picture is unlike the calibration frames, "" else."""

@@ -66,7 +66,12 @@ def test_the_real_loop_from_file_to_report(tmp_path: Path, sonosite: str) -> Non
         assert (len(video), video[0].width, video[0].height) == (30, 1280, 720)
         assert float(container.streams.video[0].average_rate) == pytest.approx(30, abs=0.01)
     assert cv2.imread(str(tmp_path / "demo.png")).shape == (720, 1280, 3)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["demo.jsonl", "demo.mp4", "demo.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["demo.jsonl", "demo.mp4", "demo.png", "demo_best.png"]
+    best = report["best"]
+    assert 1 <= best["ED"]["quality_lowest"] <= best["ED"]["quality_mean"] <= 5
+    assert areas[best["ED"]["frame"]] > 1.2 * areas[best["ES"]["frame"]]
+    assert 30 < best["beat"]["ejection_fraction_percent"] < 90
+    assert report["withheld"] == {}
 
 
 def test_the_same_input_gives_the_same_masks(tmp_path: Path, sonosite: str) -> None:
@@ -81,9 +86,23 @@ def test_the_same_input_gives_the_same_masks(tmp_path: Path, sonosite: str) -> N
 def test_native_pace_counts_what_it_drops(tmp_path: Path) -> None:
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number}.png"), on_screen(apical_frame(seed=number)))
-    report = json.loads(echoedge("run", tmp_path, "--pace", "native", "--json").stdout)
+    video = tmp_path / "out.mp4"
+    report = json.loads(echoedge("run", tmp_path, "--pace", "native", "--sink", video, "--json").stdout)
     assert report["frames_in"] == 40
     assert report["frames_processed"] + report["frames_dropped"] == 40
+    with av.open(str(video)) as container:  # as long as it took, however many frames were dropped
+        assert [float(frame.time) for frame in container.decode(video=0)][-1] > 0.8 * 39 / 30
+
+
+def test_without_a_view_the_volume_is_withheld_and_the_summary_says_why(tmp_path: Path) -> None:
+    for number in range(34):
+        cv2.imwrite(str(tmp_path / f"{number:02d}.png"), on_screen(apical_frame(seed=number), 640, 480))
+    out = tmp_path / "out"
+    printed = " ".join(echoedge("run", tmp_path, "--depth-cm", "16", "--out", out, "--name", "x").stdout.split())
+    assert "ejection fraction withheld on 34 frames: view unknown: give --view" in printed
+    line = json.loads((out / "x.jsonl").read_text().splitlines()[-1])
+    assert line["lv_volume_ml"] is None
+    assert line["withheld_measurements"]["volume"].startswith("view unknown")
 
 
 @pytest.mark.parametrize(

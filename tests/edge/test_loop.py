@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edge.loop import LoopOptions, run_loop
-from edge.overlay import CONTOUR
+from edge.palette import CONTOUR
 from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import Shown, open_sink

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edge.analysis import REGION_PX, Analysis
-from edge.measure import Event, measure_ventricle
-from edge.overlay import CONTOUR, HEIGHT, QUALITY_COLOURS, WIDTH, HeadUp, Overlay, quality_colour
+from edge.chart import FIGURES_W
+from edge.hint import Hint
+from edge.measure import Event, Ventricle, measure_ventricle
+from edge.overlay import HEIGHT, WIDTH, HeadUp, Overlay
+from edge.palette import CONTOUR, QUALITY_COLOURS, quality_colour
 from edge.preprocess import Box
 from edge.regions import Regions, find_regions
 from edge.sources import Captured
+from edge.withhold import Withheld
 from tests.phantom import apical_frame, apical_mask
 
 HEAD = HeadUp(30.0, 20.0, 18.0, "openvino", "int8", 0)
@@ -58,8 +64,38 @@ def test_marks_appear_where_the_beat_was() -> None:
     chart = picture[HEIGHT - 168 :]
     marked = np.abs(chart.astype(int) - (255, 200, 90)).max(2) < 10
     columns = np.flatnonzero(marked.any(0))
-    left, right = 64, WIDTH - 300
+    left, right = 64, WIDTH - FIGURES_W
     assert columns.mean() == pytest.approx(left + 10 / 19 * (right - left), abs=12)
+
+
+def test_the_curve_breaks_where_the_area_is_withheld() -> None:
+    overlay = Overlay((400, 400), 30, frames=30)
+    for number in range(30):
+        shown = analysis(number=number)
+        if 10 <= number < 20:
+            shown = replace(shown, withheld=Withheld("x", "x", "x"), ventricle=Ventricle(1.0))
+        picture = overlay.draw(shown, HEAD)
+    curve = np.abs(picture[HEIGHT - 168 :].astype(int) - CONTOUR).max(2) < 12
+    left, right = 64, WIDTH - FIGURES_W
+    columns = curve.any(0)[[round(left + k / 29 * (right - left)) for k in (5, 15, 25)]]
+    assert columns.tolist() == [True, False, True]
+
+
+def test_a_hint_and_a_reason_appear_and_go() -> None:
+    overlay = Overlay((400, 400), 30)
+    plain = overlay.draw(analysis(), HEAD).copy()
+    told = replace(
+        analysis(number=1),
+        hint=Hint("lateral wall", "not visible", "more gel", 1.0),
+        withheld=Withheld("", "", "view unknown: give --view"),
+    )
+    with_both = overlay.draw(told, HEAD).copy()
+    hint, reason = np.s_[522:552, :640], np.s_[HEIGHT - 40 :, WIDTH - FIGURES_W + 10 :]
+    assert not plain[hint].any()
+    assert (np.abs(with_both[hint].astype(int) - QUALITY_COLOURS[0]).max(2) < 10).any()
+    assert np.ptp(plain[reason]) == 0
+    assert np.ptp(with_both[reason]) > 100
+    assert not overlay.draw_safe(None, HEAD, "PICTURE FROZEN: x")[hint].any()
 
 
 def test_five_colours_for_five_words() -> None:

@@ -118,6 +118,20 @@ def test_a_change_of_depth_is_noticed_and_located_anew(depth: float) -> None:
     assert sector.box.side == pytest.approx(400 * depth, rel=0.06)
 
 
+def test_a_screen_without_a_sector_says_so_until_there_is_one() -> None:
+    tracker, news = SectorTracker(), []
+    menu = np.zeros((480, 640, 3), np.uint8)
+    cv2.putText(menu, "SETTINGS", (40, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (220, 220, 220), 1)
+    for _ in range(3 * LOCATE_FRAMES):
+        news.append(tracker.update(menu)[1].split(":")[0])
+    assert news == ["LOOKING FOR THE SECTOR"] * (LOCATE_FRAMES - 1) + ["NO SECTOR"] * (2 * LOCATE_FRAMES + 1)
+    for number in range(2 * LOCATE_FRAMES):
+        sector, said = tracker.update(on_screen(apical_frame(seed=number), 640, 480))
+        if sector is not None:
+            break
+    assert said == "found"
+
+
 def test_a_typed_depth_gives_the_scale() -> None:
     sector = find_sector([apical_frame()])
     assert sector.spacing_from_depth(16)[0] == pytest.approx(160 / (0.97 * 400), rel=0.03)

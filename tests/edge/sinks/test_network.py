@@ -20,6 +20,7 @@ import pytest
 
 from edge.analysis import REGION_PX, Analysis
 from edge.errors import EchoEdgeError
+from edge.hint import Hint
 from edge.igtl import Message, read_image, receive
 from edge.measure import measure_ventricle
 from edge.overlay import HeadUp
@@ -27,13 +28,14 @@ from edge.preprocess import Box
 from edge.regions import Regions, find_regions
 from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
+from edge.withhold import NOTHING, Withheld
 from tests.peers.processes import free_port, need, running, wait_until
 from tests.phantom import apical_mask
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
 
 
-def shown(number: int = 0, banner: str = "") -> Shown:
+def shown(number: int = 0, banner: str = "", withheld: Withheld = NOTHING) -> Shown:
     mask = apical_mask(size=REGION_PX)
     regions = find_regions(mask)
     assert isinstance(regions, Regions)
@@ -45,8 +47,11 @@ def shown(number: int = 0, banner: str = "") -> Shown:
         regions,
         "",
         np.full(8, 4, np.float32),
-        measure_ventricle(mask, regions, (0.5, 0.5)),
+        withheld.take_from(measure_ventricle(mask, regions, (0.5, 0.5))),
         None,
+        (55.0, 61.0),
+        withheld=withheld,
+        hint=Hint("lateral wall", "poor", "more gel", 2.0),
     )
     head = HeadUp(30.0, 20.0, 18.0, "openvino", "int8", 3)
     return Shown(None if banner else analysis, PICTURE, head, frame, banner, banner)
@@ -88,7 +93,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def test_prometheus_reads_the_metrics() -> None:
-    sink = open_sink("metrics://127.0.0.1:" + str(free_port()), 30)
+    sink = open_sink("metrics://127.0.0.1:" + str(free_port()), 30, "A4C")
     base = f"http://127.0.0.1:{sink.port}"  # type: ignore[attr-defined]
     with sink:
         assert get(f"{base}/readyz") == (503, "no picture yet\n")
@@ -97,9 +102,19 @@ def test_prometheus_reads_the_metrics() -> None:
         assert status == 200
         assert "echoedge_frames_dropped_total 3" in text
         assert "echoedge_lv_area_square_metres" in text
+        assert 'echoedge_region_quality{region="apical lateral"} 4' in text
+        assert text.count("echoedge_region_quality{") == 8
+        assert "echoedge_ejection_fraction_ratio 0.58" in text
+        assert 'echoedge_measurement_withheld{measurement="volume"} 0' in text
+        sink.write(shown(withheld=Withheld("", "", "view unknown")))
+        gated = get(f"{base}/metrics")[1]
+        assert 'echoedge_measurement_withheld{measurement="volume"} 1' in gated
+        assert "echoedge_lv_volume" not in gated
+        assert "echoedge_ejection_fraction" not in gated
         sink.write(shown(1, "NO SIGNAL: cable"))
         assert get(f"{base}/readyz") == (503, "NO SIGNAL: cable\n")
         assert "lv_area" not in get(f"{base}/metrics")[1]
+        assert "region_quality" not in get(f"{base}/metrics")[1]
         assert get(f"{base}/nothing")[0] == 404
     done = subprocess.run(
         [need("promtool", "prometheus"), "check", "metrics"], input=text, capture_output=True, text=True
@@ -137,14 +152,17 @@ def messages(client: socket.socket, count: int) -> dict[str, Message]:
 
 
 def test_openigtlink_serves_image_labels_and_measurements() -> None:
-    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25)
+    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25, "A2C")
     with feeding(sink), socket.create_connection(("127.0.0.1", sink.port), 10) as client:  # type: ignore[attr-defined]
         found = messages(client, 3)
     labels, _ = read_image(found["labels"].body)
     assert labels.shape == (400, 400)
     assert set(np.unique(labels)) == {0, 1, 2, 3}
     assert read_image(found["echo"].body)[0].shape == (400, 400)
-    assert msgspec.json.decode(found["measurements"].body[4:])["lv_area_cm2"] > 10
+    record = msgspec.json.decode(found["measurements"].body[4:])
+    assert record["lv_area_cm2"] > 10
+    assert record["quality"]["mid anterior"] == 4
+    assert record["hint"] == "lateral wall: poor; try more gel"
 
 
 def test_openigtlink_withholds_labels_with_the_overlay() -> None:

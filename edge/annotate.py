@@ -1,0 +1,57 @@
+"""One frame with its LV contour and its regions coloured by quality."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.analysis import REGION_PX, Analysis
+from edge.palette import CONTOUR, Canvas, quality_colour, text
+from edge.regions import LV
+
+ALPHA = 0.45
+EDGE_PX = 5
+"""Regions are a few screen pixels a mask pixel: a median this wide takes the stairs off their edges."""
+REASON = (255, 120, 120)
+
+
+def fitted(image: Canvas, size: tuple[int, int]) -> Canvas:
+    """A frame (HxW or HxWx3) as RGB of size (width, height)."""
+    if image.ndim == 2:
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def annotate(panel: Canvas, analysis: Analysis, scale: float) -> None:
+    """Draw onto a panel (RGB) that shows the analysed frame enlarged by `scale`, in place."""
+    height, width = panel.shape[:2]
+    step = analysis.box.side / REGION_PX * scale
+    offset = np.array((analysis.box.x, analysis.box.y)) * scale + step / 2 - 0.5
+    if analysis.regions is not None and np.isfinite(analysis.scores).all():
+        colours = np.zeros((9, 3), np.uint8)
+        colours[1:] = [quality_colour(score) for score in analysis.scores]
+        matrix = np.array([[step, 0, offset[0]], [0, step, offset[1]]])
+        big = cv2.warpAffine(analysis.regions.labels, matrix, (width, height), flags=cv2.INTER_NEAREST)
+        x, y, across, down = cv2.boundingRect(big)
+        if across and down:
+            part = panel[y : y + down, x : x + across]
+            marked = cv2.medianBlur(np.ascontiguousarray(big[y : y + down, x : x + across]), EDGE_PX)
+            mixed = cv2.addWeighted(part, 1 - ALPHA, colours[marked], ALPHA, 0)
+            np.copyto(part, mixed, where=(marked > 0)[..., None])
+    contours, _ = cv2.findContours((analysis.mask == LV).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    for contour in contours:
+        smooth = _smooth_closed(contour[:, 0].astype(np.float64)) * step + offset
+        points = np.round(smooth * 8).astype(np.int32)
+        cv2.polylines(panel, [points], True, CONTOUR, 2, cv2.LINE_AA, shift=3)
+    if analysis.reason:
+        text(panel, analysis.reason, (10, height - 12), REASON)
+
+
+def _smooth_closed(points: NDArray[np.float64], width: int = 7) -> NDArray[np.float64]:
+    """Moving average along a closed outline: removes the pixel staircase, keeps the shape."""
+    if len(points) < 2 * width:
+        return points
+    padded = np.vstack([points[-(width // 2) :], points, points[: width // 2]])
+    total = np.cumsum(np.vstack([np.zeros((1, 2)), padded]), axis=0)
+    return np.asarray((total[width:] - total[:-width]) / width)

@@ -1,0 +1,58 @@
+"""The best ED and ES frame of a run as one PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.annotate import annotate, fitted
+from edge.best import Best, Rated
+from edge.palette import AMBER, DIM, NOTICE, TEXT, Canvas, text, width_of
+from edge.sinks.base import FileSink, Shown
+
+PANEL_W, PANEL_H = 640, 520
+CAPTION_H = 60
+
+
+class BestSink(FileSink):
+    """Keeps the newest choice and draws it at the end; no file where no ED or ES was found."""
+
+    name = "best frames"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._best: Best | None = None
+
+    def write(self, shown: Shown) -> None:
+        self._best = shown.best or self._best
+
+    def _finish(self) -> None:
+        frames = [frame for frame in (self._best.ed, self._best.es) if frame] if self._best else []
+        if not frames:
+            return
+        picture = np.hstack([best_panel(frame) for frame in frames])
+        width = width_of(NOTICE)
+        text(picture, NOTICE, (picture.shape[1] - width - 12, PANEL_H + CAPTION_H - 14), AMBER)
+        _, packed = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        self._file.part.write_bytes(packed.tobytes())
+        self._written += 1
+
+
+def best_panel(frame: Rated) -> Canvas:
+    """One frame with its regions and contour above its caption, RGB of PANEL_W x (PANEL_H + CAPTION_H)."""
+    image = np.asarray(frame.analysis.frame.image, np.uint8)
+    height, width = image.shape[:2]
+    scale = min(PANEL_W / width, PANEL_H / height)
+    size = (round(width * scale), round(height * scale))
+    shown = fitted(image, size)
+    annotate(shown, frame.analysis, scale)
+    panel = np.zeros((PANEL_H + CAPTION_H, PANEL_W, 3), np.uint8)
+    x, y = (PANEL_W - size[0]) // 2, (PANEL_H - size[1]) // 2
+    panel[y : y + size[1], x : x + size[0]] = shown
+    captured = frame.analysis.frame
+    end = text(panel, f"Best {frame.kind}", (12, PANEL_H + 24), TEXT, 0.6)
+    text(panel, f"frame {captured.number}, {captured.time_s:.2f} s", (end + 14, PANEL_H + 24), TEXT)
+    text(panel, f"quality: mean {frame.mean:.1f}, lowest {frame.lowest:.1f}", (12, PANEL_H + CAPTION_H - 14), DIM)
+    return panel
