@@ -17,6 +17,11 @@ class Recipe:
     augment: AugmentSpec | None
 
 
+MILD = AugmentSpec(
+    rotation_deg=9.0, scale=(0.86, 1.14), aspect=0.05, shift=0.04, gamma=(0.8, 1.3),
+    p_crush=0.15, p_texture=0.25, p_shadow=0.15, p_sector=0.1,
+)  # fmt: skip
+"""About half of what AugmentSpec does by default."""
 RECIPES = {
     "paper": Recipe(
         FitConfig(
@@ -27,8 +32,10 @@ RECIPES = {
         None,
     ),
     "modern": Recipe(FitConfig(epochs=30), "dice-cross-entropy", AugmentSpec()),
+    "finish": Recipe(FitConfig(epochs=3, lr=3e-4, warmup_steps=50), "dice-cross-entropy", MILD),
 }  # fmt: skip
-"""Section 3 of the paper; and AdamW with warm-up, moving average, mixed precision, Dice + cross-entropy and augmentation."""
+"""Section 3 of the paper; AdamW with warm-up, moving average, mixed precision, Dice + cross-entropy and augmentation; and last
+epochs, from a checkpoint of the second, in which frames look more as they are."""
 
 PAPER_EPOCHS = {"pspnet-r": 50}
 """The paper trains ResNet50 for 50 epochs, everything else for 30."""
