@@ -15,6 +15,7 @@ from edge.model import QualityScorer, Segmenter
 from edge.postprocess import clean_mask
 from edge.preprocess import Box, resample
 from edge.regions import LA, NotMeasurable, Regions, find_regions
+from edge.scale import Calibration
 from edge.sector import Sector
 from edge.sources import Captured
 from edge.steady import weight_after
@@ -25,6 +26,7 @@ REGION_PX = 256
 """Regions and measurements are computed on a mask of this size: half a millimetre a pixel at usual depths."""
 SMOOTHING_S = 0.3
 """Time constant of the displayed quality scores: the same at 15 and at 60 frames a second, or with every tenth scored."""
+UNCALIBRATED = Calibration()
 NO_SCORES = np.full(8, np.nan, np.float32)
 
 
@@ -35,7 +37,7 @@ class Analysis:
     scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions` those
     of the beats so far in percent, `reason` why regions are not measurable ("" where they are), `invalid` why nothing here
     may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld` names is None in
-    `ventricle`; `hint` is what the operator might do about the picture.
+    `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are from.
     """
 
     frame: Captured
@@ -50,6 +52,7 @@ class Analysis:
     invalid: str = ""
     withheld: Withheld = NOTHING
     hint: Hint | None = None
+    calibration: Calibration = UNCALIBRATED
 
 
 class Analyser:
@@ -57,12 +60,12 @@ class Analyser:
 
     def __init__(
         self, segmenter: Segmenter, scorer: QualityScorer, sector: Sector,
-        spacing_mm: tuple[float, float] | None, clock: StageClock, view: str = "",
+        calibration: Calibration, clock: StageClock, view: str = "",
     ) -> None:  # fmt: skip
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
         self.ejection_fractions: tuple[float, ...] = ()
-        self.spacing_mm = spacing_mm
+        self.calibration, spacing_mm = calibration, calibration.spacing_mm
         scale = sector.box.side / REGION_PX
         self._grid_mm = (spacing_mm[0] * scale, spacing_mm[1] * scale) if spacing_mm else None
         self._grid_px = scale * scale
@@ -115,7 +118,19 @@ class Analyser:
             if event is not None:
                 self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
         return Analysis(
-            frame, box, mask, regions, reason, scores, ventricle, event, self.ejection_fractions, "", withheld, hint
+            frame,
+            box,
+            mask,
+            regions,
+            reason,
+            scores,
+            ventricle,
+            event,
+            self.ejection_fractions,
+            "",
+            withheld,
+            hint,
+            self.calibration,
         )
 
     def _smoothed(self, scores: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:

@@ -39,7 +39,7 @@ class Chart:
         ventricle = analysis.ventricle
         area = np.nan
         if not analysis.withheld.picture and ventricle.area_px:
-            unit = "px" if ventricle.area_cm2 is None else "cm2"
+            unit = "px" if ventricle.area_cm2 is None else f"cm2, scale: {analysis.calibration.origin}"
             if unit != self._unit:
                 self._curve.clear()
             self._unit, area = unit, ventricle.area_px if ventricle.area_cm2 is None else ventricle.area_cm2

@@ -42,6 +42,7 @@ class RunConfig:
     pace: str = "fast"
     record: str = ""
     depth_cm: float = 0.0
+    profile: str = ""
     deadline_ms: float = 0.0
     signal_ms: float = 150.0
     freeze_ms: float = 150.0

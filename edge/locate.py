@@ -15,7 +15,8 @@ import numpy as np
 
 from edge.errors import SourceError
 from edge.preprocess import grey
-from edge.scale import SURE, find_scale
+from edge.profile import Profile, profile_of, save_profile
+from edge.scale import calibrate
 from edge.sources import open_source
 from edge.tracker import LOCATE_FRAMES, SectorTracker
 
@@ -29,12 +30,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("source", help="as for `echoedge run`")
     p.add_argument("--png", type=Path, help="draw what was found")
     p.add_argument("--depth-cm", type=float, default=0.0, help="imaging depth, where the ticks do not tell")
+    p.add_argument("--save", metavar="NAME", help="keep this screen for `echoedge run --profile NAME`")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    found, picture = locate(args.source, args.depth_cm)
+    found, picture, profile = locate(args.source, args.depth_cm, args.save or "")
+    if profile is not None:
+        found["profile"] = str(save_profile(profile))
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
     if args.png:
         args.png.parent.mkdir(parents=True, exist_ok=True)
@@ -43,8 +47,10 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def locate(uri: str, depth_cm: float = 0.0) -> tuple[dict[str, Any], np.ndarray]:
-    """(what was found, RGB picture of it) on the first frames of a source. Raises SourceError where there is no sector.
+def locate(uri: str, depth_cm: float = 0.0, name: str = "") -> tuple[dict[str, Any], np.ndarray, Profile | None]:
+    """(what was found, RGB picture of it, a profile of that name) on the first frames of a source.
+
+    Raises SourceError where there is no sector, or another screen than B-mode.
 
     The scale comes from the source, else from `depth_cm`, else from the ticks where they are sure, else it is null.
     """
@@ -53,16 +59,13 @@ def locate(uri: str, depth_cm: float = 0.0) -> tuple[dict[str, Any], np.ndarray]
         spacing, region = source.spacing_mm, source.region
     if not images:
         raise SourceError(f"{uri} holds no frames")
-    sector = SectorTracker(region).find(images)
+    tracker = SectorTracker(region)
+    sector = tracker.find(images)
+    scale = tracker.scale
     peak = np.max([grey(image) for image in images if image.shape == images[-1].shape], axis=0)
-    scale = find_scale(peak, sector)
-    origin, mm = "unknown", None
-    if spacing is not None:
-        origin, mm = "source", spacing
-    elif depth_cm:
-        origin, mm = "typed in", sector.spacing_from_depth(depth_cm)
-    elif scale.mm_per_px is not None and scale.confidence >= SURE:
-        origin, mm = "ticks", (scale.mm_per_px, scale.mm_per_px)
+    calibration = calibrate(sector, scale, spacing, depth_cm)
+    mm = calibration.spacing_mm
+    profile = profile_of(name, sector, scale, mm[0] if mm else None) if name else None
     fan = sector.fan
     found = {
         "width": images[-1].shape[1], "height": images[-1].shape[0],
@@ -71,7 +74,7 @@ def locate(uri: str, depth_cm: float = 0.0) -> tuple[dict[str, Any], np.ndarray]
             "apex": [round(float(v), 1) for v in fan.apex], "inner_radius_px": round(float(fan.inner_radius), 1),
             "radius_px": round(float(fan.radius), 1), "half_angle_deg": round(float(np.rad2deg(fan.half_angle)), 1),
         },
-        "mm_per_px": mm, "mm_per_px_from": origin,
+        "mm_per_px": mm, "mm_per_px_from": calibration.origin,
         "ticks": {
             "mm_per_px": scale.mm_per_px, "confidence": round(scale.confidence, 2), "count": len(scale.ticks),
             "reason": scale.reason,
@@ -82,4 +85,4 @@ def locate(uri: str, depth_cm: float = 0.0) -> tuple[dict[str, Any], np.ndarray]
     cv2.drawContours(picture, outline, -1, (0, 229, 255), 1)
     for x, y in scale.ticks:
         cv2.circle(picture, (round(x), round(y)), 4, (255, 200, 90), 1)
-    return found, picture
+    return found, picture, profile

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from edge.clock import StageClock
 from edge.errors import SourceError
 from edge.model import QualityScorer, Segmenter
+from edge.profile import Profile
 from edge.realtime import Realtime, make_realtime
 from edge.report import Report, report_of
 from edge.safety import Guard, Limits
@@ -30,6 +31,7 @@ class LoopOptions:
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period.
     `depth_cm` is the imaging depth where the picture's scale is not known otherwise. `record` names a .mkv for the frames.
+    `profile` is a known screen; another one is refused.
     """
 
     view: str = ""
@@ -38,6 +40,7 @@ class LoopOptions:
     deadline_ms: float = 0.0
     depth_cm: float = 0.0
     record: str = ""
+    profile: Profile | None = None
 
 
 def run_loop(
@@ -57,7 +60,9 @@ def run_loop(
     clock, guard = StageClock(), Guard(options.limits.for_rate(source.fps), live)
     capture = Capture(source, clock, guard, options.realtime)
     drawing = watchdog = None
-    inference = Inference(source, segmenter, scorer, clock, guard, options.view, options.deadline_ms, options.depth_cm)
+    inference = Inference(
+        source, segmenter, scorer, clock, guard, options.view, options.deadline_ms, options.depth_cm, options.profile
+    )
     started = time.monotonic()
     try:
         make_realtime("inference", options.realtime)

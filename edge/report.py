@@ -75,6 +75,7 @@ def report_of(
         ejection_fraction_percent=list(analyser.ejection_fractions) if analyser else [],
         sector={} if sector is None else {
             "x": sector.box.x, "y": sector.box.y, "side": sector.box.side, "is_fan": sector.fan is not None,
+            "mm_per_px": inference.calibration.spacing_mm, "mm_per_px_from": inference.calibration.origin,
         },
         safe_states=dict(guard.trips),
         service=[{"frame": s.frame, "down": s.down, "to": s.rung.name, "cost_ms": s.cost_ms} for s in inference.ladder.steps],

@@ -21,6 +21,7 @@ from edge.config import RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
 from edge.loop import LoopOptions, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.profile import load_profile
 from edge.realtime import Realtime
 from edge.regions import WALLS
 from edge.report import Report
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
     p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
+    p.add_argument("--profile", help="a screen saved by `echoedge locate --save`; another screen is refused")
     for name, text in LIMIT_HELP.items():
         p.add_argument(f"--{name}-ms", type=float, help=text)
     p.add_argument("--cpus", help="cores that the loop's threads may use, such as 0,1")
@@ -130,6 +132,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             config.deadline_ms,
             config.depth_cm,
             config.record,
+            load_profile(config.profile) if config.profile else None,
         )
         return run_loop(source, segmenter, scorer, sinks, options), outputs
 

@@ -1,4 +1,4 @@
-"""Millimetres per pixel from the depth ticks beside the sector, with a confidence; unknown rather than guessed."""
+"""Millimetres per pixel: from the source, a typed depth, or the ticks beside the sector; unknown rather than guessed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.preprocess import Frame
+from edge.preprocess import Frame, grey
 from edge.sector import Sector
 
 BRIGHTS = (60, 30, 15)
@@ -18,47 +18,133 @@ MAX_TICK = (0.03, 0.02)
 """Largest width and height of a tick, as shares of the picture's height."""
 ALIGNED_PX = 2.5
 UNITS_MM = (10.0, 5.0)
+LONGER = 1.3
+"""Size of a longer tick relative to the short ones, of which there are at least as many."""
 PLAUSIBLE_DEPTH_MM = (60.0, 260.0)
 """Imaging depths of transthoracic echocardiography, from children to large adults."""
+BEYOND = 0.1
+"""Ticks stand beside the sector: above and below it no more than this share of the depth."""
 SURE = 0.5
+SAME_SECTOR, SAME_STEP = 0.9, 0.015
+STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
+"""The ticks' column is another one when the pixels that differ by STRIP_GREY are this share of those that were lit."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What the ticks say: mm per pixel (None where unknown), confidence 0-1, ticks used, why it is unknown."""
+    """What the ticks say: mm per pixel (None where unknown), confidence 0-1, ticks used, why it is unknown.
+
+    `step_px` is the distance of neighbouring ticks, 0 without ticks.
+    """
 
     mm_per_px: float | None
     confidence: float
     ticks: tuple[tuple[float, float], ...] = ()
     reason: str = ""
+    step_px: float = 0.0
+
+    @property
+    def sure(self) -> bool:
+        return self.mm_per_px is not None and self.confidence >= SURE
 
 
-def find_scale(peak: Frame, sector: Sector) -> Scale:
-    """Read the ticks of a screen (HxW uint8, the maximum over some frames). See `scale_from_ticks` for the unit."""
+@dataclass(frozen=True)
+class Calibration:
+    """(row, column) mm per pixel of the frame, None where unknown, and where it is from.
+
+    `origin` is "source", "typed in", "ticks" or "unknown".
+    """
+
+    spacing_mm: tuple[float, float] | None = None
+    origin: str = "unknown"
+
+
+@dataclass(frozen=True)
+class TypedDepth:
+    """A depth in cm, and the picture that it was typed for: at another one it would be wrong, and be believed."""
+
+    depth_cm: float
+    sector: Sector
+    step_px: float
+
+    def holds_for(self, sector: Sector, scale: Scale) -> bool:
+        """Whether sector and ticks are where they were."""
+        if sector.mask.shape != self.sector.mask.shape or (scale.step_px > 0) != (self.step_px > 0):
+            return False
+        same = np.count_nonzero(sector.mask & self.sector.mask) / np.count_nonzero(sector.mask | self.sector.mask)
+        return bool(same > SAME_SECTOR and abs(scale.step_px - self.step_px) <= SAME_STEP * self.step_px)
+
+
+def calibrate(sector: Sector, scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float) -> Calibration:
+    """The best known scale: the source's own, else from a typed depth (0 for none), else from ticks that are sure."""
+    if source_mm is not None:
+        return Calibration(source_mm, "source")
+    if depth_cm:
+        return Calibration(sector.spacing_from_depth(depth_cm), "typed in")
+    if scale.sure and scale.mm_per_px is not None:
+        return Calibration((scale.mm_per_px, scale.mm_per_px), "ticks")
+    return Calibration()
+
+
+class TickWatch:
+    """Notices another depth: the ticks move, though the rest of the screen stays as it is."""
+
+    def __init__(self, frame: Frame, scale: Scale, sector: Sector) -> None:
+        columns, heights = [x for x, _ in scale.ticks], [y for _, y in scale.ticks]
+        # Not beyond the ticks: an ECG may pass below them.
+        self._rows = slice(max(0, round(min(heights)) - STRIP_MARGIN_PX), round(max(heights)) + STRIP_MARGIN_PX + 1)
+        left = max(0, round(min(columns)) - STRIP_MARGIN_PX)
+        self._columns = slice(left, round(max(columns)) + STRIP_MARGIN_PX + 1)
+        self._outside = ~sector.mask[self._rows, self._columns]
+        self._reference = self._strip(frame)
+        black = int(np.median(self._reference))
+        self._lit = max(1, int(np.count_nonzero((self._reference > black + STRIP_GREY) & self._outside)))
+
+    def has_moved(self, frame: Frame) -> bool:
+        """Whether the ticks of a frame (of the same size) stand elsewhere."""
+        now = self._strip(frame)
+        differs = np.maximum(now, self._reference) - np.minimum(now, self._reference) > STRIP_GREY
+        return bool(np.count_nonzero(differs & self._outside) > MOVED_SHARE * self._lit)
+
+    def _strip(self, frame: Frame) -> Frame:
+        return grey(np.ascontiguousarray(frame[self._rows, self._columns]))
+
+
+def find_scale(peak: Frame, sector: Sector, unit_mm: float = 0.0) -> Scale:
+    """Read the ticks of a screen (HxW uint8, the maximum over some frames).
+
+    `unit_mm` is the distance that two ticks stand for, where a profile knows it; else see `scale_from_ticks`.
+    """
     height = peak.shape[0]
     black = int(np.bincount(peak.ravel(), minlength=32)[:32].argmax())
     widest, highest = max(4.0, MAX_TICK[0] * height), max(3.0, MAX_TICK[1] * height)
     depth_px = (
         sector.fan.radius - sector.fan.inner_radius if sector.fan is not None else float(sector.mask.any(1).sum())
     )
+    rows = np.flatnonzero(sector.mask.any(1))
+    highest_row, lowest_row = rows[0] - BEYOND * depth_px, rows[-1] + BEYOND * depth_px
     best = Scale(None, 0.0, (), "no row of equally spaced ticks beside the sector")
     for bright in BRIGHTS:
         marks = ((peak > black + bright) & ~sector.mask).astype(np.uint8)
         count, _, stats, centres = cv2.connectedComponentsWithStats(marks, connectivity=8)
         small = (stats[1:, cv2.CC_STAT_WIDTH] <= widest) & (stats[1:, cv2.CC_STAT_HEIGHT] <= highest)
+        small &= (centres[1:, 1] >= highest_row) & (centres[1:, 1] <= lowest_row)
         points, boxes = centres[1:count][small], stats[1:count][small]
         for x in np.unique(np.round(points[:, 0])):
             column = np.abs(points[:, 0] - x) <= ALIGNED_PX
             weights = np.array([
                 float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes[column]
             ])  # fmt: skip
-            found = scale_from_ticks(points[column], weights, depth_px)
-            if (found.mm_per_px is not None, found.confidence) > (best.mm_per_px is not None, best.confidence):
+            found = scale_from_ticks(points[column], weights, depth_px, unit_mm)
+            # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
+            if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
                 best = found
     return best
 
 
-def scale_from_ticks(points: NDArray[np.float64], sizes: NDArray[np.float64], depth_px: float) -> Scale:
+def scale_from_ticks(
+    points: NDArray[np.float64], sizes: NDArray[np.float64], depth_px: float, unit_mm: float = 0.0
+) -> Scale:
     """Ticks in one column (N x 2, any order) with their sizes (summed brightness).
 
     The unit is 1 cm, or 0.5 cm, whichever gives a plausible depth; where both do, larger ticks at every fifth position
@@ -68,20 +154,29 @@ def scale_from_ticks(points: NDArray[np.float64], sizes: NDArray[np.float64], de
     rows, sizes = points[order, 1], sizes[order]
     if len(rows) < MIN_TICKS:
         return Scale(None, 0.0, (), f"{len(rows)} marks in a column; {MIN_TICKS} are needed")
-    step = float(np.median(np.diff(rows)))
+    steps = np.diff(rows)
+    step = float(np.median(steps))
     if step < 4:
         return Scale(None, 0.0, (), "marks stand too close")
+    # Ticks stand on whole pixels: the median is off by up to half a pixel, which adds up along the scale.
+    near = steps[np.abs(steps - step) < 0.25 * step]
+    if not len(near):
+        return Scale(None, 0.0, (), "the marks are not equally spaced along the depth")
+    step = float(near.mean())
     places = np.round((rows - rows[0]) / step)
     step, first = (float(v) for v in np.polyfit(places, rows, 1))
     residual = np.abs(rows - (first + places * step)) / step
-    regular = float((residual < 0.12).mean()) * min(1.0, len(rows) / (places[-1] + 1))
+    distinct = len(np.unique(places))
+    regular = float((residual < 0.12).mean()) * min(1.0, distinct / (places[-1] + 1)) * distinct / len(rows)
     spans = float(np.ptp(rows)) / max(depth_px, 1.0)
-    if regular < 0.75 or not 0.6 < spans < 1.3:
+    if regular < 0.75 or distinct < MIN_TICKS or not 0.6 < spans < 1.3:
         return Scale(None, 0.0, (), "the marks are not equally spaced along the depth")
     plausible = [u for u in UNITS_MM if PLAUSIBLE_DEPTH_MM[0] <= depth_px * u / step <= PLAUSIBLE_DEPTH_MM[1]]
-    large = places[sizes > 1.25 * np.median(sizes)]
+    large = places[sizes > LONGER * np.percentile(sizes, 25)]
     periods = set(np.diff(large).tolist()) if len(large) > 1 else set()
-    if len(plausible) == 1:
+    if unit_mm:
+        unit, sure = unit_mm, 0.9
+    elif len(plausible) == 1:
         unit, sure = plausible[0], 0.9
     elif not plausible:
         return Scale(None, 0.0, (), "no unit of the ticks gives a plausible depth")
@@ -95,5 +190,7 @@ def scale_from_ticks(points: NDArray[np.float64], sizes: NDArray[np.float64], de
             0.4,
             tuple((float(x), float(y)) for x, y in points),
             "ticks may be 0.5 or 1 cm apart; type the depth in (--depth-cm)",
+            step,
         )
-    return Scale(float(unit / step), float(sure * regular), tuple((float(x), float(y)) for x, y in points[order]))
+    ticks = tuple((float(x), float(y)) for x, y in points[order])
+    return Scale(float(unit / step), float(sure * regular), ticks, "", step)

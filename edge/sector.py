@@ -34,6 +34,16 @@ MAX_INNER = 0.5
 INSET = 1.0
 """Blurring and shrinking move the visible edge outwards by about a pixel of the working size."""
 OUTSIDE, DEEP_DARK = 3.0, 0.15
+BLOCK_PX, HALO_SHARE, MIN_RIM_PX = 8, 0.01, 0.4
+"""Compression rings within blocks of this many pixels of the frame: the brightest of many frames has a rim around the echo.
+Where a higher grey level only takes such a rim off, on average of MIN_RIM_PX at least, it shows the edge."""
+FLAT, MIN_FLAT_FRACTION, MIN_PLAIN_FRACTION = 3, 0.01, 0.002
+"""Echo has speckle: an area of this share of the picture within which neighbours differ no more is a panel or a bar;
+of the smaller one, a button."""
+FRAME_PX = 15
+"""Frames between buttons and panels are narrower at the working size, and no echo."""
+SOLID = np.ones((5, 5), np.uint8)
+"""Text strokes, ticks and frames of menus are thinner than this at the working size, or stand apart."""
 STRIDE = 3
 INSIDE_REGION = 0.9
 FIRST_STEP_PX, LAST_STEP_PX = 8.0, 0.25
@@ -70,6 +80,10 @@ class Sector:
         return (10 * depth_cm / pixels, 10 * depth_cm / pixels)
 
 
+_Found = tuple[float, Points, Fan | None, Frame]
+"""Agreement, hull, the fan around it, visible area."""
+
+
 def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | None = None) -> Sector:
     """Locate the sector from one or more frames of the same size (HxW or HxWx3 RGB uint8).
 
@@ -84,48 +98,50 @@ def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | Non
 
 
 class SectorFinder:
-    """Takes frames of one size one by one and keeps their brightest values at the working size only."""
+    """Takes frames of one size one by one and keeps only `peak`, their brightest values at the working size (`scale`)."""
 
     def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
         self.frames = 0
-        self._region, self._scale = region, 1.0
+        self.scale = 1.0
+        self.peak: Frame | None = None
+        self._region = region
         self._shape: tuple[int, int] = (0, 0)
-        self._peak: Frame | None = None
 
     def add(self, frame: Frame) -> None:
         """Look at one more frame."""
         height, width = self._shape = (frame.shape[0], frame.shape[1])
-        self._scale = min(1.0, WORK_PX / max(width, height))
-        grey = _echo_grey(frame, self._scale)
-        self._peak = grey if self._peak is None else np.maximum(self._peak, grey, out=self._peak)
+        self.scale = min(1.0, WORK_PX / max(width, height))
+        grey = _echo_grey(frame, self.scale)
+        self.peak = grey if self.peak is None else np.maximum(self.peak, grey, out=self.peak)
         self.frames += 1
 
     def find(self) -> Sector:
         """The sector of all frames so far. Raises SourceError where none is visible, ValueError without frames."""
-        if self._peak is None:
+        if self.peak is None:
             raise ValueError("no frame was added")
         if self._region is None:
-            return self._find(self._peak)
+            return self._find(self.peak)
         # Scanners state the region a few pixels short of the sector, and a crop hides where the picture's black begins:
         # the region only decides which of several pictures on the screen is meant.
         x0, y0, x1, y1 = self._region
         try:
-            whole = self._find(self._peak)
+            whole = self._find(self.peak)
         except SourceError:
             whole = None
         if whole is not None and whole.mask[y0:y1, x0:x1].sum() > INSIDE_REGION * whole.mask.sum():
             return whole
-        x0, y0, x1, y1 = (round(edge * self._scale) for edge in self._region)
-        cropped = np.zeros_like(self._peak)
-        cropped[y0:y1, x0:x1] = self._peak[y0:y1, x0:x1]
+        x0, y0, x1, y1 = (round(edge * self.scale) for edge in self._region)
+        cropped = np.zeros_like(self.peak)
+        cropped[y0:y1, x0:x1] = self.peak[y0:y1, x0:x1]
         return self._find(cropped)
 
     def _find(self, peak: Frame) -> Sector:
-        (height, width), scale = self._shape, self._scale
+        (height, width), scale = self._shape, self.scale
         peak = np.asarray(cv2.GaussianBlur(peak, (3, 3), 0), np.uint8)
-        black = int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
-        best: tuple[float, Points, Fan | None, Frame] | None = None
-        for grey_level in VISIBLE_GREYS:
+        black = _black_of(peak)
+        peak = np.where(_flat(peak, black), np.uint8(black), peak)
+        best: _Found | None = None
+        for number, grey_level in enumerate(VISIBLE_GREYS):
             found = _visible_area(peak > black + grey_level)
             if found is None:
                 continue
@@ -134,6 +150,9 @@ class SectorFinder:
             if best is None or agreement > best[0]:
                 best = (agreement, hull, fan, area)
             if agreement >= GOOD_AGREEMENT:
+                if self.frames > 1:
+                    levels = [black + level for level in VISIBLE_GREYS[number + 1 :]]
+                    best = _without_halo(best, peak, levels, round(BLOCK_PX * scale))
                 break
         if best is None:
             raise SourceError(
@@ -145,12 +164,12 @@ class SectorFinder:
             filled = np.zeros((height, width), np.uint8)
             outline = np.round((hull + 0.5) / scale - 0.5).astype(np.int32)
             cv2.fillConvexPoly(filled, outline, 1)
-            return Sector(_box_of(filled > 0), filled > 0)
+            return Sector(box_of(filled > 0), filled > 0)
         fan = _refined(fan, hull, area)
         apex = ((fan.apex[0] + 0.5) / scale - 0.5, (fan.apex[1] + 0.5) / scale - 0.5)
         fan = Fan(apex, fan.inner_radius / scale, fan.radius / scale, fan.half_angle)
         mask = fan_mask(fan, (height, width))
-        return Sector(_box_of(mask), mask, fan)
+        return Sector(box_of(mask), mask, fan)
 
 
 def _refined(fan: Fan, hull: Points, area: Frame) -> Fan:
@@ -223,11 +242,54 @@ def _echo_grey(frame: Frame, scale: float) -> Frame:
     return highest
 
 
+def echo_areas(peak: Frame) -> Frame:
+    """HxW 0/1: solid areas with the texture of echo on a screen (HxW grey, coloured pixels black): no text, no panels."""
+    black = _black_of(peak)
+    plain = _flat(peak, black, MIN_PLAIN_FRACTION).astype(np.uint8)
+    closed = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((FRAME_PX, FRAME_PX), np.uint8))
+    visible = (peak > black + VISIBLE_GREYS[-1]) & (cv2.dilate(closed, SOLID) == 0)
+    return np.asarray(cv2.morphologyEx(visible.astype(np.uint8), cv2.MORPH_OPEN, SOLID), np.uint8)
+
+
+def _black_of(peak: Frame) -> int:
+    return int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
+
+
+def _without_halo(found: _Found, peak: Frame, levels: Sequence[int], halo_px: int) -> _Found:
+    """The same at the highest of some grey levels that only takes a rim of ringing off."""
+    area, kernel = found[3], np.ones((2 * halo_px + 1, 2 * halo_px + 1), np.uint8)
+    inner: tuple[Frame, Points] | None = None
+    for level in levels:
+        smaller = _visible_area(peak > level)
+        if smaller is None:
+            break
+        lost = area & ~smaller[0]
+        outside = lost & (cv2.dilate(smaller[0], kernel) == 0)
+        contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        rim_px = float(lost.sum()) / max(cv2.arcLength(c, True) for c in contours)
+        if float(outside.sum()) > HALO_SHARE * float(area.sum()) or rim_px < MIN_RIM_PX:
+            break
+        inner, area = smaller, smaller[0]
+    if inner is None:
+        return found
+    agreement, fan = _fit_fan(inner[1], peak.shape)
+    return (agreement, inner[1], fan, inner[0]) if agreement >= GOOD_AGREEMENT else found
+
+
+def _flat(peak: Frame, black: int, share: float = MIN_FLAT_FRACTION) -> NDArray[np.bool_]:
+    """HxW bool: where the screen has large areas of one colour, or of a slow gradient, brighter than its black."""
+    kernel = np.ones((3, 3), np.uint8)
+    calm = (cv2.dilate(peak, kernel) - cv2.erode(peak, kernel) <= FLAT) & (peak > black + VISIBLE_GREYS[-2])
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(calm.astype(np.uint8), connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= share * peak.size
+    large[0] = False
+    return np.asarray(large[labels])
+
+
 def _visible_area(visible: NDArray[np.bool_]) -> tuple[Frame, Points] | None:
     """(the largest solid visible area, holes filled, HxW 0/1; its convex hull, N x 2), or None where there is none."""
     area = visible.astype(np.uint8)
-    # Text strokes, ticks and frames of menus are thinner than 5 px at this scale, or stand apart.
-    solid = cv2.morphologyEx(area, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    solid = cv2.morphologyEx(area, cv2.MORPH_OPEN, SOLID)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=4)
     if count < 2:
         return None
@@ -235,7 +297,7 @@ def _visible_area(visible: NDArray[np.bool_]) -> tuple[Frame, Points] | None:
     if stats[largest, cv2.CC_STAT_AREA] < MIN_AREA_FRACTION * area.size:
         return None
     # The opening rounds the corners of a fan off: take them back.
-    component = np.asarray(cv2.dilate((labels == largest).astype(np.uint8), np.ones((5, 5), np.uint8)), np.uint8) & area
+    component = np.asarray(cv2.dilate((labels == largest).astype(np.uint8), SOLID), np.uint8) & area
     contours, _ = cv2.findContours(component, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(contours, key=cv2.contourArea)
     hull: Points = cv2.convexHull(outline)[:, 0].astype(np.float64)
@@ -300,6 +362,7 @@ def fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(within & (squared <= fan.radius**2))
 
 
-def _box_of(mask: NDArray[np.bool_]) -> Box:
+def box_of(mask: NDArray[np.bool_]) -> Box:
+    """The square around the True pixels of an HxW mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return square_around(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

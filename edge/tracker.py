@@ -1,4 +1,4 @@
-"""The sector over time: found once, kept while the screen stays as it is, found again when its layout or depth changes."""
+"""Sector and scale over time: found once, kept while the screen stays as it is, found again when layout or depth change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.preprocess import Frame
+from edge.preprocess import Frame, grey
+from edge.profile import Profile
+from edge.scale import Scale, TickWatch, find_scale
+from edge.screen_kind import layout_problem
 from edge.sector import Sector, SectorFinder
 
 LOCATE_FRAMES = 32
@@ -19,30 +22,40 @@ CHANGED_SHARE = 0.004
 """Share of the samples outside the sector that must differ from the reference: a clock's digits are less, a new depth
 scale is more."""
 CHANGED_FRAMES = 3
-NO_SECTOR = "NO SECTOR: the screen shows no B-mode image"
+LOOKING = "LOOKING FOR THE SECTOR: the screen's layout is new"
+NO_SCALE = Scale(None, 0.0)
 
 
 class SectorTracker:
-    """Feed it every frame. `sector` is the present one, None while it is looked for."""
+    """Feed it every frame. `sector` is the present one, None while it is looked for; `scale` what its ticks say.
 
-    def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
+    `region` (x0, y0, x1, y1) is where the source says that the echo is; `profile` a known screen, whose sector is used
+    where one is found in its place, and else refused.
+    """
+
+    def __init__(self, region: tuple[int, int, int, int] | None = None, profile: Profile | None = None) -> None:
         self.sector: Sector | None = None
+        self.scale = NO_SCALE
         self.searches = 0
-        self._region = region
+        self._region, self._profile = region, profile
         self._finder = SectorFinder(region)
+        self._peak: Frame | None = None
         self._shape: tuple[int, ...] = ()
         self._outside: NDArray[np.bool_] | None = None
         self._reference: NDArray[np.uint8] | None = None
+        self._ticks: TickWatch | None = None
         self._changed = 0
-        self._missed = False  # the last search found nothing: the next one is no news
+        self._reason = LOOKING
 
     def find(self, frames: Sequence[Frame]) -> Sector:
-        """Find it on given frames at once. Raises SourceError where none is visible."""
-        finder = SectorFinder(self._region)
+        """Find it on given frames at once. Raises SourceError where none is visible or the screen shows something else."""
+        self._restart(frames[-1])
         for frame in frames:
-            finder.add(frame)
-        self._settle(finder.find(), frames[-1])
-        assert self.sector is not None
+            if frame.shape == self._shape:
+                self._add(frame)
+        problem = self._search(frames[-1])
+        if self.sector is None:
+            raise SourceError(problem)
         return self.sector
 
     def update(self, frame: Frame) -> tuple[Sector | None, str]:
@@ -53,36 +66,60 @@ class SectorTracker:
             if not self._layout_changed(frame):
                 return self.sector, ""
             self._restart(frame)
-        self._finder.add(frame)
+        self._add(frame)
         if self._finder.frames < LOCATE_FRAMES:
-            return None, NO_SECTOR if self._missed else "LOOKING FOR THE SECTOR: the screen's layout is new"
-        try:
-            self._settle(self._finder.find(), frame)
-        except SourceError:
+            return None, self._reason
+        problem = self._search(frame)
+        if self.sector is None:
             self._restart(frame)
-            self._missed = True
-            return None, NO_SECTOR
+            self._reason = problem  # until the next look at the screen is complete
+            return None, problem
         return self.sector, "found"
 
+    def _add(self, frame: Frame) -> None:
+        self._finder.add(frame)
+        level = grey(frame)
+        self._peak = level.copy() if self._peak is None else np.maximum(self._peak, level, out=self._peak)
+
     def _restart(self, frame: Frame) -> None:
-        self.sector, self._finder, self._changed, self._missed = None, SectorFinder(self._region), 0, False
         if self._shape and frame.shape != self._shape:
             self._region = None  # a region is given for one size
-            self._finder = SectorFinder()
+        self.sector, self.scale, self._reason = None, NO_SCALE, LOOKING
+        self._finder, self._peak, self._ticks, self._changed = SectorFinder(self._region), None, None, 0
         self._shape = frame.shape
 
-    def _settle(self, sector: Sector, frame: Frame) -> None:
-        self.sector, self._changed, self._shape = sector, 0, frame.shape
+    def _search(self, frame: Frame) -> str:
+        """Set sector and scale from the frames added, or say why there is none."""
+        try:
+            sector = self._finder.find()
+        except SourceError as error:
+            return f"NO SECTOR: {error}"
+        assert self._finder.peak is not None
+        assert self._peak is not None
+        problem = layout_problem(self._finder.peak, sector, self._finder.scale)
+        if problem:
+            return problem
+        if self._profile is not None:
+            problem = self._profile.problem(sector)
+            if problem:
+                return problem
+            sector = self._profile.sector()
+        self.sector, self._changed = sector, 0
+        self.scale = find_scale(self._peak, sector, self._profile.tick_mm if self._profile else 0.0)
+        self._peak = None
+        self._ticks = TickWatch(frame, self.scale, sector) if self.scale.sure else None
         self.searches += 1
         self._outside = ~sector.mask[::SAMPLE_STEP, ::SAMPLE_STEP]
         self._reference = _samples(frame)[self._outside]
+        return ""
 
     def _layout_changed(self, frame: Frame) -> bool:
         assert self._reference is not None
         assert self._outside is not None
         now = _samples(frame)[self._outside]
         differs = np.abs(now.astype(np.int16) - self._reference) > CHANGED_GREY
-        self._changed = self._changed + 1 if differs.mean() > CHANGED_SHARE else 0
+        changed = differs.mean() > CHANGED_SHARE or (self._ticks is not None and self._ticks.has_moved(frame))
+        self._changed = self._changed + 1 if changed else 0
         return self._changed >= CHANGED_FRAMES
 
 

@@ -68,6 +68,8 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: B
             name: reason for name, reason in (("area", withheld.area), ("volume", withheld.volume)) if reason
         }
         or None,
+        "mm_per_px": analysis.calibration.spacing_mm,
+        "mm_per_px_from": analysis.calibration.origin,
         "quality": {
             name: round(float(score), 2) if inside and np.isfinite(score) else None
             for name, score, inside in zip(names, analysis.scores, included)

@@ -10,16 +10,19 @@ from urllib.parse import parse_qsl, urlsplit
 from edge.errors import SourceError
 from edge.sources.base import Captured
 from edge.synth.cine import SyntheticLoop
-from edge.synth.screen import Screen, layout_of
+from edge.synth.screen import layout_of
+from edge.synth.screen_kinds import KINDS, KindScreen
 
-KEYS = ("seed", "fps", "layout", "frames", "size", "severity")
+KEYS = ("seed", "fps", "layout", "kind", "frames", "size", "severity")
+TEXTS = ("layout", "kind")
 DEFAULT_FRAMES = 300
 
 
 class SynthSource:
     """Frames of a SyntheticLoop, rendered as they are asked for; grey without a layout, RGB with one.
 
-    Options: seed, fps, layout, frames (0 for no end), size (px, without a layout), severity 0-1. `region` is the box of the
+    Options: seed, fps, layout, kind (of a layout's screen, see KINDS), frames (0 for no end), size (px, without a layout),
+    severity 0-1. `region` is the box of the
     picture on the screen. Raises SourceError for an unknown option or a value out of range.
     """
 
@@ -32,7 +35,7 @@ class SynthSource:
         unknown = sorted(set(options) - set(KEYS))
         if unknown:
             raise SourceError(f"{uri}: '{unknown[0]}' is no option of a synthetic source; they are {', '.join(KEYS)}")
-        number = {key: _number(uri, key, text) for key, text in options.items() if key != "layout"}
+        number = {key: _number(uri, key, text) for key, text in options.items() if key not in TEXTS}
         count = int(number.get("frames", DEFAULT_FRAMES))
         if count < 0:
             raise SourceError(f"{uri}: frames is {count}; give a count, or 0 for no end")
@@ -41,9 +44,12 @@ class SynthSource:
         size = layout.echo[2] if layout else int(number.get("size", 473))
         view = (parts.netloc or "a4c").upper()
         self.loop = SyntheticLoop(int(number.get("seed", 0)), view, size, number.get("fps"), number.get("severity"))
-        self._screen = Screen(layout, self.loop) if layout else None
-        if self._screen:
-            self.region = self._screen.echo
+        if "kind" in options and layout is None:
+            raise SourceError(f"{uri}: a kind of screen needs a layout, such as &layout=screen1")
+        self._screen = KindScreen(layout, self.loop, options.get("kind", KINDS[0])) if layout else None
+        if layout:
+            x, y, side = layout.echo
+            self.region = (x, y, x + side, y + side)
         self.fps = self.loop.fps
         self.spacing_mm: tuple[float, float] | None = self.loop.spacing_mm
 

@@ -13,7 +13,10 @@ from edge.clock import StageClock
 from edge.drift import Drift, DriftWatch
 from edge.ladder import Ladder
 from edge.model import QualityScorer, Segmenter
+from edge.profile import Profile
 from edge.safety import Guard, SignalCheck
+from edge.scale import Calibration, TypedDepth, calibrate
+from edge.screen_kind import STILL_S, EchoWatch
 from edge.sector import Sector
 from edge.sources import Captured, Source
 from edge.stages.finished import Finished
@@ -30,16 +33,19 @@ class Inference:
 
     def __init__(
         self, source: Source, segmenter: Segmenter, scorer: QualityScorer, clock: StageClock, guard: Guard,
-        view: str = "", deadline_ms: float = 0.0, depth_cm: float = 0.0,
+        view: str = "", deadline_ms: float = 0.0, depth_cm: float = 0.0, profile: Profile | None = None,
     ) -> None:  # fmt: skip
         self._source, self._segmenter, self._scorer = source, segmenter, scorer
         self._clock, self._guard, self._view, self._depth_cm = clock, guard, view, depth_cm
         self._signal = SignalCheck(guard.limits)
-        self.tracker = SectorTracker(source.region)
+        self._typed: TypedDepth | None = None
+        self._echo: EchoWatch | None = None
+        self.tracker = SectorTracker(source.region, profile)
         self.ladder = Ladder(deadline_ms or 1000 / max(source.fps, 1.0))
         self.analyser: Analyser | None = None
         self.best = BestFrames()
         self.withheld: Counter[str] = Counter()
+        self.calibration = Calibration()
         self.processed = self.skipped = 0
         self.recorder: Recording | None = None
         self._watch = DriftWatch(segmenter.manifest.grey_levels)
@@ -48,11 +54,18 @@ class Inference:
 
     def use(self, sector: Sector) -> None:
         """Analyse within this sector from here on; beats and scores start afresh."""
-        spacing_mm = self._source.spacing_mm
-        if spacing_mm is None and self._depth_cm:
-            spacing_mm = sector.spacing_from_depth(self._depth_cm)
-        self.analyser = Analyser(self._segmenter, self._scorer, sector, spacing_mm, self._clock, self._view)
+        scale = self.tracker.scale
+        self._typed = self._typed or TypedDepth(self._depth_cm, sector, scale.step_px)
+        depth_cm = self._depth_cm if self._typed.holds_for(sector, scale) else 0.0
+        self.calibration = calibrate(sector, scale, self._source.spacing_mm, depth_cm)
+        if self._depth_cm and not depth_cm and self._source.spacing_mm is None:
+            log.warning("the screen has changed, the typed depth is not used any more: %s", self.calibration.origin)
+        self._echo = EchoWatch(sector, max(STILL_S, self._guard.limits.freeze_ms / 1000))
+        self.analyser = self._new_analyser(sector)
         self.best.restart()
+
+    def _new_analyser(self, sector: Sector) -> Analyser:
+        return Analyser(self._segmenter, self._scorer, sector, self.calibration, self._clock, self._view)
 
     def process(self, frame: Captured) -> Finished | None:
         """Analyse one frame of a live signal; None where it is left out to keep up."""
@@ -68,13 +81,21 @@ class Inference:
             self.recorder.mailbox.put((frame, with_quality))
         problem = self._signal.look(frame, frame.captured_ns / 1e9)
         sector, news = (None, "") if problem else self.tracker.update(frame.image)
-        if sector is not None and (news or self.analyser is None):
+        if sector is not None and (news or self._echo is None):
             self.use(sector)
-        if sector is None or self.analyser is None:
-            problem = problem or news
-            self._guard.judged(problem)
-            return Finished(frame, None, problem, started_ns)
+        if sector is None or self._echo is None:
+            return self._withheld(frame, problem or news, started_ns)
+        problem = self._echo.look(frame.image, frame.captured_ns / 1e9)
+        if problem:
+            return self._withheld(frame, problem, started_ns)
+        self.analyser = self.analyser or self._new_analyser(sector)
         return self._analyse(self.analyser, frame, with_quality)
+
+    def _withheld(self, frame: Captured, problem: str, started_ns: int) -> Finished:
+        """No analysis, and why. What comes after it is another recording to beats and scores."""
+        self.analyser = None
+        self._guard.judged(problem)
+        return Finished(frame, None, problem, started_ns)
 
     def _analyse(self, analyser: Analyser, frame: Captured, with_quality: bool) -> Finished:
         started_ns = time.monotonic_ns()
@@ -115,7 +136,14 @@ class Inference:
         return UNLIKE if self._watch.drift else ""
 
     def recorded(self, frame: Captured) -> Finished:
-        """Analyse one frame of a recording: no deadline, nothing left out."""
-        assert self.analyser is not None
+        """Analyse one frame of a recording: no deadline, nothing left out, and no stillness, which pictures may have."""
+        assert self._echo is not None
+        assert self.tracker.sector is not None
         # A file has no moment of capture: its frames are as old as their analysis.
-        return self._analyse(self.analyser, replace(frame, captured_ns=time.monotonic_ns()), True)
+        now_ns = time.monotonic_ns()
+        frame = replace(frame, captured_ns=now_ns)
+        problem = self._echo.flow(frame.image, frame.time_s)
+        if problem:
+            return self._withheld(frame, problem, now_ns)
+        self.analyser = self.analyser or self._new_analyser(self.tracker.sector)
+        return self._analyse(self.analyser, frame, True)

@@ -29,9 +29,9 @@ WHITE, GREY, GREEN, AMBER, CYAN, PANEL = (
 class Layout:
     """One vendor-like look. Pixels; `echo` is the top-left corner and side of the square that holds the picture.
 
-    ticks: side of the depth scale, "left", "right" or "" for none; tracing: top of the ECG strip, 0 for none; bar:
-    (x, y, width, height) of the grey bar or None; band: height of the title bar; panels: boxes of
-    tinted side panels.
+    ticks: side of the depth scale, "left", "right" or "" for none; they stand for `tick_mm`, every `long_every`-th is longer
+    (0: none); tracing: top of the ECG strip, 0 for none; bar: (x, y, width, height) of the grey bar or None; band: height of
+    the title bar; panels: boxes of tinted side panels.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Layout:
     panels: tuple[tuple[int, int, int, int], ...] = ()
     menu: tuple[int, int, int, int] | None = None
     logo: str = ""
+    tick_mm: float = 10.0
+    long_every: int = 5
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -119,7 +121,9 @@ class Screen:
         unit = height / 720
         if layout.band:
             cv2.rectangle(picture, (0, 0), (width, layout.band), (34, 38, 46), -1)
-            _text(picture, f"SYNTHETIC^{loop.seed:05d}", (int(0.3 * width), int(layout.band * 0.7)), layout.ink, unit)
+            draw_text(
+                picture, f"SYNTHETIC^{loop.seed:05d}", (int(0.3 * width), int(layout.band * 0.7)), layout.ink, unit
+            )
         if layout.menu:
             x, y, w, h = layout.menu
             cv2.rectangle(picture, (x, y), (x + w, y + h), (52, 56, 60), -1)
@@ -132,14 +136,14 @@ class Screen:
             picture[y : y + h, x : x + w] = np.linspace(255, 0, h).astype(np.uint8)[:, None, None]
             cv2.rectangle(picture, (x - 1, y - 1), (x + w, y + h), GREY, 1)
         if layout.logo:
-            _text(picture, layout.logo, (10, layout.band + int(34 * unit)), AMBER, 1.8 * unit, 2)
+            draw_text(picture, layout.logo, (10, layout.band + int(34 * unit)), AMBER, 1.8 * unit, 2)
         lines = [
             "Adult Echo", f"{loop.fps:.0f}Hz", f"{loop.scan.depth:.1f}cm", f"2D {rng.integers(40, 90)}%",
             f"C {rng.integers(30, 65)}", f"P {'Low' if rng.random() < 0.5 else 'Med'}", "HGen", f"MI {rng.uniform(0.7, 1.5):.1f}",
         ]  # fmt: skip
         for k, line in enumerate(lines):
-            _text(picture, line, (10, layout.band + int((70 + 20 * k) * unit)), layout.ink, unit)
-        _text(
+            draw_text(picture, line, (10, layout.band + int((70 + 20 * k) * unit)), layout.ink, unit)
+        draw_text(
             picture,
             f"{loop.hr_bpm:.0f} bpm",
             (width - int(100 * unit), height - int(72 * unit)),
@@ -155,16 +159,18 @@ class Screen:
         return picture
 
     def _draw_ticks(self, picture: Picture, unit: float) -> None:
-        """One tick a centimetre at its true depth, longer and numbered at five."""
+        """Ticks at their true depths, some longer; numbered at every fifth centimetre."""
         x0, y0, x1, _ = self.echo
         at_x, label_x = (x1 + 6, 11) if self.layout.ticks == "right" else (x0 - 14, -22)
         probe = self._loop.probe_px
-        for k in range(int(self._loop.scan.depth) + 1):
-            y = round(y0 + probe + k * 10 / self.spacing_mm[0])
-            length = 8 if k % 5 == 0 else 4
+        layout = self.layout
+        for k in range(int(10 * self._loop.scan.depth / layout.tick_mm) + 1):
+            y = round(y0 + probe + k * layout.tick_mm / self.spacing_mm[0])
+            length = 8 if layout.long_every and k % layout.long_every == 0 else 4
             cv2.line(picture, (at_x, y), (at_x + length, y), self.layout.ink, 1)
-            if k % 5 == 0 and k:
-                _text(picture, str(k), (at_x + label_x, y + 4), self.layout.ink, 0.8 * unit)
+            depth_cm = k * layout.tick_mm / 10
+            if depth_cm % 5 == 0 and k:
+                draw_text(picture, f"{depth_cm:.0f}", (at_x + label_x, y + 4), self.layout.ink, 0.8 * unit)
 
     def _trace(self, picture: Picture, frame: SyntheticFrame) -> None:
         """The ECG sweeps from left to right and is wiped a little ahead of its head."""
@@ -199,5 +205,6 @@ def _ecg(width: int, loop: SyntheticLoop) -> _Ecg:
     return _Ecg(level, period, period / loop.frames_per_beat)
 
 
-def _text(picture: Picture, text: str, at: tuple[int, int], ink: Colour, unit: float, thickness: int = 1) -> None:
+def draw_text(picture: Picture, text: str, at: tuple[int, int], ink: Colour, unit: float, thickness: int = 1) -> None:
+    """Write on an RGB picture; `unit` 1 is the size that suits a screen of 720 rows."""
     cv2.putText(picture, text, at, FONT, 0.5 * unit, ink, thickness, cv2.LINE_AA)

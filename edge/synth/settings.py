@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 VIEWS = ("A4C", "A2C", "A3C", "SAX")
-ANATOMY_STREAM, SCAN_STREAM, SHAPE_STREAM, TISSUE_STREAM, FIELD_STREAM, NOISE_STREAM, SCREEN_STREAM = range(11, 18)
+ANATOMY_STREAM, SCAN_STREAM, SHAPE_STREAM, TISSUE_STREAM, FIELD_STREAM, NOISE_STREAM, SCREEN_STREAM, KIND_STREAM = (
+    range(11, 19)
+)
 """Second word of each stage's seed, so that a change in one stage leaves the others' draws as they were."""
 
 

@@ -255,3 +255,14 @@ def test_service_is_cut_and_reported_when_frames_come_too_late() -> None:
     thread.join(60)
     assert reports[0].service[0]["to"] == "quality net on every 3rd frame"
     assert reports[0].service[0]["down"]
+
+
+@pytest.mark.parametrize(("kind", "withheld"), [("b-mode", {}), ("colour", {"colour doppler": 1})])
+def test_a_recording_that_shows_flow_is_withheld(kind: str, withheld: dict[str, int]) -> None:
+    segmenter, scorer, *_ = nets()
+    watcher = Watcher()
+    with open_source(f"synth://a4c?seed=3&layout=screen4&kind={kind}&frames=34") as source:
+        report = run_loop(source, segmenter, scorer, [watcher])
+    assert report.safe_states == withheld
+    assert watcher.banner.startswith("COLOUR DOPPLER" if withheld else "")
+    assert report.sector["mm_per_px_from"] == "source"

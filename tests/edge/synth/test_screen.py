@@ -47,12 +47,12 @@ def test_ticks_stand_one_centimetre_apart(name: str) -> None:
     assert np.median(steps) == pytest.approx(centimetre, abs=1)
 
 
-@pytest.mark.parametrize("name", [n for n in LAYOUTS if not LAYOUTS[n].panels])
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_the_sector_is_found_among_the_marks(name: str) -> None:
     screen = screen_of(LAYOUTS[name])
     pictures = [screen.compose(screen._loop.frame(i)) for i in range(0, 24, 3)]
     found = find_sector(pictures).mask
-    assert (found & screen.sector).sum() / (found | screen.sector).sum() > 0.88
+    assert (found & screen.sector).sum() / (found | screen.sector).sum() > 0.95
 
 
 def test_the_layouts_have_the_usual_sizes_and_fit() -> None:
