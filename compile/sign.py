@@ -40,24 +40,32 @@ def new_key(folder: Path) -> tuple[Path, Path]:
     return private, public
 
 
+def read_private_key(path: Path) -> Ed25519PrivateKey:
+    """The key in a private key file. Raises ModelError for one that is none."""
+    try:
+        content = msgspec.json.decode(path.read_bytes(), type=PrivateKey)
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(content.ed25519_private))
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
+        raise ModelError(f"{path} is no private key ({error}); make one with `echoedge sign --new-key`") from error
+
+
+def signature_of(content: bytes, key: Ed25519PrivateKey) -> Signature:
+    """What stands in the .sig file beside a file of this content."""
+    return Signature(key.public_key().public_bytes_raw().hex(), key.sign(content).hex())
+
+
 def sign_folder(folder: Path, private: Path) -> list[Path]:
     """Sign every manifest of a model folder; the paths of the signatures.
 
     Raises ModelError for a key file that is none, and for an artefact that is not what its manifest says.
     """
-    try:
-        content = msgspec.json.decode(private.read_bytes(), type=PrivateKey)
-        key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(content.ed25519_private))
-    except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{private} is no private key ({error}); make one with `echoedge sign --new-key`") from error
-    public = key.public_key().public_bytes_raw().hex()
+    key = read_private_key(private)
     written = []
     for manifest, path in find_manifests(folder):
         artefact = path.with_name(manifest.file)
         if not artefact.is_file() or sha256_of(artefact) != manifest.sha256:
             raise ModelError(f"{artefact} is not the file that {path.name} describes: nothing unsound is signed")
-        signature = Signature(public, key.sign(path.read_bytes()).hex())
-        path.with_suffix(".sig").write_bytes(msgspec.json.encode(signature))
+        path.with_suffix(".sig").write_bytes(msgspec.json.encode(signature_of(path.read_bytes(), key)))
         written.append(path.with_suffix(".sig"))
     return written
 

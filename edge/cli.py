@@ -14,6 +14,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
     "locate": ("edge.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
+    "power": ("edge.jetson.power", "openvino", "set a Jetson's power mode: bench, bedside or battery"),
+    "update": ("edge.update.command", "sign", "install a signed release on a device, go back, see what is installed"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
     "train segmentation": ("train.segmentation", "train", "train PSPNet-MK or another of the table's networks"),
@@ -23,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "compile": ("compile.main", "compile", "FP32 ONNX to the best artefact of a target, with evidence"),
     "engine": ("compile.build", "compile", "build a TensorRT engine from an artefact"),
     "sign": ("compile.sign", "sign", "sign a model folder with Ed25519"),
+    "bundle": ("compile.bundle", "sign", "wheels and models in one signed file for `echoedge update`"),
     "calib choose": ("compile.calibration", "compile", "choose calibration frames"),
     "calib report": ("calib.report", "compile", "coverage of a calibration set, drift of live frames"),
 }

@@ -6,6 +6,7 @@ EchoEdgeError
 ├── BackendError      no inference engine for this model on this machine
 ├── DataError         a data set that is not laid out as documented
 ├── TrainingError     a training run that cannot go on
+├── UpdateError       a release bundle or slot that must not be used
 └── MissingExtraError a feature whose optional packages are not installed
 """
 
@@ -34,6 +35,10 @@ class DataError(EchoEdgeError):
 
 class TrainingError(EchoEdgeError):
     """A training run that cannot go on."""
+
+
+class UpdateError(EchoEdgeError):
+    """A release bundle or slot that must not be used."""
 
 
 class MissingExtraError(EchoEdgeError):

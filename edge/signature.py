@@ -40,6 +40,11 @@ def trusted_key(manifest_path: Path) -> str | None:
     path = Path(named) if named else manifest_path.parent.parent / KEY_FILE
     if not named and not path.is_file():
         return None
+    return read_key(path)
+
+
+def read_key(path: Path) -> str:
+    """The public key (hex) in a file. Raises ModelError for one that is missing or malformed."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=PublicKey).ed25519
     except (OSError, msgspec.MsgspecError) as error:
@@ -63,32 +68,40 @@ def verify_signature(manifest_path: Path) -> None:
                 f"{REQUIRE_SETTING} is set but no trusted key is: let {KEY_SETTING} name a public key file"
             )
         return
-    beside = manifest_path.with_suffix(".sig")
-    if not beside.is_file():
-        if required:
-            raise ModelError(f"{manifest_path} is not signed; sign its folder with `echoedge sign`, or fetch it again")
+    if not manifest_path.with_suffix(".sig").is_file() and not required:
         return
+    verify_file(manifest_path, key)
+
+
+def verify_file(path: Path, key: str) -> None:
+    """Check a file against the signature beside it and a public key (hex).
+
+    Raises ModelError for a signature by another key, of other bytes, or one that is missing.
+    """
+    beside = path.with_suffix(".sig")
+    if not beside.is_file():
+        raise ModelError(f"{path} is not signed; sign its folder with `echoedge sign`, or fetch it again")
     try:
         found = msgspec.json.decode(beside.read_bytes(), type=Signature)
     except msgspec.MsgspecError as error:
         raise ModelError(f"{beside} is no signature ({error}); sign the folder again with `echoedge sign`") from error
     if found.ed25519 != key:
         raise ModelError(
-            f"{manifest_path} is signed by the key {found.ed25519[:16]}…, not by the trusted one {key[:16]}…; "
-            f"fetch the model from its publisher, or let {KEY_SETTING} name that publisher's key"
+            f"{path} is signed by the key {found.ed25519[:16]}…, not by the trusted one {key[:16]}…; "
+            f"fetch it from its publisher, or let {KEY_SETTING} name that publisher's key"
         )
-    _verify(bytes.fromhex(key), bytes.fromhex(found.signature), manifest_path)
+    _verify(key, found.signature, path)
 
 
-def _verify(key: bytes, signature: bytes, manifest_path: Path) -> None:
+def _verify(key: str, signature: str, path: Path) -> None:
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError as error:
         raise MissingExtraError("checking a model's signature", "sign") from error
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, manifest_path.read_bytes())
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), path.read_bytes())
     except (InvalidSignature, ValueError) as error:
         raise ModelError(
-            f"{manifest_path} does not match its signature: it was changed after signing; fetch the model folder again"
+            f"{path} does not match its signature: it was changed after signing; fetch it again"
         ) from error

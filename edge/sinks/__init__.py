@@ -14,6 +14,7 @@ from edge.sinks.metrics import MetricsSink
 from edge.sinks.mqtt import MqttSink
 from edge.sinks.still import StillSink
 from edge.sinks.stream import StreamSink
+from edge.sinks.systemd import SystemdSink
 from edge.sinks.video import VideoSink
 from edge.sinks.window import WindowSink
 from edge.sources.address import redacted, scheme_of
@@ -34,6 +35,7 @@ SCHEMES: dict[str, Callable[[str, float, str], Sink]] = {
     "igtl": lambda uri, fps, view: IgtlSink(uri, view),
     "mqtt": MqttSink,
     "metrics": lambda uri, fps, view: MetricsSink(uri, view),
+    "systemd": lambda uri, fps, view: SystemdSink(),
     "window": lambda uri, fps, view: WindowSink(uri),
 }
 """Scheme of an address -> builder (address, frames a second, view)."""

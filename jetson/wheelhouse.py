@@ -1,0 +1,73 @@
+"""Fetch every wheel a Jetson needs, for aarch64 and one Python, on any machine; the device then installs without a network.
+
+example: python jetson/wheelhouse.py --python 3.10 --out wheelhouse/cp310-aarch64
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements/device.txt"
+GLIBC = {"3.10": 35, "3.11": 36, "3.12": 39}
+"""Minor version of glibc 2 where the Python is the system's: Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7)."""
+
+
+def pinned(requirements: str, python: str) -> list[str]:
+    """The lines of a lock file that hold on an aarch64 Linux with this Python, without their markers.
+
+    pip evaluates markers for the Python that runs it, also under --python-version; hence this.
+    """
+    there = {
+        "python_version": python, "python_full_version": f"{python}.0", "implementation_name": "cpython",
+        "platform_python_implementation": "CPython", "sys_platform": "linux", "platform_system": "Linux",
+        "platform_machine": "aarch64", "os_name": "posix", "extra": "",
+    }  # fmt: skip
+    found = []
+    for line in requirements.splitlines():
+        text = line.split("#")[0].strip()
+        if text and (requirement := Requirement(text)) and (not requirement.marker or requirement.marker.evaluate(there)):
+            requirement.marker = None
+            found.append(str(requirement))
+    return found
+
+
+def platforms(python: str) -> list[str]:
+    """Platform tags that the device's glibc satisfies, newest first."""
+    return [f"manylinux_2_{minor}_aarch64" for minor in range(GLIBC[python], 16, -1)] + ["manylinux2014_aarch64"]
+
+
+def fetch(python: str, out: Path) -> None:
+    """Download the wheels and build ours. Raises CalledProcessError where a dependency has no wheel for aarch64."""
+    out.mkdir(parents=True, exist_ok=True)
+    tag = "cp" + python.replace(".", "")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as flat:
+        flat.write("\n".join(pinned(REQUIREMENTS.read_text(), python)))
+        flat.flush()
+        tags = [argument for platform in platforms(python) for argument in ("--platform", platform)]
+        subprocess.run(
+            [*pip, "download", "--no-deps", "--only-binary=:all:", "--dest", str(out), "--implementation", "cp",
+             "--python-version", python, "--abi", tag, "--abi", "abi3", "--abi", "none", *tags, "-r", flat.name],
+            check=True,
+        )  # fmt: skip
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(out), str(REQUIREMENTS.parent.parent)], check=True)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--python", choices=tuple(GLIBC), required=True, help="the device's: 3.10 JetPack 6, 3.12 JetPack 7")
+    p.add_argument("--out", type=Path, required=True, help="folder for the wheels")
+    args = p.parse_args()
+    fetch(args.python, args.out)
+    wheels = sorted(args.out.glob("*.whl"))
+    print(f"{args.out}: {len(wheels)} wheels, {sum(w.stat().st_size for w in wheels) / 1e6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
