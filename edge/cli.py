@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "locate": ("edge.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
     "power": ("edge.jetson.power", "openvino", "set a Jetson's power mode: bench, bedside or battery"),
+    "first-boot": ("edge.jetson.first_boot", "openvino", "build a device's engines while the CPU already runs"),
     "update": ("edge.update.command", "sign", "install a signed release on a device, go back, see what is installed"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),

@@ -22,6 +22,7 @@ from rich.table import Table
 from edge.backends import BACKENDS
 from edge.config import MODELS
 from edge.errors import EchoEdgeError
+from edge.jetson.board import detect
 from edge.manifest import find_manifests, verified_artefact
 
 INT8_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp")
@@ -58,11 +59,10 @@ def _memory(root: Path) -> Finding:
 
 
 def _jetpack(root: Path) -> Finding:
-    release = re.search(r"R(\d+).*REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
-    board = _read(root / "proc/device-tree/model").strip("\0\n ")
-    if release is None:
-        return Finding("Jetson", "absent", f"no Jetson Linux here{f' ({board})' if board else ''}")
-    return Finding("Jetson", "ok", f"{board or 'Jetson'}, Jetson Linux {release[1]}.{release[2]}")
+    board = detect(root)
+    if not board.is_jetson:
+        return Finding("Jetson", "absent", f"no Jetson Linux here{f' ({board.model})' if board.model else ''}")
+    return Finding("Jetson", "ok", f"{board.model or 'Jetson'}, Jetson Linux {board.jetson_linux}, JetPack {board.jetpack}")
 
 
 def _gpu(root: Path) -> Finding:
@@ -71,7 +71,7 @@ def _gpu(root: Path) -> Finding:
         done = subprocess.run(query, capture_output=True, text=True, timeout=20)
         if done.returncode == 0 and done.stdout.strip():
             return Finding("NVIDIA GPU", "ok", done.stdout.strip().replace("\n", "; "))
-    if (root / "etc/nv_tegra_release").exists():
+    if detect(root).is_jetson:
         return Finding("NVIDIA GPU", "ok", "integrated (Tegra)")
     return Finding("NVIDIA GPU", "absent", "none; networks run on the CPU", "nothing to do: the CPU reaches frame rate")
 
@@ -135,7 +135,7 @@ CHECKS: tuple[Callable[[Path], Finding], ...] = (
         "TensorRT", "tensorrt", "engines for NVIDIA GPUs",
         "on Jetson: apt-get install python3-libnvinfer; PC: pip install tensorrt",
     ),
-    _package("pycuda", "pycuda", "GPU memory for TensorRT", "pip install pycuda (needs the CUDA toolkit)"),
+    _package("CUDA for Python", "cuda", "GPU memory for TensorRT", "pip install 'echoedge[cuda]'"),
     _decoders,
     _package("DICOM", "pydicom", "reading DICOM", "pip install 'echoedge[dicom]'"),
     _gstreamer, _cameras,
@@ -144,9 +144,17 @@ CHECKS: tuple[Callable[[Path], Finding], ...] = (
 )  # fmt: skip
 
 
-def examine(root: Path = Path("/")) -> list[Finding]:
-    """All findings; `root` is the file system to look at, so that tests can show another machine's."""
-    return [check(root) for check in CHECKS]
+def examine(root: Path = Path("/"), target: str = "") -> list[Finding]:
+    """All findings; `root` is the file system to look at, so that tests can show another machine's.
+
+    target "jetson" adds what a device at the bedside needs: board, power, heat, slots, services.
+    """
+    findings = [check(root) for check in CHECKS]
+    if target == "jetson":
+        from edge.jetson.checks import examine_jetson  # it builds on Finding, above
+
+        findings += examine_jetson(root)
+    return findings
 
 
 def _read(path: Path) -> str:
@@ -167,15 +175,16 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge doctor",
         description="What this machine has and what to install for the rest. Exit code 1 when the main job cannot run.",
-        epilog="example: echoedge doctor --json",
+        epilog="example: echoedge doctor --target jetson",
     )
+    p.add_argument("--target", choices=("jetson",), default="", help="look also at what a device at the bedside needs")
     p.add_argument("--json", action="store_true", help="print the findings as JSON")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    findings = examine()
+    findings = examine(target=args.target)
     if args.json:
         print(msgspec.json.format(msgspec.json.encode([asdict(f) for f in findings])).decode())
     else:

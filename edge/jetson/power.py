@@ -30,7 +30,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class Profile:
-    """`fixed_clocks` runs jetson_clocks, which holds every clock at its mode's maximum; `purpose` is for --help."""
+    """`fixed_clocks` runs jetson_clocks, which holds every clock at its mode's maximum, the fan, too; `purpose` is for --help."""
 
     purpose: str
     fixed_clocks: bool
@@ -63,15 +63,15 @@ def mode_for(profile: str, modes: Sequence[Mode]) -> Mode:
     return limited[-1] if profile == "bedside" else limited[0]
 
 
-def commands_for(profile: str, root: Path = Path("/")) -> list[list[str]]:
-    """The commands that bring a profile into force, in order."""
+def commands_for(profile: str, root: Path = Path("/"), may_restart: bool = False) -> list[list[str]]:
+    """The commands that bring a profile into force, in order. Some modes need a restart, for which nvpmodel asks, or is forced."""
     try:
         configuration = (root / CONFIGURATION).read_text()
     except OSError as error:
         raise EchoEdgeError(f"cannot read /{CONFIGURATION} ({error.strerror}): power modes are a Jetson's") from error
-    # --force: a mode that needs a restart says so by its exit code instead of asking on a terminal.
-    commands = [["nvpmodel", "--force", "-m", str(mode_for(profile, modes_of(configuration)).number)]]
-    return [*commands, ["jetson_clocks"]] if PROFILES[profile].fixed_clocks else commands
+    force = ["--force"] if may_restart else []
+    commands = [["nvpmodel", *force, "-m", str(mode_for(profile, modes_of(configuration)).number)]]
+    return [*commands, ["jetson_clocks", "--fan"]] if PROFILES[profile].fixed_clocks else commands
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,13 +83,14 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("profile", choices=tuple(PROFILES))
     p.add_argument("--dry-run", action="store_true", help="print the commands only")
+    p.add_argument("--may-restart", action="store_true", help="restart the board without asking where the mode needs it")
     p.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    commands = commands_for(args.profile, args.root)
+    commands = commands_for(args.profile, args.root, args.may_restart)
     for command in commands:
         print(" ".join(command))
         if not args.dry_run:

@@ -18,7 +18,8 @@ from edge.update.install import Systemd, install
 
 HOME = Path("/opt/echoedge")
 KEY = Path("/etc/echoedge/trusted_key.json")
-UNIT = "echoedge.service"
+UNITS = ("echoedge.service", "echoedge-display.service")
+"""The one without a screen and the one with."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge update install echoedge-0.2.0-cp310-aarch64.tar",
     )
     p.add_argument("--home", type=Path, default=HOME, help=f"folder of the slots (default {HOME})")
-    p.add_argument("--unit", default=UNIT, help=f"systemd unit that runs the current slot (default {UNIT})")
+    p.add_argument("--unit", help=f"systemd unit that runs the current slot (default: of {' and '.join(UNITS)} the one that runs)")
     verbs = p.add_subparsers(dest="verb", required=True)
     new = verbs.add_parser("install", help="install a bundle")
     new.add_argument("bundle", type=Path)
@@ -61,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if not args.home.is_dir():
         raise UpdateError(f"{args.home} does not exist; jetson/install.sh makes it")
-    service = Systemd(args.unit)
+    service = Systemd(args.unit or next((unit for unit in UNITS if slots.service_runs(unit)), UNITS[0]))
     if args.verb == "rollback":
         try:
             slot = slots.roll_back(args.home, args.why)

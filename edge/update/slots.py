@@ -3,7 +3,7 @@
 Standard library only and fit for Python 3.8: jetson/install.sh copies this file beside the slots, where systemd runs it
 with the system's Python before every start of the service (`boot`), so that a broken slot cannot keep it from going back.
 
-    HOME/a, HOME/b       venv/ and release.json, which is written last: a slot without it is not used
+    HOME/a, HOME/b       venv/, engines/ and release.json, which is written last: a slot without it is not used
     HOME/current         -> a; replaced by rename(2), so that it names one whole slot at every moment
     HOME/trial.json      there while the current slot has not yet proved itself
     HOME/audit.jsonl     what was done when, and why; one JSON object a line, only ever appended to
@@ -23,6 +23,7 @@ from pathlib import Path
 SLOTS = ("a", "b")
 MAX_STARTS = 3
 """So often a slot on trial may be started; the next start goes back to the other one."""
+USER = "echoedge"
 RELEASE, TRIAL, AUDIT, CURRENT = "release.json", "trial.json", "audit.jsonl", "current"
 
 
@@ -87,7 +88,16 @@ def install_wheels(slot: Path, wheels: Path, requirement: str, python: str = "/u
 
 
 def finish(home: Path, slot: str, release: bytes) -> None:
-    """Declare a slot whole, after everything in it has reached the disk."""
+    """Declare a slot whole, after everything in it has reached the disk.
+
+    `engines` is the one folder in it that the service's user may write: the first boot builds them there.
+    """
+    engines = home / slot / "engines"
+    engines.mkdir(exist_ok=True)
+    try:
+        shutil.chown(engines, USER, USER)
+    except (LookupError, PermissionError):  # no such user: a device without our service, or a test
+        pass
     os.sync()
     _write(home / slot / RELEASE, release)
 
@@ -159,12 +169,12 @@ def boot(home: Path) -> str:
     return slot
 
 
-def health(home: Path, service: str) -> str:
-    """Run every minute: confirm a slot on trial whose service runs; what was found."""
+def health(home: Path, services: list[str]) -> str:
+    """Run every minute: confirm a slot on trial that one of the services runs; what was found."""
     if not on_trial(home):
         return "no trial"
-    if not service_runs(service):
-        return f"{service} does not run"
+    if not any(service_runs(service) for service in services):
+        return f"none of {', '.join(services)} runs"
     confirm(home)
     return "confirmed"
 
@@ -229,7 +239,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--home", type=Path, default=Path("/opt/echoedge"))
     verbs = p.add_subparsers(dest="verb", required=True)
     verbs.add_parser("boot", help="before the service starts: mend and choose the slot")
-    verbs.add_parser("health", help="confirm a slot on trial that runs").add_argument("service")
+    verbs.add_parser("health", help="confirm a slot on trial that runs").add_argument("services", nargs="+")
     first = verbs.add_parser("first", help="fill a slot from a wheelhouse and make it current, without trial")
     first.add_argument("wheels", type=Path)
     first.add_argument("requirement", help="such as 'echoedge[openvino]==0.1.0'")
@@ -240,7 +250,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.verb == "boot":
             print(boot(args.home))
         elif args.verb == "health":
-            print(health(args.home, args.service))
+            print(health(args.home, args.services))
         else:
             slot = spare(args.home)
             install_wheels(clear(args.home, slot), args.wheels, args.requirement, args.python)

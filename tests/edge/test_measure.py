@@ -7,6 +7,8 @@ from edge.measure import BeatDetector, disc_volume, ejection_fraction, ejection_
 from edge.regions import Regions, find_regions
 from tests.phantom import BASE_ROW, CENTRE, SEMI_AXES, apical_mask
 
+pytestmark = pytest.mark.portable
+
 
 def half_ellipsoid(radius: float, length: float) -> np.ndarray:
     """Contour of half an ellipse from (-radius, 0) over (0, -length) to (radius, 0)."""

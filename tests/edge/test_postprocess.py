@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -8,6 +9,8 @@ from hypothesis.extra import numpy as hnp
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.preprocess import Box
 from tests.phantom import apical_mask
+
+pytestmark = pytest.mark.portable
 
 
 def test_an_anatomical_mask_is_left_alone() -> None:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from edge.preprocess import Box, PreprocessSpec, grey, preprocess, resample, square_around
 
+pytestmark = pytest.mark.portable
+
 
 def test_grey_keeps_grey_and_weights_colour() -> None:
     frame = np.arange(12, dtype=np.uint8).reshape(3, 4)

@@ -11,6 +11,8 @@ from edge.measure import measure_ventricle
 from edge.regions import MYOCARDIUM, REGIONS, NotMeasurable, Regions, find_regions, region_names
 from tests.phantom import BASE_ROW, CENTRE, SEMI_AXES, apical_mask, sector_mask
 
+pytestmark = pytest.mark.portable
+
 
 def measured(mask: np.ndarray, **kwargs: object) -> Regions:
     found = find_regions(mask, **kwargs)  # type: ignore[arg-type]

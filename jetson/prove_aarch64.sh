@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Prove on any x86-64 Debian or Ubuntu machine that the product installs and runs on aarch64: an arm64 Debian 12 root
+# (Python 3.11), emulated by qemu, install.sh from the wheelhouse, doctor, the first frames of a real loop through each
+# engine, the tests marked `portable`, and --uninstall. Needs root, debootstrap and qemu-user-static; half an hour or more.
+set -euo pipefail
+
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+REPO="$(dirname "$HERE")"
+WORK="${1:?usage: prove_aarch64.sh WORK_FOLDER [WHEELS [TEST_WHEELS]]}"
+WHEELS="${2:-$REPO/wheelhouse/cp311-aarch64}"
+TEST_WHEELS="${3:-$REPO/wheelhouse/tests}"
+FRAMES=4
+ARM="$WORK/bookworm-arm64"
+# A Jetson Orin has Cortex-A78AE cores; this is the nearest that qemu 7.2 emulates.
+export QEMU_CPU=cortex-a76 LC_ALL=C.UTF-8
+
+binfmt() {
+    local entry=/proc/sys/fs/binfmt_misc
+    [ -e "$entry/register" ] || mount -t binfmt_misc binfmt_misc "$entry"
+    [ -e "$entry/qemu-aarch64" ] && return
+    printf '%s' ':qemu-aarch64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:F' >"$entry/register"
+}
+
+root() {
+    [ -e "$ARM/.made" ] && return
+    mkdir -p "$WORK"
+    debootstrap --arch=arm64 --foreign --variant=minbase \
+        --include=python3,python3-venv,ca-certificates,udev,systemd,openssl bookworm "$ARM" http://deb.debian.org/debian
+    chroot "$ARM" /debootstrap/debootstrap --second-stage
+    touch "$ARM/.made"
+}
+
+there() { chroot "$ARM" /usr/bin/env PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root OMP_NUM_THREADS=1 "$@"; }
+
+say() { echo "### $* ($(date -u +%H:%M:%S))"; }
+
+binfmt
+root
+mountpoint -q "$ARM/proc" || mount -t proc proc "$ARM/proc"
+trap 'umount "$ARM/proc"' EXIT
+rm -rf "$ARM/stick" && mkdir "$ARM/stick"
+git -C "$REPO" ls-files -z | tar -C "$REPO" --null -T - -cf - | tar -C "$ARM/stick" -xf -
+cp -r "$WHEELS" "$ARM/stick/wheels"
+cp -r "$TEST_WHEELS" "$ARM/stick/test-wheels"
+
+say "$(there python3 -c 'import platform; print(platform.machine(), "Python", platform.python_version(), *platform.libc_ver())')"
+say "install.sh"
+there /stick/jetson/install.sh --wheels /stick/wheels --no-apt
+say "install.sh again changes nothing"
+there /stick/jetson/install.sh --wheels /stick/wheels --no-apt | tee "$WORK/again.log"
+grep -q "a slot is installed already" "$WORK/again.log"
+say "doctor"
+there echoedge doctor --target jetson --json >"$WORK/doctor.json"
+grep -A1 '"module"\|"CPU inference"\|"models"\|"slots"' "$WORK/doctor.json"
+say "run: the first $FRAMES frames of the SonoSite loop"
+there /opt/echoedge/current/venv/bin/python - <<PY
+from pydicom import dcmread
+from pydicom.examples import get_path
+loop = dcmread(get_path("ybr_color"))
+loop.PixelData = loop.pixel_array[:$FRAMES].tobytes()
+loop.NumberOfFrames = $FRAMES
+loop.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+loop.PhotometricInterpretation = "RGB"
+loop.save_as("/root/loop.dcm")
+PY
+there echoedge run /root/loop.dcm --backend openvino --view A4C --out /root/out --json >"$WORK/run.json"
+grep -E '"frames_processed"|"backend"|"precision"' "$WORK/run.json"
+say "tests marked portable"
+there /opt/echoedge/current/venv/bin/python -m pip install --quiet --no-index --find-links /stick/test-wheels pytest hypothesis
+# Beside the installed package, not beside the sources: what is tested is the wheel. CI=1: no deadlines under emulation.
+mkdir "$ARM/stick/proof" && cp -r "$ARM/stick/tests" "$ARM/stick/pyproject.toml" "$ARM/stick/proof/"
+there sh -c "cd /stick/proof && CI=1 /opt/echoedge/current/venv/bin/python -m pytest -q -m portable -p no:cacheprovider tests/edge"
+say "uninstall"
+there /stick/jetson/install.sh --uninstall --purge
+test ! -e "$ARM/opt/echoedge" && test ! -e "$ARM/etc/systemd/system/echoedge.service"
+say "proved"
