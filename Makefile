@@ -9,11 +9,11 @@ CAMUS  ?= ../shared/data/camus
 DATA   ?= camus:$(CAMUS)
 VALID  ?= $(CAMUS)/split_valid.txt
 
-.PHONY: setup peers demo test lint bench models lock clean
+.PHONY: setup peers demo test lint bench models lock wheelhouse prove-aarch64 prove-service clean
 
 # What the tests of streams and outputs talk to; without it they skip and say which peer is missing.
 PEERS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gst-1.0 \
-	gir1.2-gst-rtsp-server-1.0 mosquitto prometheus xvfb gcc linux-libc-dev
+	gir1.2-gst-rtsp-server-1.0 mosquitto prometheus xvfb gcc linux-libc-dev shellcheck systemd
 
 # Runtime only: no torch.
 $(VENV)/.run: requirements/run.txt pyproject.toml
@@ -60,6 +60,20 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --extra openvino --extra dicom --extra compile --extra dev \
 		pyproject.toml requirements/dev.in -c requirements/run.txt --override requirements/override.txt --no-emit-package torch \
 		-o requirements/dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --extra openvino --extra dicom pyproject.toml requirements/device.in \
+		-c requirements/run.txt -o requirements/device.txt
+
+# Every wheel for a Jetson with JetPack 6 (cp310) and 7 (cp312), to be copied there: jetson/install.sh needs no network then.
+wheelhouse: $(VENV)/.dev
+	$(BIN)/python jetson/wheelhouse.py --python 3.10 --out wheelhouse/cp310-aarch64
+	$(BIN)/python jetson/wheelhouse.py --python 3.12 --out wheelhouse/cp312-aarch64
+
+# Slow (half an hour and more) and as root; not part of CI. Needs debootstrap and qemu-user-static.
+prove-aarch64: $(VENV)/.dev
+	$(BIN)/python jetson/wheelhouse.py --python 3.11 --out wheelhouse/cp311-aarch64
+	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest wheelhouse/tests --implementation cp --python-version 3.11 \
+		--abi cp311 --abi none --platform manylinux2014_aarch64 pytest hypothesis
+	jetson/prove_aarch64.sh out/aarch64
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

@@ -62,7 +62,9 @@ def _jetpack(root: Path) -> Finding:
     board = detect(root)
     if not board.is_jetson:
         return Finding("Jetson", "absent", f"no Jetson Linux here{f' ({board.model})' if board.model else ''}")
-    return Finding("Jetson", "ok", f"{board.model or 'Jetson'}, Jetson Linux {board.jetson_linux}, JetPack {board.jetpack}")
+    return Finding(
+        "Jetson", "ok", f"{board.model or 'Jetson'}, Jetson Linux {board.jetson_linux}, JetPack {board.jetpack}"
+    )
 
 
 def _gpu(root: Path) -> Finding:

@@ -31,7 +31,11 @@ def pinned(requirements: str, python: str) -> list[str]:
     found = []
     for line in requirements.splitlines():
         text = line.split("#")[0].strip()
-        if text and (requirement := Requirement(text)) and (not requirement.marker or requirement.marker.evaluate(there)):
+        if (
+            text
+            and (requirement := Requirement(text))
+            and (not requirement.marker or requirement.marker.evaluate(there))
+        ):
             requirement.marker = None
             found.append(str(requirement))
     return found

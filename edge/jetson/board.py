@@ -51,7 +51,9 @@ class Board:
         if _numbers(self.python) < MIN_PYTHON:
             wanted = ".".join(str(n) for n in MIN_PYTHON)
             where = f"JetPack {self.jetpack}" if self.jetpack else "this system"
-            return f"{where} has Python {self.python}, the runtime needs {wanted}; flash JetPack 6, or use the container"
+            return (
+                f"{where} has Python {self.python}, the runtime needs {wanted}; flash JetPack 6, or use the container"
+            )
         return ""
 
 
@@ -63,7 +65,9 @@ def detect(root: Path = Path("/")) -> Board:
     release = re.search(r"R(\d+).*?REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
     packages = _packages(root)
     words = model.lower()
-    module, capability = next(((name, sm) for sign, name, sm in MODULES if "jetson" in words and sign in words), ("", 0))
+    module, capability = next(
+        ((name, sm) for sign, name, sm in MODULES if "jetson" in words and sign in words), ("", 0)
+    )
     if not module and "tegra264" in compatible:
         module, capability = "thor", 110
     jetpack = packages.get("nvidia-jetpack", "").split("-")[0].split("+")[0]

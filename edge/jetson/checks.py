@@ -33,7 +33,9 @@ def _board(root: Path) -> Finding:
     if defaults is None:
         return Finding("module", "absent", f"{board.model or 'unknown'}: no defaults", "see docs/jetson.md, Modules")
     cores, shared, streams = defaults
-    detail = f"{board.module}, SM {board.compute_capability}, {cores} DLA cores, shared memory {shared}, {streams} scanners"
+    detail = (
+        f"{board.module}, SM {board.compute_capability}, {cores} DLA cores, shared memory {shared}, {streams} scanners"
+    )
     return Finding("module", "ok", detail)
 
 
@@ -52,7 +54,9 @@ def _engines(root: Path) -> Finding:
     if (folder / SETTINGS).is_file():
         return Finding("engines", "ok", (folder / SETTINGS).read_text().strip().replace("\n", ", "))
     if (folder / FAILED).is_file():
-        return Finding("engines", "absent", (folder / FAILED).read_text().strip(), f"sudo rm {folder / FAILED} to try again")
+        return Finding(
+            "engines", "absent", (folder / FAILED).read_text().strip(), f"sudo rm {folder / FAILED} to try again"
+        )
     return Finding("engines", "absent", "not built; networks run on the CPU", "systemctl start echoedge-compile")
 
 
@@ -79,7 +83,9 @@ def _heat(root: Path) -> Finding:
     if heat.throttling:
         return Finding("heat", "absent", f"THROTTLING: {detail}", "free the air inlet, or echoedge power battery")
     if events:
-        return Finding("heat", "absent", f"{detail} since boot", "use the supply that came with the board, or a lower mode")
+        return Finding(
+            "heat", "absent", f"{detail} since boot", "use the supply that came with the board, or a lower mode"
+        )
     return Finding("heat", "ok", detail)
 
 

@@ -53,7 +53,9 @@ def build(models: Path, out: Path, say: Callable[[str], None]) -> dict[str, Path
         except BackendError as error:
             say(f"[{number}/{len(NETWORKS)}] {name}: stays on the CPU: {error}")
             continue
-        say(f"[{number}/{len(NETWORKS)}] {name}: building the {precision} engine; the picture runs on the CPU meanwhile")
+        say(
+            f"[{number}/{len(NETWORKS)}] {name}: building the {precision} engine; the picture runs on the CPU meanwhile"
+        )
         command = [sys.executable, "-m", "edge.cli", "engine", str(folder), "--precision", precision]
         command += ["--library", "tensorrt", "--timing-cache", str(out / "timing.cache")]
         if subprocess.run(command, check=False).returncode == 0:
@@ -78,7 +80,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     made = build(args.models, args.out.resolve(), lambda line: print(line, flush=True))
     if not made:
-        (args.out / FAILED).write_text("No engine could be built; see journalctl -u echoedge-compile. Delete to try again.\n")
+        (args.out / FAILED).write_text(
+            "No engine could be built; see journalctl -u echoedge-compile. Delete to try again.\n"
+        )
         return 1
     part = args.out / (SETTINGS + ".part")
     part.write_text("".join(f"{setting}={folder}\n" for setting, folder in made.items()))

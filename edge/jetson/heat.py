@@ -43,7 +43,9 @@ class Heat:
     @property
     def hottest(self) -> Zone | None:
         """The zone closest to its trip, else the warmest."""
-        return max(self.zones, key=lambda z: (z.throttles_at_c is not None, z.celsius - (z.throttles_at_c or 0)), default=None)
+        return max(
+            self.zones, key=lambda z: (z.throttles_at_c is not None, z.celsius - (z.throttles_at_c or 0)), default=None
+        )
 
     @property
     def throttling(self) -> bool:

@@ -83,7 +83,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("profile", choices=tuple(PROFILES))
     p.add_argument("--dry-run", action="store_true", help="print the commands only")
-    p.add_argument("--may-restart", action="store_true", help="restart the board without asking where the mode needs it")
+    p.add_argument(
+        "--may-restart", action="store_true", help="restart the board without asking where the mode needs it"
+    )
     p.add_argument("--root", type=Path, default=Path("/"), help=argparse.SUPPRESS)
     return p
 

@@ -65,7 +65,9 @@ def read_release(folder: Path, key: str) -> Release:
     try:
         release = msgspec.json.decode(path.read_bytes(), type=Release)
     except msgspec.MsgspecError as error:
-        raise UpdateError(f"the bundle's {RELEASE} cannot be read ({error}); it was made for another version") from error
+        raise UpdateError(
+            f"the bundle's {RELEASE} cannot be read ({error}); it was made for another version"
+        ) from error
     if release.schema != SCHEMA:
         raise UpdateError(f"the bundle has schema {release.schema}, this version reads {SCHEMA}; update in two steps")
     for name in release.files:
@@ -79,7 +81,9 @@ def check_fits(release: Release, installed: str, allow_older: bool = False) -> N
     """Raise UpdateError where a release is not for this machine and Python, or is older than the installed version."""
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     if release.python not in ("", here):
-        raise UpdateError(f"the bundle is for Python {release.python}, this device has {here}; fetch the one for {here}")
+        raise UpdateError(
+            f"the bundle is for Python {release.python}, this device has {here}; fetch the one for {here}"
+        )
     if release.machine not in ("", platform.machine()):
         raise UpdateError(f"the bundle is for {release.machine}, this device is {platform.machine()}")
     if not allow_older and numbers_of(release.version) < numbers_of(installed):
@@ -138,4 +142,6 @@ def _unpack_file(content: IO[bytes], target: Path, expected: Content) -> None:
             digest.update(block)
             file.write(block)
     if size != expected.size or digest.hexdigest() != expected.sha256:
-        raise UpdateError(f"{target.name} in the bundle is damaged: its sha256 or size is not the signed one; fetch it again")
+        raise UpdateError(
+            f"{target.name} in the bundle is damaged: its sha256 or size is not the signed one; fetch it again"
+        )

@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge update install echoedge-0.2.0-cp310-aarch64.tar",
     )
     p.add_argument("--home", type=Path, default=HOME, help=f"folder of the slots (default {HOME})")
-    p.add_argument("--unit", help=f"systemd unit that runs the current slot (default: of {' and '.join(UNITS)} the one that runs)")
+    p.add_argument(
+        "--unit", help=f"systemd unit that runs the current slot (default: of {' and '.join(UNITS)} the one that runs)"
+    )
     verbs = p.add_subparsers(dest="verb", required=True)
     new = verbs.add_parser("install", help="install a bundle")
     new.add_argument("bundle", type=Path)

@@ -114,7 +114,9 @@ def install(
         step("rolling back")
         slots.roll_back(home, f"did not stay up for {watch_s:g} s")
         service.restart()
-        raise UpdateError(f"version {release.version} did not stay up for {watch_s:g} s; version {installed} runs again")
+        raise UpdateError(
+            f"version {release.version} did not stay up for {watch_s:g} s; version {installed} runs again"
+        )
     step("confirming")
     slots.confirm(home)
     return release
@@ -127,5 +129,3 @@ def _stays_up(service: Service, watch_s: float) -> bool:
             return False
         time.sleep(LOOK_S)
     return service.runs()
-
-

@@ -186,7 +186,7 @@ def service_runs(unit: str) -> bool:
     "auto-restart" it is one that has crashed.
     """
     asked = ["systemctl", "show", unit, "--property=ActiveState,SubState,NRestarts"]
-    done = subprocess.run(asked, stdout=subprocess.PIPE, universal_newlines=True, check=False)
+    done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)
     state = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     starting = state.get("ActiveState") in ("active", "activating", "deactivating", "reloading")
     return starting and state.get("SubState") != "auto-restart" and state.get("NRestarts", "0") == "0"

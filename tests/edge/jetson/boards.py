@@ -21,7 +21,11 @@ class Fake:
     tegrastats: str
 
 
-ORIN_PACKAGES = {"nvidia-jetpack": "6.2+b77", "python3-libnvinfer": "10.3.0.30-1+cuda12.5", "cuda-cudart-12-6": "12.6.68-1"}
+ORIN_PACKAGES = {
+    "nvidia-jetpack": "6.2+b77",
+    "python3-libnvinfer": "10.3.0.30-1+cuda12.5",
+    "cuda-cudart-12-6": "12.6.68-1",
+}
 BOARDS = {
     "nano": Fake(
         "NVIDIA Jetson Nano Developer Kit", "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref", "3.6", {},

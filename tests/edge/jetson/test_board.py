@@ -72,4 +72,6 @@ def test_what_runs_before_the_installation_needs_only_python_3_8(module: object)
     imported |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported <= set(sys.stdlib_module_names)
     # -S -I: nothing of the environment that the tests run in.
-    subprocess.run([sys.executable, "-I", "-S", path, "--help" if module is slots else "/"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-I", "-S", path, "--help" if module is slots else "/"], check=True, capture_output=True
+    )

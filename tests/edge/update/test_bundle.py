@@ -97,7 +97,7 @@ def test_another_publishers_bundle_is_refused_before_anything_is_unpacked(
 def test_a_file_that_is_cut_off_or_no_tar(tmp_path: Path, signed: tuple[Path, str, Path]) -> None:
     bundle, key, _ = signed
     bundle.write_bytes(bundle.read_bytes()[:4000])
-    with pytest.raises(UpdateError, match="fetch it again|cut off"):
+    with pytest.raises(UpdateError, match=r"fetch it again|cut off"):
         unpack(bundle, tmp_path / "out", key)
     bundle.write_bytes(b"no tar" * 1000)
     with pytest.raises(UpdateError, match="is no bundle"):
