@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
@@ -22,10 +23,8 @@ class Notifier:
         if self._socket is None:
             return
         message = "\n".join(f"{name}={' '.join(value.splitlines())}" for name, value in fields.items())
-        try:
+        with contextlib.suppress(OSError):  # the watchdog notices what we cannot report
             self._socket.sendto(message.encode(), socket.MSG_DONTWAIT, self._address)
-        except OSError:  # the watchdog notices what we cannot report
-            pass
 
     def close(self) -> None:
         if self._socket is not None:

@@ -64,7 +64,7 @@ def mode_for(profile: str, modes: Sequence[Mode]) -> Mode:
 
 
 def commands_for(profile: str, root: Path = Path("/"), may_restart: bool = False) -> list[list[str]]:
-    """The commands that bring a profile into force, in order. Some modes need a restart, for which nvpmodel asks, or is forced."""
+    """The commands that bring a profile into force. Some modes need a restart, for which nvpmodel asks, or is forced."""
     try:
         configuration = (root / CONFIGURATION).read_text()
     except OSError as error:

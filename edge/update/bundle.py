@@ -5,7 +5,8 @@
     wheels/*.whl         ours and every dependency
     models/…             model folders beside those in our wheel (optional)
 
-The tar is not compressed: wheels are. Nothing is unpacked before the signature holds, and no file that release.json does not name.
+The tar is not compressed: wheels are. Nothing is unpacked before the signature holds, and nothing that release.json does
+not name.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ with the system's Python before every start of the service (`boot`), so that a b
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -94,10 +95,8 @@ def finish(home: Path, slot: str, release: bytes) -> None:
     """
     engines = home / slot / "engines"
     engines.mkdir(exist_ok=True)
-    try:
+    with contextlib.suppress(LookupError, PermissionError):  # no such user: a device without our service, or a test
         shutil.chown(engines, USER, USER)
-    except (LookupError, PermissionError):  # no such user: a device without our service, or a test
-        pass
     os.sync()
     _write(home / slot / RELEASE, release)
 
