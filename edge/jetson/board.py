@@ -15,7 +15,7 @@ JETPACKS = {35: "5.1", 36: "6", 38: "7", 39: "7.2"}
 """Major release of Jetson Linux -> JetPack, where the nvidia-jetpack package does not say it precisely."""
 MODULES = (
     ("thor", "thor", 110), ("agx orin", "agx-orin", 87), ("orin nx", "orin-nx", 87), ("orin nano", "orin-nano", 87),
-    ("xavier nx", "xavier-nx", 72), ("agx xavier", "agx-xavier", 72), ("nano", "nano", 53),
+    ("xavier nx", "xavier-nx", 72), ("xavier", "agx-xavier", 72), ("jetson nano", "nano", 53), ("orin", "agx-orin", 87),
 )  # fmt: skip
 """Words of the device tree's model -> our name of the module -> compute capability of its GPU, 87 for 8.7."""
 DEFAULTS = {
