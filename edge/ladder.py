@@ -47,12 +47,13 @@ class Ladder:
     """Takes the cost of each frame, answers with the level for the next.
 
     Down when more than half of the last WINDOW frames miss the deadline; up one step after CALM comfortable frames in a
-    row. A step up that fails soon doubles the wait for the next try, so that the level does not swing.
+    row. A step up that fails soon doubles the wait for the next try, so that the level does not swing. `floor` is the best
+    level that may be served, whatever the frames cost: a board that throttles sets it.
     """
 
     def __init__(self, deadline_ms: float, rungs: tuple[Rung, ...] = LADDER) -> None:
         self.deadline_ms, self._rungs = deadline_ms, rungs
-        self.level = 0
+        self.level = self.floor = 0
         self.steps: deque[Step] = deque(maxlen=1000)
         self._late: deque[bool] = deque(maxlen=WINDOW)
         self._calm, self._needed, self._since_up = 0, CALM, MAX_CALM
@@ -68,11 +69,13 @@ class Ladder:
         self._late.append(cost_ms > budget_ms)
         self._calm = self._calm + 1 if cost_ms < COMFORT * self.deadline_ms else 0
         self._since_up += 1
+        if self.level < min(self.floor, len(self._rungs) - 1):
+            return self._move(frame, 1, cost_ms)
         if sum(self._late) > WINDOW // 2 and self.level + 1 < len(self._rungs):
             if self._since_up < MAX_CALM:
                 self._needed = min(2 * self._needed, MAX_CALM)
             return self._move(frame, 1, cost_ms)
-        if self._calm >= self._needed and self.level > 0:
+        if self._calm >= self._needed and self.level > self.floor:
             self._since_up = 0
             return self._move(frame, -1, cost_ms)
         if self.level == 0 and self._calm > MAX_CALM:

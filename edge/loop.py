@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 from edge.clock import StageClock
 from edge.errors import SourceError
+from edge.jetson.heat import HeatWatch
 from edge.model import QualityScorer, Segmenter
 from edge.profile import Profile
 from edge.realtime import Realtime, make_realtime
@@ -72,6 +73,7 @@ def run_loop(
             inference.recorder = Recording(options.record, source)
         if live:
             watchdog = Watchdog(guard, capture, drawing)
+            inference.heat = HeatWatch().start()
         frames = iter(capture.mailbox)
         step = inference.process if live or replayed else inference.recorded
         if not (live or replayed):
@@ -88,6 +90,8 @@ def run_loop(
     finally:
         if watchdog is not None:
             watchdog.stop()
+        if inference.heat is not None:
+            inference.heat.stop()
         capture.stop()
         if inference.recorder is not None:
             inference.recorder.finish()

@@ -7,6 +7,7 @@ thermal framework that is in use while a zone stands above its passive trip, and
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.jetson.tegrastats import ABSENT_C
+
+log = logging.getLogger(__name__)
 
 WARM_MARGIN_C = 5.0
 """This far below the trip at which the kernel starts to throttle, service is cut once, so that it need not throttle."""
@@ -93,7 +96,8 @@ def _zones(thermal: Path) -> Iterator[Zone]:
 class HeatWatch:
     """Looks at the board every POLL_S on its own thread; the loop asks `level` and `warning`, which cost nothing.
 
-    level: 0 cool, 1 close to throttling, 2 throttling. It falls back HOLD_S after the last look that showed it.
+    level: 0 cool, 1 close to throttling, 2 throttling: the loop serves no better rung of its ladder. It falls back HOLD_S
+    after the last look that showed it.
     """
 
     def __init__(self, root: Path = Path("/"), poll_s: float = POLL_S) -> None:
@@ -116,7 +120,7 @@ class HeatWatch:
         level = 2 if heat.throttling or news else 1 if heat.warm else 0
         if level < self.level and now_s < self._until_s:
             return
-        self.level = level
+        changed, self.level = level != self.level, level
         if level:
             self._until_s = now_s + HOLD_S
         zone = heat.hottest
@@ -124,6 +128,8 @@ class HeatWatch:
         causes = [", ".join(news)] if news else [] if not level else [where]
         words = {0: "", 1: "WARM", 2: "THROTTLED"}[level]
         self.warning = f"{words}: {', '.join(causes)}" if level else ""
+        if changed:
+            log.warning("the board is %s", self.warning or "cool again")
 
     def _run(self) -> None:
         while not self._ended.is_set():

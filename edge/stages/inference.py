@@ -11,6 +11,7 @@ from edge.analysis import Analyser
 from edge.best import BestFrames
 from edge.clock import StageClock
 from edge.drift import Drift, DriftWatch
+from edge.jetson.heat import HeatWatch
 from edge.ladder import Ladder
 from edge.model import QualityScorer, Segmenter
 from edge.profile import Profile
@@ -51,6 +52,7 @@ class Inference:
         self._watch = DriftWatch(segmenter.manifest.grey_levels)
         self.drifts: list[tuple[int, Drift]] = []
         """Numbers of the frames with which a warning began or ended, and what was found."""
+        self.heat: HeatWatch | None = None
 
     def use(self, sector: Sector) -> None:
         """Analyse within this sector from here on; beats and scores start afresh."""
@@ -70,6 +72,7 @@ class Inference:
     def process(self, frame: Captured) -> Finished | None:
         """Analyse one frame of a live signal; None where it is left out to keep up."""
         started_ns = time.monotonic_ns()
+        self.ladder.floor = self.heat.level if self.heat else 0
         rung = self.ladder.rung
         self.processed += 1
         if frame.quality is None and rung.frame_every > 1 and self.processed % rung.frame_every:

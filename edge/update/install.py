@@ -20,7 +20,7 @@ from edge.update.bundle import Release, check_fits, unpack
 
 EXTRAS = "openvino,dicom,sign,cuda"
 INCOMING = "incoming"
-SELF_TEST = ("run", "synth://?frames=40", "--json")
+SELF_TEST = ("run", "synth://a4c?frames=40", "--json")
 WATCH_S, LOOK_S = 6.0, 0.2
 
 

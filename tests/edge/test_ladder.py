@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,14 @@ def test_the_level_stays_on_the_ladder(costs: list[float]) -> None:
     for frame, cost in enumerate(costs):
         ladder.observe(frame, cost)
         assert ladder.rung in LADDER
+
+
+@pytest.mark.parametrize("floor", range(len(LADDER) + 2))
+def test_a_board_that_throttles_is_served_no_better_than_its_floor(floor: int) -> None:
+    ladder = Ladder(33)
+    ladder.floor = floor
+    feed(ladder, 5, MAX_CALM * len(LADDER))
+    assert ladder.level == min(floor, len(LADDER) - 1)
+    ladder.floor = 0
+    feed(ladder, 5, MAX_CALM * len(LADDER))
+    assert ladder.level == 0
