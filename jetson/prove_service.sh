@@ -22,20 +22,18 @@ git -C "$REPO" ls-files -z | tar -C "$REPO" --null -T - -cf - | tar -C "$PC/stic
 cp -r "$WHEELS" "$PC/stick/wheels"
 cp "$HERE/prove_service_inside.sh" "$PC/stick/"
 cat >"$PC/etc/systemd/system/proof.service" <<'UNIT'
-[Unit]
-After=multi-user.target
 [Service]
 Type=oneshot
 ExecStart=/bin/bash /stick/prove_service_inside.sh
 ExecStopPost=/bin/systemctl poweroff --no-block
-StandardOutput=tty
-TTYPath=/dev/console
+StandardOutput=append:/stick/proof.log
 StandardError=inherit
 TimeoutStartSec=30min
 UNIT
-mkdir -p "$PC/etc/systemd/system/default.target.wants"
-ln -sf ../proof.service "$PC/etc/systemd/system/default.target.wants/proof.service"
+mkdir -p "$PC/etc/systemd/system/multi-user.target.wants"
+ln -sf ../proof.service "$PC/etc/systemd/system/multi-user.target.wants/proof.service"
 say "boot"
 systemd-nspawn --quiet --machine="$NAME" --register=no --keep-unit --directory="$PC" --boot --console=pipe </dev/null
+cat "$PC/stick/proof.log"
 test -e "$PC/stick/proved"
 say "proved"
