@@ -37,7 +37,7 @@ say "ready at the first picture"
 show
 systemd-analyze security echoedge.service --no-pager | tail -1
 say "its user and what it may not do"
-ps -o user= -p "$(main_pid)"
+stat -c %U "/proc/$(main_pid)"
 grep -E 'NoNewPrivs|CapEff' "/proc/$(main_pid)/status"
 
 say "stopped process: the watchdog must kill it and start another"

@@ -11,27 +11,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.config import MODELS
+from edge.engines import buildable
 from edge.errors import BackendError
 from edge.manifest import find_manifests
-from edge.model import PREFERRED
 
 NETWORKS = {"pspnet-mk": "ECHOEDGE_MODEL", "quality": "ECHOEDGE_QUALITY"}
 """Model folder -> the setting that points the runtime to it."""
 SETTINGS, FAILED = "models.env", "failed.txt"
-BUILDABLE = ("any", "tensorrt")
 
 
 def copy_buildable(source: Path, target: Path) -> str:
-    """Copy what TensorRT reads of a model folder; the precision to build, the narrowest there is.
+    """Copy what TensorRT reads of a model folder; the precision that is built unasked.
 
-    Files for CPUs stay behind: the runtime would take an INT8 file for CPUs before a wider engine.
+    Into a folder that the service may write: the shipped one belongs to its slot.
     Raises BackendError where the folder has nothing for TensorRT.
     """
-    found = [(manifest, path) for manifest, path in find_manifests(source) if manifest.target in BUILDABLE]
-    usable = [m.precision for m, _ in found if not (m.gates.accuracy and m.gates.accuracy.failures())]
-    precision = next((p for p in PREFERRED if p in usable), "")
+    every = find_manifests(source)
+    precision = buildable(every, "auto", False)
     if not precision:
         raise BackendError(f"{source} has no file for TensorRT; make one with `echoedge compile --target orin`")
+    found = [(manifest, path) for manifest, path in every if manifest.target in ("any", "tensorrt")]
     target.mkdir(parents=True, exist_ok=True)
     for manifest, path in found:
         for file in (path, path.with_name(manifest.file), path.with_suffix(".sig")):

@@ -124,7 +124,7 @@ class HeatWatch:
         if level:
             self._until_s = now_s + HOLD_S
         zone = heat.hottest
-        where = f"{zone.name} {zone.celsius:.0f} °C" if zone else ""
+        where = f"{zone.name} {zone.celsius:.0f} C" if zone else ""  # no degree sign: the overlay's font has none
         causes = [", ".join(news)] if news else [] if not level else [where]
         words = {0: "", 1: "WARM", 2: "THROTTLED"}[level]
         self.warning = f"{words}: {', '.join(causes)}" if level else ""

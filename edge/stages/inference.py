@@ -120,7 +120,8 @@ class Inference:
                 step.rung.name,
                 step.cost_ms,
             )
-        notice = self._drift(frame, analyser)
+        drift = self._drift(frame, analyser)
+        notice = (self.heat.warning if self.heat else "") or drift
         if analysis.invalid:
             return Finished(frame, None, problem, started_ns, notice)
         self.withheld[analysis.withheld.volume] += 1
