@@ -75,5 +75,10 @@ prove-aarch64: $(VENV)/.dev
 		--abi cp311 --abi none --platform manylinux2014_aarch64 pytest hypothesis
 	jetson/prove_aarch64.sh out/aarch64
 
+# As root: boots a Debian 12 by systemd-nspawn and runs the units in it. Needs debootstrap and systemd-container.
+prove-service: $(VENV)/.dev
+	$(BIN)/python jetson/wheelhouse.py --python 3.11 --machine x86_64 --out wheelhouse/cp311-x86_64
+	jetson/prove_service.sh out/service wheelhouse/cp311-x86_64
+
 clean:
 	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache

@@ -138,10 +138,15 @@ def _updates(root: Path) -> Finding:
 def _service(root: Path) -> Finding:
     if root != Path("/") or not Path("/run/systemd/system").is_dir():
         return Finding("service", "absent", "systemd does not run here", "on the device: systemctl status echoedge")
-    running = [unit for unit in UNITS if slots.service_runs(unit)]
+    states = {unit: slots.state_of(unit) for unit in UNITS}
+    running = [
+        f"{unit} {state['SubState']}, {state.get('NRestarts', '?')} restarts: {state.get('StatusText', '')}"
+        for unit, state in states.items()
+        if state.get("ActiveState") in ("active", "activating")
+    ]
     if not running:
         return Finding("service", "absent", "neither unit runs", "journalctl -u echoedge -u echoedge-display -e")
-    return Finding("service", "ok", ", ".join(running))
+    return Finding("service", "ok", "; ".join(running))
 
 
 CHECKS: tuple[Callable[[Path], Finding], ...] = (

@@ -50,6 +50,10 @@ def status_of(home: Path) -> dict[str, object]:
     return {"current": slots.active(home), "trial": slots.on_trial(home), "slots": versions}
 
 
+def _is_up(unit: str) -> bool:
+    return slots.state_of(unit).get("ActiveState") in ("active", "activating")
+
+
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     console = Console(stderr=True)
@@ -64,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if not args.home.is_dir():
         raise UpdateError(f"{args.home} does not exist; jetson/install.sh makes it")
-    service = Systemd(args.unit or next((unit for unit in UNITS if slots.service_runs(unit)), UNITS[0]))
+    service = Systemd(args.unit or next(filter(_is_up, UNITS), UNITS[0]))
     if args.verb == "rollback":
         try:
             slot = slots.roll_back(args.home, args.why)

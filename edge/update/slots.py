@@ -178,17 +178,24 @@ def health(home: Path, services: list[str]) -> str:
     return "confirmed"
 
 
+def state_of(unit: str) -> dict[str, str]:
+    """What systemd says of a unit: ActiveState, SubState, NRestarts and StatusText; empty without systemd."""
+    if shutil.which("systemctl") is None:
+        return {}
+    asked = ["systemctl", "show", unit, "--property=ActiveState,SubState,NRestarts,StatusText"]
+    done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
 def service_runs(unit: str) -> bool:
-    """Whether a unit of systemd is up and was not restarted after a crash.
+    """Whether a unit of systemd is up and was not restarted after a crash since it was last started by hand.
 
     "activating" is a service that waits for its first picture, since the scanner may be off; with the substate
     "auto-restart" it is one that has crashed.
     """
-    asked = ["systemctl", "show", unit, "--property=ActiveState,SubState,NRestarts"]
-    done = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)
-    state = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    starting = state.get("ActiveState") in ("active", "activating", "deactivating", "reloading")
-    return starting and state.get("SubState") != "auto-restart" and state.get("NRestarts", "0") == "0"
+    state = state_of(unit)
+    up = state.get("ActiveState") in ("active", "activating", "deactivating", "reloading")
+    return up and state.get("SubState") != "auto-restart" and state.get("NRestarts", "0") == "0"
 
 
 def _point(home: Path, slot: str) -> None:
