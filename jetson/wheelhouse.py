@@ -1,4 +1,4 @@
-"""Fetch every wheel a device needs, for one Python and machine (aarch64: a Jetson), on any other; the device then installs without a network.
+"""Fetch every wheel a device needs, for one Python and machine (aarch64: a Jetson); it then installs without a network.
 
 example: python jetson/wheelhouse.py --python 3.10 --out wheelhouse/cp310-aarch64
 """
