@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from compile.engine import EngineSettings, engine_from_onnx, layers_of
-from compile.machine import compute_capability, jetson_linux, recorded
 from compile.race import race_engines
 from compile.targets import DEFAULT_RTX, check_buildable
 from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
+from edge.machine import compute_capability, jetson_linux, recorded
 from edge.manifest import EngineFacts, Gates, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
 
 PRECISIONS = ("fp32", "fp16", "int8")

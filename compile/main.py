@@ -19,7 +19,6 @@ from compile.build import artefact_for, build_engine, device_command
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.engine import EngineSettings
 from compile.gates import TOLERANCES
-from compile.machine import compute_capability, jetson_linux, machine_name, recorded
 from compile.pipeline import Calibration, Outcome, Plan, judging_backend, reference_of, run_plan, winner
 from compile.ranges import METHODS
 from compile.report import write_report
@@ -27,6 +26,7 @@ from compile.score import Scores, open_trial
 from compile.targets import DEFAULT_RTX
 from edge.backends import BACKENDS
 from edge.backends.trt import open_library
+from edge.machine import compute_capability, jetson_linux, machine_name, recorded
 from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}
