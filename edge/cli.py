@@ -13,6 +13,8 @@ from edge.errors import EchoEdgeError, MissingExtraError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
     "locate": ("edge.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
+    "bench": ("edge.bench.command", "openvino", "latency and frame rate of the pipeline, with what disturbed them"),
+    "bench nets": ("edge.bench.nets", "openvino", "latency of each network, every precision on every backend"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
 
 import av
 
@@ -52,7 +53,8 @@ class Timed:
 
     def __init__(self, source: Source, seconds: float) -> None:
         self._source, self._seconds = source, seconds
-        self.uri, self.fps, self.frames = source.uri, source.fps, None
+        self.uri, self.fps = source.uri, source.fps
+        self.frames: int | None = None
         self.spacing_mm, self.region = source.spacing_mm, source.region
 
     def __iter__(self) -> Iterator[Captured]:
@@ -67,8 +69,10 @@ class Timed:
         self._source.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._source.__exit__(*error)  # type: ignore[arg-type]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
 
 
 class AtRate(Timed):
