@@ -150,9 +150,9 @@ def measure(builders: Sequence[Callable[[], Worker]], plan: Plan, stack: ExitSta
             done = sum(min(w.measured_s, goals[w.name]) for w in workers) / sum(goals.values())
             plan.progress(worker.name, done)
             brief = worker.kind == YARDSTICK
-            wanted = min(plan.slice_s, max(0.2, goals[worker.name] - worker.measured_s))
+            wanted = min(plan.slice_s, max(0.5 * plan.slice_s, goals[worker.name] - worker.measured_s))
             piece = worker.run(Order(0.1 * plan.slice_s if brief else wanted, 0.1 if brief else plan.warm_s))
             worker.slices.append(piece)
-            if not piece.intervals_ms and len(worker.slices) > 3:
-                raise BackendError(f"{worker.name} gave no two results in {wanted:.1f} s; raise --slice")
+            if not any(piece.intervals_ms for piece in worker.slices) and len(worker.slices) > 3:
+                raise BackendError(f"{worker.name} gave no two results in turns of {wanted:.1f} s; raise --slice")
     return workers

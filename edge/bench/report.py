@@ -11,8 +11,8 @@ from edge.bench.interleave import YARDSTICK
 from edge.bench.result import Reading, Result, Run
 from edge.bench.trace import DRAWN
 
-NOT_IN_FRAME = ("decode", DRAWN)
-"""Stages that run beside a frame's own way from inference to picture, or span all of it."""
+SPANS = (DRAWN, "scanner to capture")
+"""Rows that span several stages."""
 
 
 def report_html(result: Result, even_if_invalid: bool = False) -> str:
@@ -58,7 +58,7 @@ def _figures(result: Result) -> str:
 
 def _run_section(run: Run) -> str:
     parts = [f"<h2>{escape(run.name)}</h2>"]
-    if run.kind == "pipeline":
+    if run.kind in ("pipeline", "glass"):
         stages = waterfall(run)
         parts.append("<h3>Where a frame's time goes (medians)</h3>")
         parts.append(svg.waterfall([name for name, _ in stages], [ms for _, ms in stages], "{:.2f} ms"))
@@ -76,10 +76,16 @@ def _run_section(run: Run) -> str:
 
 
 def waterfall(run: Run) -> list[tuple[str, float]]:
-    """(stage, median ms) in the order a frame meets them, with what is left of its way as "waiting and hand-over"."""
-    stages = [
-        (name, t.p50) for name, t in run.stages_ms.items() if name not in NOT_IN_FRAME and not name.startswith("output")
-    ]
+    """(stage, median ms) in the order a frame meets them, with what is left of its way as "waiting and hand-over".
+
+    In a pipeline run, decoding and writing happen beside the way from capture to drawing.
+    """
+    beside = (
+        {name for name in run.stages_ms if name == "decode" or name.startswith("write ")}
+        if run.kind == "pipeline"
+        else set()
+    )
+    stages = [(name, t.p50) for name, t in run.stages_ms.items() if name not in SPANS and name not in beside]
     rest = run.latency_ms.p50 - sum(ms for _, ms in stages)
     return [*stages, ("waiting and hand-over", max(0.0, round(rest, 4)))]
 

@@ -20,7 +20,7 @@ from edge.bench.interleave import YARDSTICK, Plan, Worker, measure
 from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.report import report_html
-from edge.bench.result import SCHEMA, Operating, Result, encoded, write_result
+from edge.bench.result import SCHEMA, MachineFacts, Operating, Result, Run, encoded, write_result
 from edge.bench.validity import notes, problems
 from edge.bench.worker import Order
 from edge.sources.address import redacted
@@ -66,16 +66,24 @@ def perform(
             workers = measure(builders, plan, stack, monitor)
             throughput = operating_point(workers[0], limit_ms, plan) if limit_ms else None
         runs = [worker.result() for worker in workers]
+    return judged(runs, kind, machine, monitor, argv, started, throughput)
+
+
+def judged(
+    runs: list[Run], kind: str, machine: MachineFacts, monitor: Monitor, argv: Sequence[str], started: datetime,
+    throughput: Operating | None,
+) -> Result:  # fmt: skip
+    """Runs with the conditions they were measured under and the verdict."""
     conditions, first = monitor.conditions(), runs[0]
     invalid = problems(machine, conditions, runs)
     watts = conditions.watts.value if isinstance(conditions.watts.value, float) else None
-    alone = sum(run.name != YARDSTICK for run in runs) == 1  # else the watts are those of several configurations
+    if sum(run.name != YARDSTICK for run in runs) > 1:
+        watts = None  # they are those of several configurations
     return Result(
         schema=SCHEMA, kind=kind, valid=not invalid, invalid_because=invalid, notes=notes(machine, conditions),
         fps=first.fps, latency_ms=first.latency_ms, jitter_ms=first.jitter_ms, frames=first.frames,
         dropped=sum(first.dropped.values()), first_frame_ms=first.first_frame_ms,
-        peak_memory_mib=first.peak_memory_mib, watts=watts if alone else None,
-        fps_per_watt=round(first.fps / watts, 3) if watts and alone else None,
+        peak_memory_mib=first.peak_memory_mib, watts=watts, fps_per_watt=round(first.fps / watts, 3) if watts else None,
         runs=runs, machine=machine, conditions=conditions, version=edge.__version__,
         command=redacted(" ".join(["echoedge", *argv])), started=started.isoformat(timespec="seconds"),
         throughput=throughput,
@@ -148,11 +156,11 @@ def show(result: Result, even_if_invalid: bool) -> None:
             console.print(f"  - {escape(reason)}", soft_wrap=True)
     if result.valid or even_if_invalid:
         stamp = "" if result.valid else "[bold red]INVALID[/] "
-        if result.kind == "pipeline":
+        if result.kind != "nets":
             console.print(f"{stamp}[bold]{escape(headline(result))}[/]", soft_wrap=True)
         console.print(latency_table(result))
         console.print(costs_table(result))
-        if result.kind == "pipeline":
+        if result.kind != "nets":
             console.print(stages_table(result))
         if result.throughput:
             best = result.throughput.fps
@@ -174,7 +182,7 @@ def latency_table(result: Result) -> Table:
 
 
 def costs_table(result: Result) -> Table:
-    yardstick = next(run for run in result.runs if run.name == YARDSTICK).latency_ms.p50
+    yardstick = next((run.latency_ms.p50 for run in result.runs if run.name == YARDSTICK), None)
     table = Table(title=("" if result.valid else "INVALID: ") + "beside it")
     for heading in ("configuration", "jitter ms", "dropped", "first ms", "MiB", "cores", "x yardstick"):
         table.add_column(heading, justify="left" if heading == "configuration" else "right")
@@ -183,7 +191,7 @@ def costs_table(result: Result) -> Table:
         table.add_row(
             run.name, "-" if run.jitter_ms is None else f"{run.jitter_ms:.2f}", str(sum(run.dropped.values())),
             *("-" if value is None else f"{value:.0f}" for value in numbers),
-            f"{run.cpu_cores:.2f}", f"{run.latency_ms.p50 / yardstick:.2f}",
+            f"{run.cpu_cores:.2f}", f"{run.latency_ms.p50 / yardstick:.2f}" if yardstick else "-",
         )  # fmt: skip
     return table
 

@@ -17,7 +17,9 @@ def test_percentiles_and_the_tail_that_is_not_claimed() -> None:
         percentiles([])
 
 
-@pytest.mark.parametrize(("intervals", "expected"), [([20, 20, 20], 0.0), ([10, 30, 10], 20.0), ([5], None), ([], None)])
+@pytest.mark.parametrize(
+    ("intervals", "expected"), [([20, 20, 20], 0.0), ([10, 30, 10], 20.0), ([5], None), ([], None)]
+)
 def test_jitter_is_the_change_between_neighbours(intervals: list[float], expected: float | None) -> None:
     assert jitter_ms(intervals) == expected
 

@@ -42,7 +42,11 @@ def test_nor_is_a_machine_that_saves_power(changes: dict[str, Reading], word: st
 
 @pytest.mark.parametrize(
     ("samples", "seconds", "word"),
-    [(STEADY, 5.0, "measured for 5 s"), (STEADY[:50], 100.0, "50 frames"), ([10.0] * 500 + [13.0] * 500, 100.0, "drifted")],
+    [
+        (STEADY, 5.0, "measured for 5 s"),
+        (STEADY[:50], 100.0, "50 frames"),
+        ([10.0] * 500 + [13.0] * 500, 100.0, "drifted"),
+    ],
 )
 def test_nor_a_run_that_is_short_or_drifts(samples: list[float], seconds: float, word: str) -> None:
     (reason,) = problems(machine(), conditions(), [run("pipeline", samples, seconds), run("yardstick", [1.0], 1.0)])
