@@ -30,7 +30,7 @@ WARM_RUNS = 2
 
 
 class _Model:
-    """A verified artefact, loaded, with its own input buffer. `building` is an engine that will take over."""
+    """A verified artefact, loaded. `input` is its own buffer, 1 x 1 x size x size; `building` an engine that will take over."""
 
     building: EngineBuild | None = None
 
@@ -42,8 +42,8 @@ class _Model:
     def _install(self, manifest: Manifest, backend: Backend) -> None:
         self.manifest, self.backend = manifest, backend
         size = manifest.preprocess.size_px
-        self._input = np.zeros((1, 1, size, size), np.uint8)
-        self._feed = {manifest.inputs[0].name: self._input}
+        self.input = np.zeros((1, 1, size, size), np.uint8)
+        self._feed = {manifest.inputs[0].name: self.input}
         self._output = manifest.outputs[0].name
 
     def succeed(self, manifest: Manifest, backend: Backend) -> None:
@@ -61,7 +61,7 @@ class _Model:
             self._successor = None
             predecessor.close()
             log.warning("%s %s has taken over", self.manifest.name, self.manifest.file)
-        preprocess(frame, box, self.manifest.preprocess, self._input)
+        preprocess(frame, box, self.manifest.preprocess, self.input)
 
     def infer(self) -> NDArray[Any]:
         """Run the network on the input buffer; the result is overwritten by the next call."""

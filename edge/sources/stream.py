@@ -86,7 +86,8 @@ def open_stream(uri: str) -> LiveSource:
     """`rtsp://`, `rtsps://`, `udp://`, `srt://`, `http://` or `https://`.
 
     Options: `transport=tcp|udp` (RTSP, default tcp), `latency=MS` (SRT, default 20), `timeout=S`, `format=mpjpeg` where
-    FFmpeg does not recognise it, `parse` (see WHOLE_PICTURES), `wait` to keep trying from the start. Others go to the server with the address.
+    FFmpeg does not recognise it, `parse` (see WHOLE_PICTURES), `wait` to keep trying from the start. Others go to the server with
+    the address.
     Raises SourceError where the first opening fails.
     """
     address = parse_address(uri, OPTIONS, strict=False)
