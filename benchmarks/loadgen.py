@@ -1,7 +1,7 @@
 """Accuracy mode of MLPerf's LoadGen on annotated frames: what the network answered under the harness, scored against the labels.
 
 Usage: python benchmarks/loadgen.py --data camus:../shared/data/camus --split ../shared/data/camus/split_valid.txt --out loadgen
-MLPerf's rule for a quantized network is at least 99 % of the reference's accuracy; the reference is the FP32 file in ONNX Runtime.
+MLPerf asks a quantized network for at least 99 % of the reference's accuracy; the reference is the FP32 file in ONNX Runtime.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bench nets": ("edge.bench.nets", "openvino", "latency of each network, every precision on every backend"),
     "bench glass": ("edge.bench.glass", "openvino", "latency from the scanner's screen to ours, by a time-code"),
     "bench loadgen": ("edge.bench.loadgen", "loadgen", "one network under MLPerf's load generator"),
+    "bench roofline": ("edge.bench.roofline", "openvino", "the CPU's measured peaks, how near each network comes"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
