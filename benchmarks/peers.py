@@ -1,6 +1,6 @@
 """What people would use instead, measured in turn with EchoEdge on the same network and clip.
 
-Usage: python benchmarks/peers.py --out peers [--seconds 60] [--fast FAST_VENV/bin/python] [--roboflow RF_VENV/bin/python]
+Usage: python benchmarks/peers.py --out peers [--seconds 60] [--fast FAST_VENV/bin/python]
 Prints each peer's ratio to the pipeline and to the network alone with 95 % intervals; the ratios hold on a busy machine, too.
 Both networks, regions, measurement and overlay are in the pipeline's frame; in a peer's frame is what its script says.
 FAST gets the same weights in a file whose input is float and whose output is the class scores, because it takes no other.
@@ -95,7 +95,6 @@ def peer(name: str, *command: object) -> Worker:
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--fast", help="Python of an environment with pyfast")
-    p.add_argument("--roboflow", help="Python of an environment with roboflow's inference")
     p.add_argument("--no-torch", action="store_true", help="leave torch out")
     add_options(p)
     args = p.parse_args()
@@ -119,9 +118,6 @@ def main() -> None:
                 peer, "FAST fp32", args.fast, HERE / "fast_segmentation.py", folder / "float.onnx", folder / "#.png"
             )
         )
-    if args.roboflow:
-        script = HERE / "roboflow_pipeline.py"
-        builders.append(partial(peer, "roboflow fp32", args.roboflow, script, model / "fp32.onnx", clip, 473))
     for how in () if args.no_torch else ("eager", "compiled"):
         checkpoint = model / "checkpoint.safetensors"
         builders.append(partial(peer, f"torch {how} fp32", python, HERE / "torch_net.py", how, checkpoint, crops))

@@ -22,6 +22,8 @@ from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source
 
 CLIP_FRAMES = 60
+CELLS_ACROSS = 160
+"""A cell's share of the picture's width: cells that change must stay below what the sector's tracker takes for a new layout."""
 UNTOUCHED = HeadUp(0, 0, 0, "", "", 0)
 
 
@@ -52,7 +54,9 @@ def scanner(output: str, clip: str, fps: float, ended: threading.Event) -> Sent:
         while not ended.wait(max(0.0, due - time.monotonic())):
             picture = frames[number % len(frames)].copy()
             now = time.monotonic_ns()
-            draw_code(picture, TimeCode(ticks_of(now), number & 0xFFFF))
+            draw_code(
+                picture, TimeCode(ticks_of(now), number & 0xFFFF), cell_px=max(4, picture.shape[1] // CELLS_ACROSS)
+            )
             sink.write(Shown(None, picture, UNTOUCHED))
             send_ms.append(round((time.monotonic_ns() - now) / 1e6, 3))
             number += 1

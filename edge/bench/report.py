@@ -9,8 +9,10 @@ import numpy as np
 from edge import svg
 from edge.bench.interleave import YARDSTICK
 from edge.bench.result import Reading, Result, Run
+from edge.bench.stats import Percentiles
 from edge.bench.trace import DRAWN
 
+PERCENTILES = ("p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms")
 SPANS = (DRAWN, "scanner to capture")
 """Rows that span several stages."""
 
@@ -37,17 +39,22 @@ def _verdict(result: Result) -> str:
 
 def _figures(result: Result) -> str:
     runs = [run for run in result.runs if run.name != YARDSTICK]
-    headings = ("configuration", "fps", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "jitter ms", "dropped",
-                "first frame ms", "peak MiB", "cores")  # fmt: skip
-    rows = [
-        (run.name, run.fps, run.latency_ms.p50, run.latency_ms.p90, run.latency_ms.p99, run.latency_ms.p99_9 or "-",
-         run.latency_ms.max, run.jitter_ms or "-", sum(run.dropped.values()), run.first_frame_ms or "-",
-         run.peak_memory_mib or "-", run.cpu_cores)
+    rows = [(run.name, _two(run.fps), *_row(run.latency_ms)) for run in result.runs]
+    costs = [
+        (run.name, _two(run.jitter_ms), sum(run.dropped.values()), _two(run.load_ms), _two(run.first_frame_ms),
+         _two(run.peak_memory_mib), _two(run.cpu_cores))
         for run in result.runs
     ]  # fmt: skip
-    parts = ["<h2>Latency of a frame</h2>", svg.table(headings, rows)]
+    beside = ("configuration", "jitter ms", "dropped", "loading ms", "first frame ms", "peak MiB", "cores")
+    parts = [
+        "<h2>Latency of a frame</h2>",
+        svg.table(("configuration", "fps", *PERCENTILES), rows),
+        "<h2>Beside it</h2>",
+    ]
+    parts.append(svg.table(beside, costs))
     if len(runs) > 1:
-        parts.append(svg.bars([run.name for run in runs], [run.latency_ms.p50 for run in runs], "{:.2f} ms p50", 340))
+        parts.append("<h2>Medians, ms</h2>")
+        parts.append(svg.bars([run.name for run in runs], [run.latency_ms.p50 for run in runs], "{:.2f}", 260))
     for run in runs[:8]:
         parts.append(_run_section(run))
     if result.throughput is not None:
@@ -62,8 +69,7 @@ def _run_section(run: Run) -> str:
         stages = waterfall(run)
         parts.append("<h3>Where a frame's time goes (medians)</h3>")
         parts.append(svg.waterfall([name for name, _ in stages], [ms for _, ms in stages], "{:.2f} ms"))
-    rows = [(stage, t.p50, t.p90, t.p99, t.p99_9 or "-", t.max) for stage, t in run.stages_ms.items()]
-    parts.append(svg.table(("stage", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms"), rows))
+    parts.append(svg.table(("stage", *PERCENTILES), [(stage, *_row(t)) for stage, t in run.stages_ms.items()]))
     if len(run.samples_ms) > 1:
         samples = np.array(run.samples_ms)
         high = max(float(np.percentile(samples, 99.5)), float(samples.min()) + 1e-3)
@@ -88,6 +94,14 @@ def waterfall(run: Run) -> list[tuple[str, float]]:
     stages = [(name, t.p50) for name, t in run.stages_ms.items() if name not in SPANS and name not in beside]
     rest = run.latency_ms.p50 - sum(ms for _, ms in stages)
     return [*stages, ("waiting and hand-over", max(0.0, round(rest, 4)))]
+
+
+def _row(t: Percentiles) -> tuple[float | str, ...]:
+    return tuple(_two(value) for value in (t.p50, t.p90, t.p99, t.p99_9, t.max))
+
+
+def _two(value: float | None) -> float | str:
+    return "-" if value is None else round(value, 2)
 
 
 def _shown(reading: Reading) -> str:
