@@ -30,7 +30,7 @@ class Monitor:
         self._own: dict[int, int] = {}
         self._ended = threading.Event()
         self._others: list[float] = []
-        self._clocks: list[tuple[float, float]] = []
+        self._clocks: list[float] = []
         self._heat: dict[str, list[float]] = {}
 
     def watch(self, pid: int) -> None:
@@ -87,9 +87,7 @@ class Monitor:
             steal_percent=round(100 * steal / TICKS / self._seconds, 2),
             swapped_pages=self._swap() - self._first_swap,
             temperature_c={zone: (min(values), max(values)) for zone, values in heat.items()},
-            clock_mhz=(min(low for low, _ in self._clocks), max(high for _, high in self._clocks))
-            if self._clocks
-            else None,
+            clock_mhz=(min(self._clocks), max(self._clocks)) if self._clocks else None,
             throttled=self._throttled(),
             watts=watts,
             gpu_load_percent=gpu_load,
@@ -107,7 +105,7 @@ class Monitor:
             self._others.append(busy / seconds)
         self._last_at, self._last, self._last_own = at, cpu, own
         if clocks := clocks_mhz(self._root):
-            self._clocks.append((min(clocks), max(clocks)))
+            self._clocks.append(max(clocks))
         for zone in (self._root / "sys/class/thermal").glob("thermal_zone*"):
             text = read_text(zone / "temp").strip()
             if text.lstrip("-").isdigit():

@@ -91,7 +91,7 @@ def judged(
 
 
 def operating_point(worker: Worker, limit_ms: float, plan: Plan) -> Operating:
-    """By bisection, the highest offered rate whose p99 stays within the limit with nothing dropped, to about 2 % of it."""
+    """By bisection, the highest offered rate whose p99 stays within the limit with nothing dropped, to about 3 % of it."""
     low, high = 0.0, 1.1 * worker.result().fps
     best, tried = None, []
     for trial in range(TRIALS):

@@ -44,7 +44,9 @@ def problems(machine: MachineFacts, conditions: Conditions, runs: Sequence[Run])
         found.append("the machine runs on its battery: plug it in")
     clock = conditions.clock_mhz
     if clock is not None and clock[0] < (1 - CLOCK_SPREAD) * clock[1]:
-        found.append(f"the cores' clocks went from {clock[0]:.0f} to {clock[1]:.0f} MHz: fix them (sudo jetson_clocks)")
+        found.append(
+            f"the fastest core's clock went from {clock[0]:.0f} to {clock[1]:.0f} MHz: fix it (sudo jetson_clocks)"
+        )
     for run in runs:
         if run.kind == "yardstick":
             continue

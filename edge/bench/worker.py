@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import sys
 import threading
 import time
@@ -117,6 +116,8 @@ def peak_mib() -> float:
     found = re.search(r"^VmHWM:\s*(\d+) kB", read_text(Path("/proc/self/status")), re.MULTILINE)
     if found:
         return round(int(found[1]) / 2**10, 1)
+    import resource  # not on Windows
+
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10), 1)
 
 

@@ -20,7 +20,7 @@ def test_a_quiet_machine_measured_for_long_enough_is_valid() -> None:
         (conditions(steal_percent=4.0), "hypervisor"),
         (conditions(swapped_pages=3), "swapped"),
         (conditions(throttled=Reading(2.0, "kernel")), "heat"),
-        (conditions(clock_mhz=(1500.0, 3000.0)), "clocks"),
+        (conditions(clock_mhz=(1500.0, 3000.0)), "clock went"),
     ],
 )
 def test_a_disturbed_machine_is_not(changed: object, word: str) -> None:
