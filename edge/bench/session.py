@@ -23,6 +23,7 @@ from edge.bench.report import report_html
 from edge.bench.result import SCHEMA, MachineFacts, Operating, Result, Run, encoded, write_result
 from edge.bench.validity import notes, problems
 from edge.bench.worker import Order
+from edge.machine import recorded
 from edge.sources.address import redacted
 
 INVALID = 1
@@ -85,7 +86,7 @@ def judged(
         dropped=sum(first.dropped.values()), first_frame_ms=first.first_frame_ms,
         peak_memory_mib=first.peak_memory_mib, watts=watts, fps_per_watt=round(first.fps / watts, 3) if watts else None,
         runs=runs, machine=machine, conditions=conditions, version=edge.__version__,
-        command=redacted(" ".join(["echoedge", *argv])), started=started.isoformat(timespec="seconds"),
+        command=redacted(recorded("", argv)), started=started.isoformat(timespec="seconds"),
         throughput=throughput,
     )  # fmt: skip
 

@@ -22,7 +22,9 @@ import numpy as np
 
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
+from edge.model import QualityScorer, Segmenter, open_model
 from edge.sources import Live, Source, open_source
+from edge.tracker import LOCATE_FRAMES
 
 
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,6 +75,8 @@ class Slice(msgspec.Struct, frozen=True):
     peak_mib: float
 
 
+IN_FLIGHT = 3
+"""Frames of a live source that may be on their way at either end of a turn and are not lost."""
 Measure = Callable[[Order], Slice]
 
 
@@ -130,15 +134,16 @@ def _yardstick(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
 
 
 def _net(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
-    from edge.model import open_model
     from edge.sector import find_sector
 
     started = time.monotonic_ns()
-    net = stack.enter_context(open_model(spec.model, spec.precision, spec.backend, spec.threads or None))
+    net = open_model(spec.model, spec.precision, spec.backend, spec.threads or None)
+    stack.enter_context(net)
     load_ms = (time.monotonic_ns() - started) / 1e6
     with open_source(spec.source) as source:
         frames = [np.array(frame.image) for frame in islice(source, 16)]
     box = find_sector(frames).box
+    _settle(net)
     net.prepare(frames[0], box)
     net.infer()
     first_ms = (time.monotonic_ns() - spec.started_ns) / 1e6
@@ -150,10 +155,15 @@ def _net(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     )
 
 
+def _settle(net: Segmenter | QualityScorer) -> None:
+    """Wait for an engine that is being built, so that nothing takes over in the middle of a measurement."""
+    if net.building is not None:
+        net.building.wait()
+
+
 def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     from edge.bench.trace import DRAWN, Trace
     from edge.loop import LoopOptions, run_loop
-    from edge.model import QualityScorer, Segmenter, open_model
     from edge.sinks import open_sink
 
     how = (spec.precision, spec.backend, spec.threads or None)
@@ -163,20 +173,24 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     load_ms = (time.monotonic_ns() - started) / 1e6
     assert isinstance(segmenter, Segmenter)
     assert isinstance(scorer, QualityScorer)
+    _settle(segmenter)
+    _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.
     full_service = LoopOptions(deadline_ms=1e9)
 
-    def run(order: Order) -> tuple[Trace, dict[str, int], float]:
+    def run(order: Order) -> tuple[Trace, bool, float]:
         trace, cpu = Trace(), time.process_time()
         with ExitStack() as inner:
             source = inner.enter_context(_opened(spec, order))
             sinks = [inner.enter_context(open_sink(uri, source.fps)) for uri in spec.sinks]
             if isinstance(source, Live):
-                timer = threading.Timer(order.warm_s + order.seconds, source.stop)
+                # A live picture is analysed only once its sector has been looked for.
+                until = order.warm_s + order.seconds + LOCATE_FRAMES / source.fps
+                timer = threading.Timer(until, source.stop)
                 timer.start()
                 inner.callback(timer.cancel)
-            report = run_loop(source, segmenter, scorer, sinks, full_service, trace)
-        return trace, report.dropped, time.process_time() - cpu
+            run_loop(source, segmenter, scorer, sinks, full_service, trace)
+        return trace, isinstance(source, Live), time.process_time() - cpu
 
     first = run(Order(0.2, 0.0, spec.fps))[0].first_ns(DRAWN)
     facts = {
@@ -186,14 +200,19 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     ready = Ready(facts, round(load_ms, 1), round((first - spec.started_ns) / 1e6, 1) if first else None)
 
     def measure(order: Order) -> Slice:
-        trace, dropped, cpu_s = run(order)
-        first = trace.first_ns(DRAWN)
+        trace, live, cpu_s = run(order)
+        first = trace.first_ns("segment")
         if first is None:
-            raise EchoEdgeError(f"{spec.source} gave no frame in {order.seconds + order.warm_s:.0f} s")
+            raise EchoEdgeError(f"{spec.source} gave nothing to analyse in {order.seconds + order.warm_s:.0f} s")
         since = first + round(order.warm_s * 1e9)
-        ends = np.array(trace.ends_ns(DRAWN, since), np.float64) / 1e6
+        drawn = trace.ends_ns(DRAWN, since)
+        ends = np.array(drawn, np.float64) / 1e6
         span_s = float(np.ptp(ends)) / 1e3 if len(ends) > 1 else 0.0
         share = span_s / max(span_s + order.warm_s, 1e-9)
+        dropped = {}
+        if live and drawn:
+            captured = sum(end <= drawn[-1] for end in trace.ends_ns("decode", since))
+            dropped = {"late": late} if (late := captured - len(drawn) - IN_FLIGHT) > 0 else {}
         stages = trace.durations_ms(since)
         return Slice(stages, DRAWN, np.diff(ends).round(4).tolist(), span_s, dropped, cpu_s * share, peak_mib())
 
@@ -210,6 +229,8 @@ def _opened(spec: Spec, order: Order) -> Source:
         return source
     seconds, fps = order.warm_s + order.seconds, order.fps or spec.fps
     repeated = Repeated(source)
+    if fps:
+        seconds += LOCATE_FRAMES / fps
     return Paced(AtRate(repeated, seconds, fps)) if fps else Timed(repeated, seconds)
 
 

@@ -23,6 +23,7 @@ from edge.bench.result import Result
 from edge.bench.trace import Trace
 from edge.bench.worker import Order, Spec
 from edge.cli import main
+from edge.config import MODELS
 from edge.errors import BackendError
 from edge.sources import open_source
 from edge.sources.paced import Repeated
@@ -94,13 +95,23 @@ def test_the_pipeline_is_measured_and_a_short_run_is_invalid(clip: Path, tmp_pat
     assert "INVALID" in (tmp_path / "report.html").read_text()
 
 
-def test_a_live_rate_counts_what_is_dropped(clip: Path) -> None:
+def test_a_worker_answers_orders(clip: Path) -> None:
     with ExitStack() as stack:
         worker = stack.enter_context(worker_of(Spec("yardstick", "x")))
         worker.wait_ready()
         piece = worker.run(Order(0.1, 0.0))
         assert piece.headline == "multiply"
         assert len(piece.stages_ms["multiply"]) == len(piece.intervals_ms) + 1
+
+
+def test_at_a_rate_beyond_reach_frames_are_dropped_and_counted(clip: Path) -> None:
+    spec = Spec("pipeline", "x", str(clip), str(MODELS / "pspnet-mk"), str(MODELS / "quality"))
+    with ExitStack() as stack:
+        worker = stack.enter_context(worker_of(spec))
+        worker.wait_ready()
+        piece = worker.run(Order(4.0, 0.0, 400.0))
+    assert piece.dropped["late"] > 0
+    assert len(piece.stages_ms["segment"]) > 0
 
 
 def test_what_cannot_run_says_so(clip: Path, tmp_path: Path) -> None:
