@@ -47,7 +47,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/backends.py
+	$(BIN)/echoedge bench nets
 
 models: $(VENV)/.dev
 	for net in pspnet-mk quality; do \

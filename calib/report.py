@@ -12,10 +12,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from calib import svg
 from calib.choose import THIRDS, CalibrationSet, read_set, strata_of
 from calib.drift import drift_of
 from calib.frames import Candidate, describe
+from edge import svg
 from edge.drift import Drift
 from edge.preprocess import grey
 from edge.sources import open_source

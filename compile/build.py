@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from compile.engine import EngineSettings, engine_from_onnx, layers_of
-from compile.machine import compute_capability, jetson_linux, recorded
 from compile.race import race_engines
 from compile.targets import DEFAULT_RTX, check_buildable
 from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
+from edge.jetson.board import detect
+from edge.machine import compute_capability, recorded
 from edge.manifest import EngineFacts, Gates, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -54,7 +55,7 @@ def build_engine(
         library=library,
         version=str(trt.__version__),
         compute_capabilities=targets,
-        jetpack=jetson_linux(),
+        jetpack=detect().jetson_linux,
         settings=_settings_of(settings),
     )
     sm = "-".join(f"sm{number}" for number in targets) or "portable"
@@ -82,7 +83,7 @@ def build_via_torch(folder: Path, checkpoint: Path, precision: str, command: str
         library="tensorrt",
         version=str(open_library("tensorrt").__version__),
         compute_capabilities=(local,),
-        jetpack=jetson_linux(),
+        jetpack=detect().jetson_linux,
         settings={"via": f"torch-tensorrt {release}"},
     )
     target = folder / f"{precision}.torch-tensorrt-{release}.sm{local}.engine"

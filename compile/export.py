@@ -21,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from compile.machine import recorded
 from edge.errors import ModelError
+from edge.machine import recorded
 from edge.manifest import SCHEMA, Manifest, Port, sha256_of, write_manifest
 from edge.preprocess import PreprocessSpec, preprocess
 from edge.regions import REGIONS

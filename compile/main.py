@@ -19,7 +19,6 @@ from compile.build import artefact_for, build_engine, device_command
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.engine import EngineSettings
 from compile.gates import TOLERANCES
-from compile.machine import compute_capability, jetson_linux, machine_name, recorded
 from compile.pipeline import Calibration, Outcome, Plan, judging_backend, reference_of, run_plan, winner
 from compile.ranges import METHODS
 from compile.report import write_report
@@ -27,6 +26,8 @@ from compile.score import Scores, open_trial
 from compile.targets import DEFAULT_RTX
 from edge.backends import BACKENDS
 from edge.backends.trt import open_library
+from edge.jetson.board import detect
+from edge.machine import compute_capability, machine_name, recorded
 from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}
@@ -70,7 +71,7 @@ def _tolerance(text: str) -> tuple[str, float]:
 
 def local_target() -> str:
     """orin on a Jetson, rtx with another NVIDIA GPU, cpu elsewhere."""
-    if jetson_linux():
+    if detect().jetson_linux:
         return "orin"
     return "rtx" if compute_capability() else "cpu"
 
@@ -127,7 +128,7 @@ def _calibration_set(args: argparse.Namespace, held_out: Sequence[str]) -> Calib
 def _build(folder: Path, precision: str, target: str, command: str) -> None:
     """Build the chosen engine where this machine can, else print what to run on the device."""
     local = compute_capability()
-    if target == "orin" and not jetson_linux():
+    if target == "orin" and not detect().jetson_linux:
         print(f"engines for Jetson are built on it: copy {folder} there and run\n  {device_command(folder, precision)}")
         return
     library = "tensorrt" if target == "orin" or find_spec("tensorrt") else "tensorrt_rtx"

@@ -16,13 +16,13 @@ from calib.choose import CalibrationSet
 from calib.drift import grey_levels_of
 from calib.feed import Feed, Inputs, spread
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
-from compile.machine import machine_name
 from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, score
 from compile.sensitivity import compare_methods, rank_layers
 from edge.backends import BACKENDS
 from edge.errors import ModelError
+from edge.machine import machine_name
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
 from edge.model import QualityScorer, Segmenter, load_model
 

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from compile.gates import race, speed_gate
-from compile.machine import machine_name
 from edge.backends.trt import TensorRtBackend, find_gpu
 from edge.engines import sort_engines
 from edge.errors import ModelError
+from edge.machine import machine_name
 from edge.manifest import SpeedGate, find_manifests, verified_artefact, write_manifest
 
 

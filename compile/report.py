@@ -10,12 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calib import svg
 from calib.feed import Inputs
 from compile.pipeline import Calibration, Outcome, Plan, form_of
 from compile.precision import Quantizer
 from compile.ranges import METHODS, clip_range
 from compile.score import outputs_of
+from edge import svg
 from edge.backends import open_backend
 
 SHOWN_LAYERS, SHOWN_TENSORS, SHOWN_FRAMES = 20, 6, 6

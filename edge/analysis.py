@@ -13,7 +13,7 @@ from edge.hint import Advisor, Hint
 from edge.measure import BeatDetector, Event, Ventricle, ejection_fractions, measure_ventricle
 from edge.model import QualityScorer, Segmenter
 from edge.postprocess import clean_mask
-from edge.preprocess import Box, resample
+from edge.preprocess import Box, grey_crop, resample
 from edge.regions import LA, NotMeasurable, Regions, find_regions
 from edge.scale import Calibration
 from edge.sector import Sector
@@ -83,9 +83,10 @@ class Analyser:
         """
         clock, box = self.clock, self.sector.box
         with clock.time("preprocess"):
-            self.segmenter.prepare(frame.image, box)
+            crop, place = grey_crop(frame.image, box)
+            self.segmenter.prepare(crop, place)
             if with_quality:
-                self.scorer.prepare(frame.image, box)
+                self.scorer.prepare(crop, place)
         with clock.time("segment"):
             raw = np.asarray(self.segmenter.infer(), np.uint8)
         if with_quality:

@@ -29,16 +29,16 @@ def annotate(panel: Canvas, analysis: Analysis, scale: float) -> None:
     step = analysis.box.side / REGION_PX * scale
     offset = np.array((analysis.box.x, analysis.box.y)) * scale + step / 2 - 0.5
     if analysis.regions is not None and np.isfinite(analysis.scores).all():
-        colours = np.zeros((9, 3), np.uint8)
-        colours[1:] = [quality_colour(score) for score in analysis.scores]
+        colours = np.zeros((256, 1, 3), np.uint8)  # a colour map takes one for each value
+        colours[1:9, 0] = [quality_colour(score) for score in analysis.scores]
         matrix = np.array([[step, 0, offset[0]], [0, step, offset[1]]])
         big = cv2.warpAffine(analysis.regions.labels, matrix, (width, height), flags=cv2.INTER_NEAREST)
         x, y, across, down = cv2.boundingRect(big)
         if across and down:
             part = panel[y : y + down, x : x + across]
             marked = cv2.medianBlur(np.ascontiguousarray(big[y : y + down, x : x + across]), EDGE_PX)
-            mixed = cv2.addWeighted(part, 1 - ALPHA, colours[marked], ALPHA, 0)
-            np.copyto(part, mixed, where=(marked > 0)[..., None])
+            mixed = cv2.addWeighted(part, 1 - ALPHA, cv2.applyColorMap(marked, colours), ALPHA, 0)
+            cv2.copyTo(mixed, marked, part)
     contours, _ = cv2.findContours((analysis.mask == LV).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for contour in contours:
         smooth = _smooth_closed(contour[:, 0].astype(np.float64)) * step + offset

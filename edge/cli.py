@@ -13,6 +13,11 @@ from edge.errors import EchoEdgeError, MissingExtraError
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
     "locate": ("edge.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
+    "bench": ("edge.bench.command", "openvino", "latency and frame rate of the pipeline, with what disturbed them"),
+    "bench nets": ("edge.bench.nets", "openvino", "latency of each network, every precision on every backend"),
+    "bench glass": ("edge.bench.glass", "openvino", "latency from the scanner's screen to ours, by a time-code"),
+    "bench loadgen": ("edge.bench.loadgen", "loadgen", "one network under MLPerf's load generator"),
+    "bench roofline": ("edge.bench.roofline", "openvino", "the CPU's measured peaks, how near each network comes"),
     "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
     "power": ("edge.jetson.power", "openvino", "set a Jetson's power mode: bench, bedside or battery"),
     "first-boot": ("edge.jetson.first_boot", "openvino", "build a device's engines while the CPU already runs"),

@@ -50,15 +50,16 @@ def run_loop(
     scorer: QualityScorer,
     sinks: Sequence[Sink],
     options: LoopOptions | None = None,
+    clock: StageClock | None = None,
 ) -> Report:
-    """Analyse every frame of a source and write the overlay to the sinks.
+    """Analyse every frame of a source and write the overlay to the sinks; `clock` is given the durations of each stage.
 
     Recordings run as fast as they can and lose no frame. Of a live source the newest frame wins, what is dropped is
     counted, and the safe states of docs/safety.md hold. A recording of a live run is analysed with the decisions made then.
     """
     options = options or LoopOptions()
     live, replayed = isinstance(source, Live), bool(getattr(source, "recorded_live", False))
-    clock, guard = StageClock(), Guard(options.limits.for_rate(source.fps), live)
+    clock, guard = clock or StageClock(), Guard(options.limits.for_rate(source.fps), live)
     capture = Capture(source, clock, guard, options.realtime)
     drawing = watchdog = None
     inference = Inference(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +31,7 @@ WARM_RUNS = 2
 
 
 class _Model:
-    """A verified artefact, loaded, with its own input buffer. `building` is an engine that will take over."""
+    """A verified artefact, loaded. `input` is its own buffer, 1 x 1 x size x size; `building` an engine that will take over."""
 
     building: EngineBuild | None = None
 
@@ -42,8 +43,8 @@ class _Model:
     def _install(self, manifest: Manifest, backend: Backend) -> None:
         self.manifest, self.backend = manifest, backend
         size = manifest.preprocess.size_px
-        self._input = np.zeros((1, 1, size, size), np.uint8)
-        self._feed = {manifest.inputs[0].name: self._input}
+        self.input = np.zeros((1, 1, size, size), np.uint8)
+        self._feed = {manifest.inputs[0].name: self.input}
         self._output = manifest.outputs[0].name
 
     def succeed(self, manifest: Manifest, backend: Backend) -> None:
@@ -61,7 +62,7 @@ class _Model:
             self._successor = None
             predecessor.close()
             log.warning("%s %s has taken over", self.manifest.name, self.manifest.file)
-        preprocess(frame, box, self.manifest.preprocess, self._input)
+        preprocess(frame, box, self.manifest.preprocess, self.input)
 
     def infer(self) -> NDArray[Any]:
         """Run the network on the input buffer; the result is overwritten by the next call."""
@@ -118,7 +119,8 @@ def open_model(
     precision: "auto" or "int8", "fp16", "fp32". backend: "auto", "openvino", "onnxruntime" or "tensorrt". "auto" takes an
     engine built for this GPU, else the first of int8, fp16, fp32 that the folder has for the CPU; what failed a gate is left
     out. threads: of a CPU, None for all cores. builds_engine: where a GPU has no engine yet, or one of an older file, build
-    it in a process of its own, run the old engine or the CPU meanwhile, and change over between two frames.
+    it in a process of its own, run the old engine or the CPU meanwhile, and change over between two frames; not in a folder
+    that may not be written, such as an installed release's, whose engines `echoedge first-boot` builds.
     Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where nothing runs it.
     """
     folder = Path(folder)
@@ -127,7 +129,9 @@ def open_model(
     engines = sort_engines(_allowed(found, precision, allow_failed_gate), gpu) if gpu else Engines((), (), ())
     if engines.current:
         return load_model(*engines.current[0])
-    to_build = buildable(found, precision, allow_failed_gate) if gpu and builds_engine else ""
+    to_build = (
+        buildable(found, precision, allow_failed_gate) if gpu and builds_engine and os.access(folder, os.W_OK) else ""
+    )
     if to_build and engines.old:
         model = load_model(*engines.old[0])
     elif backend == TENSORRT:

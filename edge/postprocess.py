@@ -22,50 +22,70 @@ def clean_mask(mask: Mask) -> Mask:
     LV's. Without an LV nothing is kept.
     """
     out = np.zeros_like(mask)
-    ventricle = _largest_piece(mask == LV)
+    ventricle = _largest_piece(mask, LV)
     if ventricle is None:
         return out
     _, y, _, height = cv2.boundingRect(ventricle)
-    misplaced = _pieces_above(mask == LA, y + height / 2)
-    if misplaced.any():
+    misplaced = _pieces_above(mask, LA, y + height / 2)
+    if misplaced is not None:
         mask = np.where(misplaced, np.uint8(LV), mask)
-        ventricle = _largest_piece(mask == LV)
+        ventricle = _largest_piece(mask, LV)
         assert ventricle is not None
     contours, _ = cv2.findContours(ventricle, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     x, y, width, height = cv2.boundingRect(contours[0])
-    wall = (mask == MYOCARDIUM).astype(np.uint8)
+    wall, window = _area_of(mask, MYOCARDIUM)
     count, labels, _, _ = cv2.connectedComponentsWithStats(wall, connectivity=8)
     if count > 1:
         around = np.s_[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
-        near = cv2.dilate(ventricle[around], np.ones((5, 5), np.uint8)) > 0
+        near = np.zeros_like(mask)
+        near[around] = cv2.dilate(ventricle[around], np.ones((5, 5), np.uint8))
         keep = np.zeros(count, np.uint8)
-        keep[labels[around][near]] = MYOCARDIUM
+        keep[labels[near[window] > 0]] = MYOCARDIUM
         keep[0] = 0
-        out = keep[labels]
-    atrium = _largest_piece(mask == LA)
+        out[window] = keep[labels]
+    atrium = _largest_piece(mask, LA)
     if atrium is not None and _mean_row(atrium) > y + height / 2:
         out[atrium > 0] = LA
     cv2.drawContours(out, contours, -1, LV, cv2.FILLED)
     return out
 
 
-def _largest_piece(area: NDArray[np.bool_]) -> Mask | None:
-    """The largest 4-connected piece as 0/1 uint8, or None where none reaches MIN_SHARE."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(area.astype(np.uint8), connectivity=4)
+def _area_of(mask: Mask, value: int) -> tuple[Mask, tuple[slice, slice]]:
+    """Where a mask has a value, as 0/1 uint8 within the smallest window that holds it all, and that window.
+
+    Structures fill a part of the picture; labelling only that part takes half the time.
+    """
+    area = np.asarray(cv2.inRange(mask, value, value), np.uint8)
+    x, y, width, height = cv2.boundingRect(area)
+    window = np.s_[y : y + max(1, height), x : x + max(1, width)]  # never empty: OpenCV cannot label nothing
+    return np.asarray(area[window] & 1, np.uint8), window
+
+
+def _largest_piece(mask: Mask, value: int) -> Mask | None:
+    """The largest 4-connected piece of a value as 0/1 uint8, or None where none reaches MIN_SHARE of the mask."""
+    area, window = _area_of(mask, value)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(area, connectivity=4)
     if count < 2:
         return None
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    if stats[largest, cv2.CC_STAT_AREA] < MIN_SHARE * area.size:
+    if stats[largest, cv2.CC_STAT_AREA] < MIN_SHARE * mask.size:
         return None
-    return np.asarray(labels == largest, np.uint8)
+    piece = np.zeros_like(mask)
+    piece[window] = labels == largest
+    return piece
 
 
-def _pieces_above(area: NDArray[np.bool_], row: float) -> NDArray[np.bool_]:
-    """The 4-connected pieces whose centre lies above a row."""
-    count, labels, _, centres = cv2.connectedComponentsWithStats(area.astype(np.uint8), connectivity=4)
-    above = centres[:count, 1] < row
+def _pieces_above(mask: Mask, value: int, row: float) -> NDArray[np.bool_] | None:
+    """The 4-connected pieces of a value whose centre lies above a row; None where there is none."""
+    area, window = _area_of(mask, value)
+    count, labels, _, centres = cv2.connectedComponentsWithStats(area, connectivity=4)
+    above = centres[:count, 1] + window[0].start < row
     above[0] = False
-    return np.asarray(above[labels])
+    if not above.any():
+        return None
+    pieces = np.zeros(mask.shape, bool)
+    pieces[window] = above[labels]
+    return pieces
 
 
 def _mean_row(piece: Mask) -> float:

@@ -96,16 +96,23 @@ def resample(image: NDArray[np.uint8], box: Box, size_px: int, interpolation: in
 INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
 
 
+def grey_crop(frame: Frame, box: Box) -> tuple[Frame, Box]:
+    """The part of an HxWx3 RGB frame that a box covers, in grey, and the box in its coordinates; an HxW frame as it is.
+
+    Networks with the same box share it: `preprocess` of the result equals `preprocess` of the frame.
+    """
+    if frame.ndim == 2:
+        return grey(frame), box
+    y0, x0 = max(0, round(box.y)), max(0, round(box.x))
+    y1 = max(y0, round(box.y) + round(box.side))
+    x1 = max(x0, round(box.x) + round(box.side))
+    return grey(frame[y0:y1, x0:x1]), Box(round(box.x) - x0, round(box.y) - y0, box.side)
+
+
 def preprocess(frame: Frame, box: Box, spec: PreprocessSpec, out: Frame | None = None) -> Frame:
     """Frame (HxW or HxWx3 RGB uint8) to the network's input 1 x 1 x size x size uint8; `out` is filled when given."""
     if out is None:
         out = np.empty((1, 1, spec.size_px, spec.size_px), np.uint8)
-    image = frame
-    if frame.ndim == 3:  # convert only what the box covers
-        y0, x0 = max(0, round(box.y)), max(0, round(box.x))
-        y1 = max(y0, round(box.y) + round(box.side))
-        x1 = max(x0, round(box.x) + round(box.side))
-        image = grey(np.ascontiguousarray(frame[y0:y1, x0:x1]))
-        box = Box(round(box.x) - x0, round(box.y) - y0, box.side)
-    resample(grey(image), box, spec.size_px, INTERPOLATIONS[spec.interpolation], out[0, 0])
+    image, box = grey_crop(frame, box)
+    resample(image, box, spec.size_px, INTERPOLATIONS[spec.interpolation], out[0, 0])
     return out

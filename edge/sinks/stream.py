@@ -32,6 +32,8 @@ class StreamSink:
     def __init__(self, uri: str, fps: float) -> None:
         address = parse_address(uri, ("bitrate",), strict=False)
         self._url, self._format, self._shown = address.url, FORMATS[address.scheme], redacted(address.url)
+        if self._format == "mpegts" and "pkt_size" not in self._url:  # whole TS packets that fit an Ethernet frame
+            self._url += ("&" if "?" in self._url else "?") + "pkt_size=1316"
         self._bitrate, self._fps = address.whole("bitrate", 4_000_000), fps
         self._container: av.container.OutputContainer | None = None
         self._stream: av.VideoStream | None = None
@@ -65,7 +67,8 @@ class StreamSink:
             log.warning("%s does not take the stream (%s); again in %.2g s", self._shown, error.strerror, wait_s)
 
     def _open(self, width: int, height: int) -> None:
-        options = {"rtsp_transport": "tcp"} if self._format == "rtsp" else {"pkt_size": "1316"}
+        # A receiver that is told how long a picture is shows it at once; else it waits for the next one to begin.
+        options = {"rtsp_transport": "tcp"} if self._format == "rtsp" else {"omit_video_pes_length": "0"}
         for name in ENCODERS:
             if name not in av.codecs_available:
                 continue

@@ -20,12 +20,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a feed: RGB or grey uint8, its time in the feed (s, None where unknown), what it was before."""
+    """One picture of a feed: RGB or grey uint8, its time in the feed (s, None where unknown), what it was before.
+
+    `decode_ms` is what decoding and conversion took, 0 where the feed does not tell.
+    """
 
     image: Frame
     time_s: float | None
     pixel_format: str
     colour_space: str = "unspecified"
+    decode_ms: float = 0.0
 
 
 class Feed(Protocol):
@@ -112,8 +116,9 @@ class LiveSource:
                     last_s = max(last_s, at + offset_s)
                     self.status, attempt = "", 0
                     yield Captured(
-                        number, picture.image, captured_ns, at + offset_s, picture.pixel_format, picture.colour_space
-                    )
+                        number, picture.image, captured_ns, at + offset_s, picture.pixel_format, picture.colour_space,
+                        decode_ms=picture.decode_ms,
+                    )  # fmt: skip
                     number += 1
                 raise SourceError(f"{self.uri} ended")
             except SourceError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import av
@@ -11,7 +12,7 @@ from edge.sources.address import parse_address, redacted
 from edge.sources.convert import Converter, colour_space
 from edge.sources.live import LiveSource, Picture
 
-OPTIONS = ("wait", "timeout", "transport", "format", "latency")
+OPTIONS = ("wait", "timeout", "transport", "format", "latency", "parse")
 TIMEOUT_S = 2.0
 """A stream that delivers nothing for this long counts as broken and is opened again."""
 DEFAULT_FPS = 30.0
@@ -23,6 +24,9 @@ LOW_LATENCY = {
     "probesize": "500000",
     "analyzeduration": "500000",
 }
+WHOLE_PICTURES = {"fflags": "nobuffer+noparse"}
+"""For MPEG-TS: each packet holds one picture, as nearly every sender has it, so FFmpeg's parser need not wait for the next
+one to know where it ends. `?parse` brings the parser back for a sender that cuts pictures up; it costs one frame of delay."""
 
 
 class AvFeed:
@@ -61,13 +65,16 @@ class AvFeed:
     def __iter__(self) -> Iterator[Picture]:
         try:
             for packet in self._container.demux(self._stream):
+                started = time.perf_counter()
                 try:
                     frames = packet.decode()
                 except av.InvalidDataError:  # a damaged packet; the next key frame mends the picture
                     continue
                 for frame in frames:
                     at = None if frame.time is None else float(frame.time)
-                    yield Picture(self._converter.image(frame), at, frame.format.name, colour_space(frame))
+                    image = self._converter.image(frame)
+                    decode_ms = (time.perf_counter() - started) * 1e3
+                    yield Picture(image, at, frame.format.name, colour_space(frame), decode_ms)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"{self._shown} broke off: {_reason(error)}") from error
 
@@ -79,7 +86,8 @@ def open_stream(uri: str) -> LiveSource:
     """`rtsp://`, `rtsps://`, `udp://`, `srt://`, `http://` or `https://`.
 
     Options: `transport=tcp|udp` (RTSP, default tcp), `latency=MS` (SRT, default 20), `timeout=S`, `format=mpjpeg` where
-    FFmpeg does not recognise it, `wait` to keep trying from the start. Others go to the server with the address.
+    FFmpeg does not recognise it, `parse` (see WHOLE_PICTURES), `wait` to keep trying from the start. Others go to the server with
+    the address.
     Raises SourceError where the first opening fails.
     """
     address = parse_address(uri, OPTIONS, strict=False)
@@ -94,7 +102,8 @@ def open_stream(uri: str) -> LiveSource:
         "srt": {"latency": str(int(address.number("latency", 20) * 1000)), "rw_timeout": micro},
         "http": {"rw_timeout": micro},
     }
-    options = {**LOW_LATENCY, **extra[address.scheme.removesuffix("s")]}
+    whole = WHOLE_PICTURES if address.scheme in ("udp", "srt") and not address.flag("parse") else {}
+    options = {**LOW_LATENCY, **whole, **extra[address.scheme.removesuffix("s")]}
     chosen = address.options.get("format")
     return LiveSource(shown, lambda: AvFeed(address.url, shown, options, chosen, timeout_s), address.flag("wait"))
 

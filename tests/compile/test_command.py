@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compile.calibration import name_within
-from compile.machine import recorded
+from edge.machine import recorded
 
 
 @pytest.mark.parametrize(

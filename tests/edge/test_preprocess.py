@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.preprocess import Box, PreprocessSpec, grey, preprocess, resample, square_around
+from edge.preprocess import Box, PreprocessSpec, grey, grey_crop, preprocess, resample, square_around
 
 pytestmark = pytest.mark.portable
 
@@ -54,6 +54,15 @@ def test_colour_and_grey_frames_give_the_same_input() -> None:
     box = Box(-10, 5, 130)
     colour = np.repeat(image[..., None], 3, axis=2)
     assert np.array_equal(preprocess(image, box, spec), preprocess(colour, box, spec))
+
+
+@pytest.mark.parametrize("box", [Box(-10, 5, 130), Box(20.4, 10.6, 60.5), Box(100, 60, 200)])
+def test_a_shared_grey_crop_gives_the_same_input(box: Box) -> None:
+    frame = np.random.default_rng(4).integers(0, 256, (120, 160, 3), np.uint8)
+    for size in (96, 33):
+        assert np.array_equal(
+            preprocess(*grey_crop(frame, box), PreprocessSpec(size)), preprocess(frame, box, PreprocessSpec(size))
+        )
 
 
 def test_the_given_buffer_is_filled() -> None:

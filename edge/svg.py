@@ -76,3 +76,33 @@ def histogram(
         f'<text x="{WIDTH}" y="{height + 14}" text-anchor="end">{high:.4g}</text>'
     )
     return f'<svg role="img" width="{WIDTH}" height="{height + 18}">{columns}{lines}{axis}</svg>'
+
+
+def waterfall(labels: Sequence[str], values: Sequence[float], form: str = "{:g}", label_px: int = 200) -> str:
+    """Bars one after the other, a row a label: each starts where the one before it ends."""
+    total = max(sum(values), 1e-12)
+    room = WIDTH - label_px - 80
+    rows, left = "", float(label_px)
+    for i, (label, value) in enumerate(zip(labels, values)):
+        width = value / total * room
+        rows += (
+            f'<text x="{label_px - 8}" y="{i * ROW + 14}" text-anchor="end">{escape(label)}</text>'
+            f'<rect x="{left:.1f}" y="{i * ROW + 3}" width="{max(width, 0.5):.1f}" height="14" fill="#3b7ea1"/>'
+            f'<text x="{left + width + 6:.1f}" y="{i * ROW + 14}">{form.format(value)}</text>'
+        )
+        left += width
+    return f'<svg role="img" width="{WIDTH}" height="{len(labels) * ROW + 6}">{rows}</svg>'
+
+
+def series(values: Sequence[float], height: int = 120) -> str:
+    """A line of values in order, from zero to the largest."""
+    largest = max([*values, 1e-12])
+    step = WIDTH / max(1, len(values) - 1)
+    points = " ".join(
+        f"{i * step:.1f},{height - value / largest * (height - 16):.1f}" for i, value in enumerate(values)
+    )
+    return (
+        f'<svg role="img" width="{WIDTH}" height="{height + 4}"><polyline points="{points}" fill="none" stroke="#3b7ea1"/>'
+        f'<line x1="0" x2="{WIDTH}" y1="{height}" y2="{height}" stroke="#d5dde3"/>'
+        f'<text x="0" y="11">{largest:.4g}</text></svg>'
+    )

@@ -1,4 +1,4 @@
-"""What this machine is, as far as compiling for it depends on it."""
+"""What this machine is, as far as compiling for it and measuring on it depend on it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,26 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-TEGRA_COMPUTE_CAPABILITY = {"Orin": 87, "Thor": 110, "Xavier": 72}
+from edge.jetson.board import detect
 
 
 def machine_name(root: Path = Path("/")) -> str:
     """CPU model and usable cores, and the board where it is a Jetson: stands beside every latency."""
-    cpuinfo = _read(root / "proc/cpuinfo")
+    cpuinfo = read_text(root / "proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    board = _read(root / "proc/device-tree/model").strip("\0\n ")
-    return f"{board or (found[1] if found else platform.machine())}, {cores} cores"
+    board = read_text(root / "proc/device-tree/model").strip("\0\n ")
+    return f"{board or (found[1] if found else platform.machine())}, {usable_cores()} cores"
 
 
-def jetson_linux(root: Path = Path("/")) -> str:
-    """Release of Jetson Linux such as "36.4.3", "" elsewhere."""
-    found = re.search(r"R(\d+).*REVISION: ([\d.]+)", _read(root / "etc/nv_tegra_release"))
-    return f"{found[1]}.{found[2]}" if found else ""
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def compute_capability(root: Path = Path("/")) -> int | None:
     """87 for a GPU of compute capability 8.7; None without an NVIDIA GPU."""
-    board = _read(root / "proc/device-tree/model")
-    for name, number in TEGRA_COMPUTE_CAPABILITY.items():
-        if name in board:
-            return number
+    if board := detect(root).compute_capability:
+        return board
     if not shutil.which("nvidia-smi"):
         return None
     query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"]
@@ -49,7 +45,8 @@ def recorded(command: str, argv: Sequence[str]) -> str:
     return shlex.join(["echoedge", *command.split(), *shown])
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A small system file's text, "" where it cannot be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:

@@ -1,0 +1,58 @@
+"""`echoedge bench nets`: each network alone, every precision on every backend, in turn."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from edge.backends import BACKENDS
+from edge.bench.clip import default_clip
+from edge.bench.command import listed
+from edge.bench.interleave import worker_of
+from edge.bench.session import add_options, conclude, perform
+from edge.bench.worker import Spec
+from edge.config import MODELS
+from edge.errors import BackendError
+from edge.manifest import find_manifests
+from edge.model import PREFERRED
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge bench nets",
+        description="Latency of each network alone, batch 1, on frames of a clip: every precision on every backend, "
+        "measured in turn. Quote the ratios.",
+        epilog="example: echoedge bench nets --model models/pspnet-mk --precision fp32,int8 --out bench",
+    )
+    p.add_argument("--model", action="append", metavar="FOLDER", help="repeatable (default: both shipped networks)")
+    p.add_argument("--precision", default=",".join(PREFERRED), help="list (default: all that the folder has)")
+    p.add_argument("--backend", default="", help="list (default: all that are installed)")
+    p.add_argument("--source", default="", help="where the frames come from (default: a synthetic 1280x720 screen)")
+    add_options(p)
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    backends = listed(args.backend or ",".join(n for n in BACKENDS if find_spec(n)), tuple(BACKENDS))
+    precisions = listed(args.precision, PREFERRED)
+    source = args.source or str(default_clip())
+    builders = []
+    for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
+        # A compiled engine is read by one backend only, which "auto" takes.
+        cpu = {m.precision for m, _ in find_manifests(Path(folder)) if m.target in ("any", "cpu")}
+        engines = {m.precision for m, _ in find_manifests(Path(folder)) if m.target == "engine"}
+        pairs = [(backend, p) for backend in backends for p in precisions if p in cpu]
+        pairs += [("auto", p) for p in precisions if p in engines and find_spec("tensorrt")]
+        for backend, precision in pairs:
+            name = f"{Path(folder).name} {'tensorrt' if backend == 'auto' else backend} {precision}"
+            spec = Spec(
+                "net", name, source, model=folder, precision=precision, backend=backend, threads=args.threads
+            )  # fmt: skip
+            builders.append(partial(worker_of, spec))
+    if not builders:
+        raise BackendError("no file of these models, precisions and backends can run here; see `echoedge doctor`")
+    return conclude(perform(builders, "nets", args, ["bench", "nets", *argv]), args)
