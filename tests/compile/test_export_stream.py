@@ -25,7 +25,7 @@ SIZE = 64
 CLASSES = ["background", "LV", "myocardium", "LA"]
 
 
-def write_checkpoint(folder: Path, size: int = SIZE, without: tuple[str, ...] = ()) -> Path:
+def write_checkpoint(folder: Path, size: int = SIZE, without: tuple[str, ...] = (), gain: float = 2.0) -> Path:
     torch.manual_seed(0)
     net = RAL(4, size, SMALL, Parts(**dict.fromkeys(without, False)))
     for module in net.modules():
@@ -34,7 +34,7 @@ def write_checkpoint(folder: Path, size: int = SIZE, without: tuple[str, ...] = 
     with torch.no_grad():  # batch norm learns its inputs, and gates are turned up so that memory weighs
         net.train()(torch.rand(2, 3, 1, size, size) * 2 - 1)
         for cell in net.cells:
-            cell.gates.weight *= 2
+            cell.gates.weight *= gain
     facts = {
         "net": "ral-small", "without": list(without), "size": size, "classes": CLASSES, "training_frames": 1, "history": [],
         "config": {"seed": 0},
@@ -63,7 +63,8 @@ def test_streamed_frame_by_frame_it_is_the_sequence(exported: tuple[Path, Path])
 
 @pytest.mark.slow
 def test_two_hundred_frames_at_full_size(tmp_path: Path) -> None:
-    checkpoint = write_checkpoint(tmp_path, 256)
+    # Twice the gain makes random weights chaotic: rounding would grow from frame to frame, as it does in no trained network.
+    checkpoint = write_checkpoint(tmp_path, 256, gain=1.0)
     assert export([str(checkpoint), "--name", "ral-small", "--out", str(tmp_path)]) == 0
     net = load_net(checkpoint)
     assert isinstance(net, RAL)
