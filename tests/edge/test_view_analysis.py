@@ -14,6 +14,7 @@ from edge.clock import StageClock
 from edge.manifest import Port
 from edge.model import QualityScorer, Segmenter
 from edge.regions import region_names
+from edge.scale import Calibration
 from edge.sector import Sector, find_sector
 from edge.sinks.jsonl import record_of
 from edge.sources import Captured
@@ -44,12 +45,15 @@ def analyser(view: str = "") -> tuple[Analyser, ViewNet]:
     state = (Port("h", (1, 1), "float32", "memory"), Port("h.next", (1, 1), "float32", "memory"))
     facts = msgspec.structs.replace(facts, inputs=(*facts.inputs, state[0]), outputs=(*facts.outputs, state[1]))
     scorer: QualityScorer = nets()[1]
-    made = Analyser(Segmenter(facts, net), scorer, SECTOR, (0.5, 0.5), StageClock(), view)
+    made = Analyser(Segmenter(facts, net), scorer, SECTOR, MM, StageClock(), view)
     return made, net
 
 
 FRAME = np.repeat(apical_frame()[..., None], 3, axis=2)
 SECTOR: Sector = find_sector([FRAME])
+
+
+MM = Calibration((0.5, 0.5), "typed in")
 
 
 def captured(number: int, image: np.ndarray = FRAME) -> Captured:
@@ -115,7 +119,7 @@ def test_a_view_that_is_not_certain_gives_no_volume() -> None:
 def test_without_a_classifier_the_operator_answers_for_the_view() -> None:
     segmenter, scorer, _, _ = nets()
     for view, gated in (("", True), ("A4C", False), ("A3C", True)):
-        made = Analyser(segmenter, scorer, SECTOR, (0.5, 0.5), StageClock(), view)
+        made = Analyser(segmenter, scorer, SECTOR, MM, StageClock(), view)
         last = made.analyse(captured(0))
         assert last.view == view
         assert last.view_probability is None
