@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
+
+from edge.backends.base import states_of
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -24,6 +29,28 @@ class FrameFeed:
 
     def __iter__(self) -> Iterator[Inputs]:
         return ({self.name: frame} for frame in self.frames)
+
+
+class StreamFeed:
+    """Runs of a recurrent network: each frame `repeats` times in a row, the states carried from run to run.
+
+    Calibration frames are single ones, and states at their zeros would show the activations of a first frame only. `path` is
+    the FP32 file, whose states name themselves (`edge.backends.base.states_of`).
+    """
+
+    def __init__(self, name: str, frames: Sequence[NDArray[Any]], path: Path, repeats: int = 4) -> None:
+        self.name, self.frames, self.path, self.repeats = name, frames, path, repeats
+
+    def __iter__(self) -> Iterator[Inputs]:
+        session = onnxruntime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
+        shapes = {port.name: port.shape for port in session.get_inputs()}
+        following = states_of(shapes, [port.name for port in session.get_outputs()])
+        for frame in self.frames:
+            states = {name: np.zeros(shapes[name], np.float32) for name in following}
+            for _ in range(self.repeats):
+                inputs = {self.name: frame, **states}
+                yield inputs
+                states = dict(zip(following, session.run(list(following.values()), inputs)))
 
 
 class TimestepFeed:

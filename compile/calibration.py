@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.choose import CalibrationSet, choose_frames, write_set
-from calib.feed import Feed, FrameFeed
+from calib.feed import Feed, FrameFeed, StreamFeed
 from calib.frames import Candidate, Frame, describe, digest_of, input_of, read_recordings
 from edge.errors import DataError, ModelError, SourceError
 from edge.manifest import Manifest
@@ -63,7 +63,8 @@ def feed_of(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]
 
 
 def _each_frame(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
-    return FrameFeed(manifest.inputs[0].name, frames)
+    name = manifest.inputs[0].name
+    return StreamFeed(name, frames, source) if manifest.states else FrameFeed(name, frames)
 
 
 FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] = {

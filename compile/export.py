@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from compile.export_stream import stream_from_checkpoint
 from edge.errors import ModelError
 from edge.machine import recorded
 from edge.manifest import SCHEMA, Manifest, Port, sha256_of, write_manifest
@@ -31,6 +32,7 @@ from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
 from train.nets import NETS
 from train.nets.pspnet_mk import OUTPUT_STRIDE, upsample
+from train.nets.ral import RECURRENT_NETS
 
 OPSET, LEGACY_OPSET = 18, 17
 PARITY_FRAMES = 8
@@ -240,8 +242,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     path = args.out / "fp32.onnx"
-    facts = onnx_from_checkpoint(args.checkpoint, path, args.opset, args.size, args.data)
-    inputs, outputs = ports_of(path, MEANINGS)
+    if load_checkpoint(args.checkpoint)[1].get("net") in RECURRENT_NETS:
+        if args.size or args.opset != OPSET or args.data:
+            raise ModelError("a recurrent network is exported as it was trained; leave --size, --opset and --data away")
+        facts, meanings = stream_from_checkpoint(args.checkpoint, path)
+    else:
+        facts, meanings = onnx_from_checkpoint(args.checkpoint, path, args.opset, args.size, args.data), MEANINGS
+    inputs, outputs = ports_of(path, meanings)
     is_segmentation = facts["net"] != "quality"
     manifest = Manifest(
         schema=SCHEMA,

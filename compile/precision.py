@@ -52,10 +52,12 @@ FORMS = {
 def fp16_from_onnx(source: Path, target: Path) -> None:
     """Write `source` with float16 weights and activations; inputs and outputs keep their types."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     with warnings.catch_warnings():  # tells of every weight that becomes a subnormal or zero
         warnings.simplefilter("ignore")
         model = convert_float_to_float16(onnx.load(source), keep_io_types=True)
+    OnnxModel(model).topological_sort()  # the casts of further float inputs are appended behind their readers
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, target)
 

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from calib.feed import Feed
+from calib.feed import Feed, Inputs
 from edge.errors import DataError
 
 BINS = 2048
@@ -45,19 +45,25 @@ def observe(model: onnx.ModelProto, feed: Feed) -> dict[str, Observed]:
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [o.name for o in session.get_outputs() if o.type == "tensor(float)"]
+    computed = [o.name for o in session.get_outputs() if o.type == "tensor(float)"]
+    given = [i.name for i in session.get_inputs() if i.type == "tensor(float)"]  # the states of a recurrent network
+    names = [*computed, *given]
+
+    def values(inputs: Inputs) -> list[NDArray[np.float32]]:
+        return [*session.run(computed, dict(inputs)), *(inputs[name] for name in given)]
+
     lows, highs = np.full(len(names), np.inf), np.full(len(names), -np.inf)
     runs = 0
     for inputs in feed:
         runs += 1
-        for i, array in enumerate(session.run(names, dict(inputs))):
+        for i, array in enumerate(values(inputs)):
             lows[i], highs[i] = min(lows[i], array.min()), max(highs[i], array.max())
     if not runs:
         raise DataError("the calibration feed is empty: choose at least one frame")
     counts = np.zeros((len(names), BINS), np.int64)
     largest = np.maximum(np.maximum(-lows, highs), 1e-12)
     for inputs in feed:
-        for i, array in enumerate(session.run(names, dict(inputs))):
+        for i, array in enumerate(values(inputs)):
             flat = np.abs(array.reshape(-1)[:: max(1, array.size // SAMPLED)])
             counts[i] += np.bincount((flat * ((BINS - 1e-3) / largest[i])).astype(np.int64), minlength=BINS)[:BINS]
     return {name: Observed(float(lows[i]), float(highs[i]), counts[i]) for i, name in enumerate(names)}

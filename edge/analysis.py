@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -19,8 +19,10 @@ from edge.scale import Calibration
 from edge.sector import Sector
 from edge.sources import Captured
 from edge.steady import weight_after
+from edge.view import SceneCheck, ViewTracker
+from edge.view_biplane import Biplane, BiplaneMeasure
 from edge.visibility import Visibility
-from edge.withhold import NOTHING, Withheld, Withholding
+from edge.withhold import NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
 
 REGION_PX = 256
 """Regions and measurements are computed on a mask of this size: half a millimetre a pixel at usual depths."""
@@ -37,7 +39,9 @@ class Analysis:
     scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions` those
     of the beats so far in percent, `reason` why regions are not measurable ("" where they are), `invalid` why nothing here
     may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld` names is None in
-    `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are from.
+    `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are from. `view` is the
+    operator's or, without one, the recognised one, "" where neither is known; `view_probability` is None where the network knows
+    no views; `biplane` is there once A4C and A2C have been seen.
     """
 
     frame: Captured
@@ -53,10 +57,16 @@ class Analysis:
     withheld: Withheld = NOTHING
     hint: Hint | None = None
     calibration: Calibration = UNCALIBRATED
+    view: str = ""
+    view_probability: float | None = None
+    biplane: Biplane | None = None
 
 
 class Analyser:
-    """Owns the models, the sector of one recording and the state over time: smoothed scores, beats."""
+    """Owns the models, the sector of one recording and the state over time: smoothed scores, view, beats, network memory.
+
+    `view` is the operator's, "" to take the one that the network recognises.
+    """
 
     def __init__(
         self, segmenter: Segmenter, scorer: QualityScorer, sector: Sector,
@@ -64,6 +74,10 @@ class Analyser:
     ) -> None:  # fmt: skip
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
+        self.biplane = BiplaneMeasure()
+        self.view = self._given_view = view
+        self._views, self._scene = ViewTracker(), SceneCheck()
+        self.segmenter.reset()
         self.ejection_fractions: tuple[float, ...] = ()
         self.calibration, spacing_mm = calibration, calibration.spacing_mm
         scale = sector.box.side / REGION_PX
@@ -87,6 +101,8 @@ class Analyser:
             self.segmenter.prepare(crop, place)
             if with_quality:
                 self.scorer.prepare(crop, place)
+            if self._scene.is_cut(self.segmenter.picture):
+                self.forget()
         with clock.time("segment"):
             raw = np.asarray(self.segmenter.infer(), np.uint8)
         if with_quality:
@@ -107,9 +123,8 @@ class Analyser:
             regions = None if isinstance(found, NotMeasurable) else found
             reason = found.reason if isinstance(found, NotMeasurable) else ""
             ventricle = measure_ventricle(mask, regions, self._grid_mm)
-            ventricle = Ventricle(
-                ventricle.area_px * self._grid_px, ventricle.area_cm2, ventricle.length_mm, ventricle.volume_ml
-            )
+            ventricle = replace(ventricle, area_px=ventricle.area_px * self._grid_px)
+            probability = self._recognised()
             self._visibility.update(frame.time_s, scores, regions)
             scored = self._scores is not None
             withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
@@ -118,21 +133,37 @@ class Analyser:
             event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
             if event is not None:
                 self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
+            self.biplane.update(frame.number, self.view, ventricle, event)
         return Analysis(
-            frame,
-            box,
-            mask,
-            regions,
-            reason,
-            scores,
-            ventricle,
-            event,
-            self.ejection_fractions,
-            "",
-            withheld,
-            hint,
-            self.calibration,
-        )
+            frame, box, mask, regions, reason, scores, ventricle, event, self.ejection_fractions, "", withheld, hint,
+            self.calibration, self.view, probability, self.biplane.value,
+        )  # fmt: skip
+
+    def forget(self) -> None:
+        """Another scene begins: the networks' memory and what was smoothed over time are void, finished measurements are not."""
+        self.segmenter.reset()
+        self._scores = None
+        self._views = ViewTracker()
+        self._start_beats()
+
+    def _start_beats(self) -> None:
+        """Areas of another plane belong to other beats."""
+        self.beats, self.ejection_fractions = BeatDetector(), ()
+        self.biplane.forget_frames()
+
+    def _recognised(self) -> float | None:
+        """Probability of the likeliest view, None without a classifier; settles `view` where the operator gave none."""
+        probabilities = self.segmenter.view_probabilities
+        if probabilities is None:
+            return None
+        state = self._views.update(probabilities)
+        if not self._given_view:
+            if state.name != self.view:
+                self.view = state.name
+                self._start_beats()
+                self._advisor.see(self.view)
+            self._withholding.see(self.view, UNCERTAIN_VIEW)
+        return state.probability
 
     def _smoothed(self, scores: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
         elapsed_s, self._scored_s = time_s - self._scored_s, time_s

@@ -89,7 +89,7 @@ class Chart:
             ("LV area", _figure(ventricle.area_cm2, "cm2")),
             ("LV length", _figure(ventricle.length_mm, "mm")),
             ("LV volume", _figure(ventricle.volume_ml, "ml")),
-            ("EF (1 plane)", "-" if withheld.volume else _beats(analysis.ejection_fractions)),
+            _ejection_fraction(analysis),
             ("Quality", _quality(analysis)),
             ("Best frame", _best(best)),
         ]
@@ -104,6 +104,13 @@ class Chart:
 
 def _figure(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.1f} {unit}"
+
+
+def _ejection_fraction(analysis: Analysis) -> tuple[str, str]:
+    """Name and figure: of two planes where they have been seen, else of the one."""
+    if analysis.biplane is not None:
+        return "EF (biplane)", f"{analysis.biplane.ef_percent:.0f} %"
+    return "EF (1 plane)", "-" if analysis.withheld.volume else _beats(analysis.ejection_fractions)
 
 
 def _beats(fractions: tuple[float, ...]) -> str:

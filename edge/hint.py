@@ -56,8 +56,12 @@ class Advisor:
     """One hint at a time. It stays while its cause comes back within SHOW_S, and goes after CLEAR_S without any."""
 
     def __init__(self, view: str) -> None:
-        self._walls = WALLS.get(view, ("left", "right"))
+        self.see(view)
         self._shown: Steady[Hint | None] = Steady(None, SHOW_S, CLEAR_S)
+
+    def see(self, view: str) -> None:
+        """The view from now on, which names the walls."""
+        self._walls = WALLS.get(view, ("left", "right"))
 
     def update(self, time_s: float, visibility: Visibility, reason: str) -> Hint | None:
         """The hint to show now. `reason`: why regions are not measurable, or ""."""

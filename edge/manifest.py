@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edge.backends.base import states_of
 from edge.errors import ModelError
 from edge.preprocess import PreprocessSpec
 from edge.signature import verify_signature
@@ -143,6 +144,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gates: Gates = Gates()
     engine: EngineFacts | None = None
     grey_levels: GreyLevels | None = None
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Inputs that carry a recurrent network's memory: the backend feeds each with the output `NAME.next`."""
+        return tuple(states_of((port.name for port in self.inputs), (port.name for port in self.outputs)))
 
 
 def sha256_of(path: Path) -> str:

@@ -27,13 +27,14 @@ MAX_EVENTS = 256
 class Ventricle:
     """One frame's LV: area in cm2, long-axis length in mm, volume in ml; all None where mm per pixel is unknown.
 
-    `area_px` counts frame pixels and is always there.
+    `area_px` counts frame pixels and is always there. `diameters_mm` are those of the volume's DISCS discs, from the base up.
     """
 
     area_px: float
     area_cm2: float | None = None
     length_mm: float | None = None
     volume_ml: float | None = None
+    diameters_mm: Points | None = None
 
 
 def measure_ventricle(mask: Mask, regions: Regions | None, spacing_mm: tuple[float, float] | None) -> Ventricle:
@@ -45,23 +46,40 @@ def measure_ventricle(mask: Mask, regions: Regions | None, spacing_mm: tuple[flo
     if regions is None:
         return Ventricle(area_px, area_cm2)
     scale = np.array((spacing_mm[1], spacing_mm[0]))
-    length_mm, volume_ml = disc_volume(
+    length_mm, diameters_mm = disc_diameters(
         regions.endocardium * scale, np.array(regions.annulus) * scale, np.array(regions.apex) * scale
     )
-    return Ventricle(area_px, area_cm2, length_mm, volume_ml)
+    volume_ml = biplane_volume(length_mm, diameters_mm, diameters_mm)
+    return Ventricle(area_px, area_cm2, length_mm, volume_ml, diameters_mm)
 
 
 def disc_volume(endocardium: Points, annulus: Points, apex: Points) -> tuple[float, float]:
-    """(long-axis length in mm, volume in ml) by the single-plane method of discs.
+    """(long-axis length in mm, volume in ml) by the single-plane method of discs: both planes of `biplane_volume` are this one.
 
-    Points are (x, y) in mm; the endocardium runs from one annulus point over the apex to the other. V = pi/4 sum(d^2) L/n
-    with n = 20 discs across the axis from the middle of the annulus to the apex (Lang et al. 2015, ASE/EACVI).
+    Points are (x, y) in mm; the endocardium runs from one annulus point over the apex to the other.
+    """
+    length_mm, diameters_mm = disc_diameters(endocardium, annulus, apex)
+    return length_mm, biplane_volume(length_mm, diameters_mm, diameters_mm)
+
+
+def biplane_volume(length_mm: float, one_mm: Points, other_mm: Points) -> float:
+    """LV volume in ml by the method of discs (Simpson): V = pi/4 sum(a b) L/n with the diameters of n = 20 discs in two planes.
+
+    length_mm is the longer of the planes' long axes (Lang et al. 2015, ASE/EACVI).
+    """
+    return float(np.pi / 4 * (one_mm * other_mm).sum() * length_mm / DISCS / 1000)
+
+
+def disc_diameters(endocardium: Points, annulus: Points, apex: Points) -> tuple[float, Points]:
+    """(long-axis length in mm, diameters in mm of DISCS discs across it, from the middle of the annulus to the apex).
+
+    Points are (x, y) in mm; the endocardium runs from one annulus point over the apex to the other.
     """
     base = annulus.mean(0)
     axis = apex - base
     length = float(np.hypot(*axis))
     if length == 0:
-        return 0.0, 0.0
+        return 0.0, np.zeros(DISCS)
     axis = axis / length
     across = np.array((-axis[1], axis[0]))
     along, offset = (endocardium - base) @ axis, (endocardium - base) @ across
@@ -71,8 +89,7 @@ def disc_volume(endocardium: Points, annulus: Points, apex: Points) -> tuple[flo
     for part in (np.s_[: at_apex + 1], np.s_[at_apex:]):
         order = np.argsort(along[part], kind="stable")
         sides.append(np.interp(levels, along[part][order], offset[part][order]))
-    diameters = np.abs(sides[1] - sides[0])
-    return length, float(np.pi / 4 * (diameters**2).sum() * length / DISCS / 1000)
+    return length, np.abs(sides[1] - sides[0])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.backends import TENSORRT, Backend, open_backend
+from edge.backends import TENSORRT, Arrays, Backend, open_backend
 from edge.backends.trt import Gpu, TensorRtBackend, find_gpu
 from edge.engines import EngineBuild, Engines, Found, buildable, sort_engines
 from edge.errors import BackendError, MissingExtraError, ModelError
@@ -20,6 +20,7 @@ from edge.manifest import Manifest, check_engine, find_manifests, verified_artef
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.preprocess import Box, Frame, preprocess
 from edge.sector import Sector, find_sector
+from edge.view import VIEW_OUTPUT
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class _Model:
         self._successor: tuple[Manifest, Backend] | None = None
         self._install(manifest, backend)
         self.infer()  # the first run allocates
+        self.reset()
 
     def _install(self, manifest: Manifest, backend: Backend) -> None:
         self.manifest, self.backend = manifest, backend
@@ -46,12 +48,15 @@ class _Model:
         self.input = np.zeros((1, 1, size, size), np.uint8)
         self._feed = {manifest.inputs[0].name: self.input}
         self._output = manifest.outputs[0].name
+        self._outputs: Arrays = {}
 
     def succeed(self, manifest: Manifest, backend: Backend) -> None:
         """Have another artefact of the same model take over before the next frame; any thread may call this."""
         port = manifest.inputs[0]
         for _ in range(WARM_RUNS):
             backend.infer({port.name: np.zeros(port.shape, np.uint8)})
+        if manifest.states:
+            backend.reset()
         self._successor = (manifest, backend)
 
     def prepare(self, frame: Frame, box: Box) -> None:
@@ -66,7 +71,19 @@ class _Model:
 
     def infer(self) -> NDArray[Any]:
         """Run the network on the input buffer; the result is overwritten by the next call."""
-        return np.asarray(self.backend.infer(self._feed)[self._output][0])
+        self._outputs = self.backend.infer(self._feed)
+        return np.asarray(self._outputs[self._output][0])
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """The size x size uint8 input that `prepare` filled."""
+        picture: NDArray[np.uint8] = self.input[0, 0]
+        return picture
+
+    def reset(self) -> None:
+        """Forget the frames before, where the network remembers any."""
+        if self.manifest.states:
+            self.backend.reset()
 
     def __enter__(self: M) -> M:
         return self
@@ -85,13 +102,26 @@ class _Model:
 
 
 class Segmenter(_Model):
-    """Frame to mask. `sector` is found anew in each frame unless it is given: give it for the frames of one recording."""
+    """Frame to mask. `sector` is found anew in each frame unless it is given: give it for the frames of one recording.
+
+    A recurrent network remembers the frames before: `reset` makes it forget them where another recording begins.
+    """
 
     def __call__(self, frame: Frame, sector: Sector | None = None) -> NDArray[np.uint8]:
-        """HxW or HxWx3 RGB uint8 to HxW uint8: 0 background, 1 LV, 2 myocardium, 3 left atrium."""
+        """HxW or HxWx3 RGB uint8 to HxW uint8: 0 background, 1 LV, 2 myocardium, 3 left atrium.
+
+        Without `sector` the frame stands for itself: a recurrent network starts afresh.
+        """
+        if sector is None:
+            self.reset()
         box = (sector or find_sector([frame])).box
         self.prepare(frame, box)
         return mask_on_frame(clean_mask(np.asarray(self.infer(), np.uint8)), box, frame.shape[:2])
+
+    @property
+    def view_probabilities(self) -> NDArray[np.float32] | None:
+        """Of the frame last inferred: 3 float32 in the order of `edge.view.VIEWS`, None where the network knows no views."""
+        return np.array(self._outputs[VIEW_OUTPUT][0], np.float32) if VIEW_OUTPUT in self._outputs else None
 
 
 class QualityScorer(_Model):

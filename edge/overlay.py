@@ -87,7 +87,7 @@ class Overlay:
             canvas[y : y + self._size[1], x : x + self._size[0]] = shown
         x, y = self._marked_at
         annotate(canvas[y : y + self._size[1], x : x + self._size[0]], analysis, self._scale)
-        self._draw_head(head)
+        self._draw_head(head, _view(analysis))
         self._draw_hint(analysis.hint)
         self._chart.draw(analysis, best)
         return canvas
@@ -126,13 +126,21 @@ class Overlay:
             x = text(strip, f"{hint.subject}: {hint.problem}", (12, 19), quality_colour(hint.level))
             text(strip, f"try {hint.remedy}", (x + 14, 19), TEXT)
 
-    def _draw_head(self, head: HeadUp) -> None:
+    def _draw_head(self, head: HeadUp, view: str = "") -> None:
         self._canvas[:HEAD] = 24
         figures = (
             f"{head.fps:5.1f} fps   age {head.age_ms:5.1f} ms   latency {head.latency_ms:5.1f} ms   "
             f"{head.backend} {head.precision}   dropped {head.dropped}"
         )
         x = text(self._canvas, figures, (12, 26), TEXT, 0.55)
+        x = text(self._canvas, view, (x + 20, 26), CONTOUR, 0.55) if view else x
         text(self._canvas, head.notice, (x + 20, 26), AMBER)
         text(self._canvas, "EchoEdge", (WIDTH - 110, 26), CONTOUR, 0.6)
         text(self._canvas, NOTICE, (WIDTH - 134 - width_of(NOTICE), 26), AMBER)
+
+
+def _view(analysis: Analysis) -> str:
+    """The recognised view and how sure it is, "" where the network knows no views."""
+    if analysis.view_probability is None:
+        return ""
+    return f"{analysis.view or 'view ?'} {100 * analysis.view_probability:.0f} %"

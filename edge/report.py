@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge.best import Best
@@ -42,6 +42,8 @@ class Report:
     reconnects: int
     withheld: dict[str, int]
     best: dict[str, Any]
+    view: str = ""
+    biplane: dict[str, float] | None = None
 
 
 def report_of(
@@ -86,6 +88,8 @@ def report_of(
         reconnects=capture.reconnects,
         withheld={reason: count for reason, count in inference.withheld.items() if reason},
         best=_best(inference.best.best),
+        view=analyser.view if analyser else "",
+        biplane=asdict(analyser.biplane.value) if analyser and analyser.biplane.value else None,
     )  # fmt: skip
 
 

@@ -167,6 +167,14 @@ def print_report(report: Report, source: str) -> None:
         else:
             means = f"quality mean {row['quality_mean']:.1f}, lowest {row['quality_lowest']:.1f}"
             console.print(f"best {kind}: frame {row['frame']}, {means}")
+    if report.view:
+        console.print(f"view: {report.view}")
+    if report.biplane:
+        volumes = report.biplane
+        console.print(
+            f"ejection fraction (two planes): {volumes['ef_percent']:.0f} %, EDV {volumes['edv_ml']:.0f} ml, "
+            f"ESV {volumes['esv_ml']:.0f} ml"
+        )
     console.print("Research use only; not a medical device.")
 
 

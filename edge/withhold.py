@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.measure import Ventricle
 from edge.regions import region_names
@@ -14,6 +14,7 @@ DISC_VIEWS = ("A4C", "A2C")
 OFF_S, ON_S = 0.3, 1.0
 """A reason must last OFF_S to take a measurement away; it comes back after ON_S without any."""
 NO_VIEW = "view unknown: give --view"
+UNCERTAIN_VIEW = "view not certain: hold still, or give --view"
 NO_SCALE = "mm per pixel unknown: give --depth-cm"
 NOT_SCORED = "image quality is not scored now"
 
@@ -29,12 +30,9 @@ class Withheld:
 
     def take_from(self, ventricle: Ventricle) -> Ventricle:
         """The same measurements without those that are withheld."""
-        return Ventricle(
-            ventricle.area_px,
-            None if self.area else ventricle.area_cm2,
-            None if self.area else ventricle.length_mm,
-            None if self.volume else ventricle.volume_ml,
-        )
+        if self.area:
+            ventricle = replace(ventricle, area_cm2=None, length_mm=None)
+        return replace(ventricle, volume_ml=None, diameters_mm=None) if self.volume else ventricle
 
 
 NOTHING = Withheld()
@@ -44,10 +42,14 @@ class Withholding:
     """Judges every frame. Reasons about the set-up hold at once, those about the picture come and go with hysteresis."""
 
     def __init__(self, view: str, calibrated: bool) -> None:
-        self._names = region_names(view)
         self._scale = "" if calibrated else NO_SCALE
-        self._view = "" if view in DISC_VIEWS else f"volume needs A4C or A2C, not {view}" if view else NO_VIEW
+        self.see(view)
         self._picture = Steady("", OFF_S, ON_S)
+
+    def see(self, view: str, unknown: str = NO_VIEW) -> None:
+        """The view from now on; `unknown` is the reason where it is ""."""
+        self._names = region_names(view)
+        self._view = "" if view in DISC_VIEWS else f"volume needs A4C or A2C, not {view}" if view else unknown
 
     def update(self, time_s: float, visibility: Visibility, scored: bool, reason: str) -> Withheld:
         """`scored`: the quality net runs; `reason`: why regions, and with them their quality, are not known, or ""."""

@@ -71,6 +71,22 @@ def convergence(path: Path, panels: Mapping[str, Mapping[str, tuple[Curve, Curve
     save(figure, path)
 
 
+def cycle(path: Path, rows: Mapping[str, Mapping[str, Curve]], title: str) -> None:
+    """One panel a metric: row -> its mean along the cardiac cycle, from ED to ED. NaN or None leaves a gap."""
+    metrics = list(next(iter(rows.values())))
+    figure = new_figure(3.4 * len(metrics), 3.4)
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for panel, metric in zip(panels, metrics):
+        for name, curves in rows.items():
+            values = np.array(curves[metric], np.float64)
+            panel.plot((np.arange(len(values)) + 0.5) / len(values), values, marker=".", label=name)
+        panel.set_title(metric, fontsize=9)
+        panel.set_xlabel("share of the beat")
+    panels[0].legend(fontsize=7)
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
 def compared_bars(path: Path, rows: Mapping[str, Mapping[str, tuple[float, float]]], title: str) -> None:
     """One panel a metric: row -> (paper's, ours) as horizontal bars."""
     figure = new_figure(4.2 * len(rows), 6.0)

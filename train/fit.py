@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from train.checkpoint import (
     weights_of,
 )
 
-Loss = Callable[[nn.Module, list[torch.Tensor]], torch.Tensor]
+Loss = Callable[[nn.Module, list[torch.Tensor]], "torch.Tensor | Iterator[torch.Tensor]"]
+"""(network, batch) -> the loss, or its parts one after the other: each is back-propagated before the next is computed, which
+is how back-propagation through time is cut short."""
 Validate = Callable[[nn.Module], dict[str, float]]
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
@@ -37,7 +39,8 @@ class FitConfig:
 
     `batch` is what one optimiser step sees, over all processes and `accumulate` parts; batch norm sees a part. `optimizer` is
     "adamw" or "sgd" with momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing, `patience` is the number
-    of epochs without a better score after which a run ends (0: never).
+    of epochs without a better score after which a run ends (0: never). With `plateau` the rate follows no cosine: it falls to a
+    fifth after so many epochs without a better score.
     """
 
     epochs: int
@@ -54,14 +57,30 @@ class FitConfig:
     mixed_precision: bool = True
     accumulate: int = 1
     patience: int = 0
+    plateau: int = 0
 
 
-def learning_rate(step: int, steps: int, config: FitConfig) -> float:
-    """Linear warm-up, then cosine from lr to lr_end."""
+PLATEAU_FACTOR = 0.2
+
+
+def learning_rate(step: int, steps: int, config: FitConfig, scores: Sequence[float] = ()) -> float:
+    """Linear warm-up, then cosine from lr to lr_end; or, with `config.plateau`, down by the `scores` of the epochs so far."""
     if step < config.warmup_steps:
         return config.lr * (step + 1) / config.warmup_steps
+    if config.plateau:
+        return max(config.lr_end, config.lr * PLATEAU_FACTOR ** plateaus(scores, config.plateau))
     done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
     return config.lr_end + (config.lr - config.lr_end) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def plateaus(scores: Sequence[float], length: int) -> int:
+    """How often `length` epochs in a row brought no better score; after each the count starts again."""
+    best, since, count = -math.inf, 0, 0
+    for score in scores:
+        best, since = (score, 0) if score > best else (best, since + 1)
+        if since == length:
+            count, since = count + 1, 0
+    return count
 
 
 def moving_average(old: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int, decay: float) -> torch.Tensor:
@@ -161,13 +180,16 @@ def fit(
                     fabric.no_backward_sync(model, enabled=not is_last),
                     torch.autocast(fabric.device.type, dtype or torch.bfloat16, enabled=dtype is not None),
                 ):
-                    value = loss(model, [tensor.to(fabric.device) for tensor in batch]) / config.accumulate
-                    fabric.backward(value)
-                total += value.detach()
+                    value = loss(model, [tensor.to(fabric.device) for tensor in batch])
+                    for piece in (value,) if isinstance(value, torch.Tensor) else value:
+                        fabric.backward(piece / config.accumulate)
+                        total += piece.detach() / config.accumulate
                 if not is_last:
                     continue
                 for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(epoch * steps + step, config.epochs * steps, config)
+                    group["lr"] = learning_rate(
+                        epoch * steps + step, config.epochs * steps, config, [row[score] for row in history]
+                    )
                 norm = nn.utils.clip_grad_norm_(parameters, config.clip_norm or math.inf)
                 if not torch.isfinite(norm):
                     raise TrainingError(_not_finite(epoch, step, dtype))

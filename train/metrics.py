@@ -52,6 +52,17 @@ def mean_known(values: NDArray[np.float64]) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
+def flicker(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Mean |change of the found area - change of the true area| from frame to frame, as a share of the mean true area.
+
+    1-D arrays of one clip's areas. 0 for a contour that moves just as the true one does, also where it is off by a constant;
+    one that lags behind pays for it. NaN for a single frame.
+    """
+    if len(true) < 2:
+        return float("nan")
+    return float(np.abs(np.diff(found) - np.diff(true)).mean() / np.mean(true))
+
+
 def bootstrap_interval(
     values: NDArray[np.floating], groups: NDArray[np.str_], draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from edge.errors import DataError
-from edge.preprocess import resample
+from edge.preprocess import Box, resample
 from edge.sector import find_sector
 from train.augment import AugmentSpec, augment
 from train.data import READERS, open_data
 from train.data.camus import read_split
 from train.data.sample import LV, MYOCARDIUM, Sample
-from train.data.split import check_sides, draw_patients, split_samples
+from train.data.split import Item, check_sides, draw_patients, split_samples
 from train.fit import fit
 from train.initialise import KINDS, initialise
 from train.losses import SEGMENTATION_LOSSES
@@ -65,9 +65,12 @@ class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return normalised(image), torch.from_numpy(mask).long()
 
 
-def crop_to_sector(sample: Sample, size: int, classes: int = len(CLASSES)) -> Pair:
-    """The sample's image and mask as the runtime's preprocess would crop and resize them, uint8 size x size."""
-    box = find_sector([sample.image]).box
+def crop_to_sector(sample: Sample, size: int, classes: int = len(CLASSES), box: Box | None = None) -> Pair:
+    """The sample's image and mask as the runtime's preprocess would crop and resize them, uint8 size x size.
+
+    `box` is that of the recording's sector; None finds it in this frame.
+    """
+    box = box or find_sector([sample.image]).box
     mask = sample.mask if classes == len(CLASSES) else (sample.mask == LV).astype(np.uint8)
     return resample(sample.image, box, size, cv2.INTER_AREA), resample(mask, box, size, cv2.INTER_NEAREST)
 
@@ -155,17 +158,21 @@ def train_segmentation(
 
 
 def read_sides(
-    places: Sequence[str], valid: str | None, exclude: Path | None, seed: int
-) -> tuple[list[Sample], list[Sample]]:
-    """(training, validation) frames: `valid` is a file of patients, a data set of its own, or None for a seeded tenth."""
-    samples = [sample for place in places for sample in open_data(place)]
+    places: Sequence[str], valid: str | None, exclude: Path | None, seed: int,
+    read: Callable[[str], Iterable[Item]] = open_data,
+) -> tuple[list[Item], list[Item]]:  # fmt: skip
+    """(training, validation) frames, or what else `read` makes of a data set's name.
+
+    `valid` is a file of patients, a data set of its own, or None for a seeded tenth.
+    """
+    samples = [sample for place in places for sample in read(place)]
     excluded = read_split(exclude) if exclude else []
     if valid is None:
         held_out = draw_patients({s.patient for s in samples} - set(excluded), seed)
         return split_samples(samples, held_out, excluded)
     if valid.partition(":")[0] not in READERS:
         return split_samples(samples, read_split(Path(valid)), excluded)
-    training, validation = [s for s in samples if s.patient not in set(excluded)], list(open_data(valid))
+    training, validation = [s for s in samples if s.patient not in set(excluded)], list(read(valid))
     check_sides(training, validation)
     return training, validation
 

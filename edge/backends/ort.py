@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.backends.base import Arrays
+import numpy as np
+
+from edge.backends.base import Array, Arrays, states_of
 from edge.errors import BackendError, MissingExtraError
 
 
@@ -32,9 +34,19 @@ class OnnxRuntimeBackend:
                 f"ONNX Runtime {self.version} cannot load {path}: {str(error).splitlines()[0]}"
             ) from error
         self._names = [output.name for output in self._session.get_outputs()]
+        self._shapes = {port.name: tuple(port.shape) for port in self._session.get_inputs()}
+        self._states = states_of(self._shapes, self._names)
+        self._memory: dict[str, Array] = {}
+        self.reset()
 
     def infer(self, inputs: Arrays) -> Arrays:
-        return dict(zip(self._names, self._session.run(None, dict(inputs))))
+        outputs: dict[str, Array] = dict(zip(self._names, self._session.run(None, {**self._memory, **inputs})))
+        # What the session returned it does not write again: the arrays change hands, nothing is copied.
+        self._memory = {name: outputs.pop(following) for name, following in self._states.items()}
+        return outputs
+
+    def reset(self) -> None:
+        self._memory = {name: np.zeros(self._shapes[name], np.float32) for name in self._states}
 
     def close(self) -> None:
         del self._session

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.backends.base import Arrays
+from edge.backends.base import Arrays, states_of
 from edge.errors import BackendError, MissingExtraError
 
 
@@ -33,11 +33,29 @@ class OpenVinoBackend:
                 f"OpenVINO {self.version} cannot load {path}: {str(error).splitlines()[-1]}; try --backend onnxruntime"
             ) from error
         self._request = compiled.create_infer_request()
-        self._outputs = [(port.get_any_name(), index) for index, port in enumerate(compiled.outputs)]
+        ports = {port.get_any_name(): port for port in compiled.inputs}
+        names = [port.get_any_name() for port in compiled.outputs]
+        self._states = states_of(ports, names)
+        self._outputs = [(n, index) for index, n in enumerate(names) if n not in self._states.values()]
+        # Two tensors a state: one is read while the other is written, then they change places.
+        self._banks = [
+            {name: openvino.Tensor(openvino.Type.f32, ports[name].shape) for name in self._states} for _ in range(2)
+        ]
+        self.reset()
 
     def infer(self, inputs: Arrays) -> Arrays:
+        if self._states:
+            read, written = self._banks
+            for name, following in self._states.items():
+                self._request.set_tensor(name, read[name])
+                self._request.set_tensor(following, written[name])
+            self._banks.reverse()
         self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return {name: self._request.get_output_tensor(index).data for name, index in self._outputs}
+
+    def reset(self) -> None:
+        for tensor in self._banks[0].values():
+            tensor.data[:] = 0
 
     def close(self) -> None:
         del self._request

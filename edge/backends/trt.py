@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.backends.base import Array, Arrays
+from edge.backends.base import Array, Arrays, states_of
 from edge.backends.cuda import Buffer, Cuda, open_cuda
 from edge.errors import BackendError, MissingExtraError
 
@@ -56,6 +56,9 @@ def find_gpu() -> Gpu:
 class TensorRtBackend:
     """One engine with fixed shapes, its own stream and buffers; after the first run a CUDA graph replays it.
 
+    States stay on the device: two buffers each, one read and one written, which change places from frame to frame. So there
+    are two graphs, one for each way round.
+
     Everything CUDA happens on one thread that the backend owns, so that `infer` may be called from any.
     """
 
@@ -68,6 +71,10 @@ class TensorRtBackend:
         """Run once; outputs are views of host memory that the next call overwrites."""
         outputs: dict[str, Array] = self._thread.submit(self._infer, inputs).result()
         return outputs
+
+    def reset(self) -> None:
+        """Zero the states."""
+        self._thread.submit(self._zero_states).result()
 
     def close(self) -> None:
         """Free the GPU's memory; no call may follow."""
@@ -87,8 +94,9 @@ class TensorRtBackend:
         if self._context is None:
             raise BackendError(f"TensorRT has no memory left for {path}; stop other GPU programs")
         self._stream = self._cuda.stream()
-        self._graph: Any = None
+        self._graphs: list[Any] = [None, None]
         self._warm = False
+        self._turn = 0
         self._inputs: dict[str, tuple[Array, Buffer]] = {}
         self._outputs: dict[str, tuple[Array, Buffer]] = {}
         for index in range(self._engine.num_io_tensors):
@@ -102,7 +110,17 @@ class TensorRtBackend:
             (self._inputs if is_input else self._outputs)[name] = (buffer.host.view(dtype).reshape(shape), buffer)
             if not self._context.set_tensor_address(name, buffer.device):
                 raise BackendError(f"{path}: TensorRT takes no address for '{name}'")
+        self._states = states_of(self._inputs, self._outputs)
+        read = {name: self._inputs.pop(name)[1] for name in self._states}
+        written = {name: self._outputs.pop(following)[1] for name, following in self._states.items()}
+        self._banks = (read, written)
+        self._zero_states()
         return str(trt.__version__)
+
+    def _zero_states(self) -> None:
+        for buffer in self._banks[self._turn].values():
+            buffer.host[:] = 0
+            self._cuda.to_device(buffer, self._stream)
 
     def _infer(self, inputs: Arrays) -> dict[str, Array]:
         for name, (host, _) in self._inputs.items():
@@ -111,8 +129,8 @@ class TensorRtBackend:
                     f"'{name}' is {inputs[name].dtype} {inputs[name].shape}; the engine takes {host.dtype} {host.shape}"
                 )
             np.copyto(host, inputs[name])
-        if self._graph is not None:
-            self._cuda.launch(self._graph, self._stream)
+        if self._graphs[self._turn] is not None:
+            self._cuda.launch(self._graphs[self._turn], self._stream)
         else:
             # TensorRT allocates during the first run, which a capture does not allow: the second is captured.
             capture = self._warm and self._cuda.has_graphs
@@ -120,13 +138,18 @@ class TensorRtBackend:
                 self._cuda.begin_capture(self._stream)
             self._enqueue()
             if capture:
-                self._graph = self._cuda.end_capture(self._stream)
-                self._cuda.launch(self._graph, self._stream)
+                self._graphs[self._turn] = self._cuda.end_capture(self._stream)
+                self._cuda.launch(self._graphs[self._turn], self._stream)
             self._warm = True
         self._cuda.synchronize(self._stream)
+        if self._states:
+            self._turn = 1 - self._turn
         return {name: host for name, (host, _) in self._outputs.items()}
 
     def _enqueue(self) -> None:
+        for name, following in self._states.items():
+            self._context.set_tensor_address(name, self._banks[self._turn][name].device)
+            self._context.set_tensor_address(following, self._banks[1 - self._turn][name].device)
         for _, buffer in self._inputs.values():
             self._cuda.to_device(buffer, self._stream)
         if not self._context.execute_async_v3(self._stream):
@@ -136,5 +159,5 @@ class TensorRtBackend:
 
     def _close(self) -> None:
         self._cuda.synchronize(self._stream)
-        self._graph = self._context = self._engine = self._runtime = None
+        self._graphs, self._context, self._engine, self._runtime = [None, None], None, None, None
         self._cuda.close()

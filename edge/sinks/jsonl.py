@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: B
     `withheld_measurements` the reasons, `best` the frame numbers of the best ED and ES so far."""
     ventricle, regions, withheld = analysis.ventricle, analysis.regions, analysis.withheld
     fractions = () if withheld.volume else analysis.ejection_fractions
+    names = region_names(analysis.view) if analysis.view else names
     included = regions.included if regions is not None else [False] * len(names)
     return {
         "frame": analysis.frame.number,
@@ -77,6 +79,11 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: B
         "not_measurable": analysis.reason or None,
         "hint": str(analysis.hint) if analysis.hint else None,
         "best": {frame.kind: frame.analysis.frame.number for frame in (best.ed, best.es) if frame} if best else None,
+        "view": analysis.view or None,
+        "view_probability": _rounded(analysis.view_probability),
+        "biplane": {name: round(value, 1) for name, value in asdict(analysis.biplane).items()}
+        if analysis.biplane
+        else None,
         "event": {"kind": analysis.event.kind, "frame": analysis.event.frame} if analysis.event else None,
         "notice": NOTICE,
     }

@@ -83,6 +83,8 @@ class Inference:
         if self.recorder is not None:
             self.recorder.mailbox.put((frame, with_quality))
         problem = self._signal.look(frame, frame.captured_ns / 1e9)
+        if problem and self.analyser is not None:
+            self.analyser.forget()
         sector, news = (None, "") if problem else self.tracker.update(frame.image)
         if sector is not None and (news or self._echo is None):
             self.use(sector)

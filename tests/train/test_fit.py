@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from edge.errors import DataError, EchoEdgeError, ModelError, TrainingError
 from tests.train.tiny import CONFIG, Points, loss, network, validate
 from train.checkpoint import load_checkpoint
-from train.fit import FitConfig, batches_of, fit, is_over, learning_rate
+from train.fit import FitConfig, batches_of, fit, is_over, learning_rate, plateaus
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,6 +154,27 @@ def test_early_stop(scores: list[float], over: bool) -> None:
     assert is_over(history, "score", FitConfig(epochs=9, patience=2)) == over
     assert not is_over(history, "score", FitConfig(epochs=9))
     assert is_over([{"score": 1.0}], "score", FitConfig(epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("scores", "count"),
+    [([], 0), ([1, 2, 3], 0), ([3, 2], 0), ([3, 2, 2], 1), ([3, 2, 2, 1, 1], 2), ([3, 2, 4, 1, 1], 1), ([3, 3, 3], 1)],
+)
+def test_a_plateau_is_so_many_epochs_without_a_better_score(scores: list[float], count: int) -> None:
+    assert plateaus(scores, 2) == count
+    config = FitConfig(epochs=9, lr=1e-2, lr_end=1e-9, warmup_steps=0, plateau=2)
+    assert learning_rate(50, 100, config, scores) == pytest.approx(1e-2 * 0.2**count)
+
+
+def test_a_loss_in_parts_is_the_loss_as_a_whole(tmp_path: Path) -> None:
+    def in_parts(net: torch.nn.Module, batch: list[torch.Tensor]) -> Iterator[torch.Tensor]:
+        half = len(batch[0]) // 2
+        for part in (slice(None, half), slice(half, None)):
+            yield loss(net, [tensor[part] for tensor in batch]) / 2
+
+    run(tmp_path / "whole", dropout=0.0)
+    fit(network(0.0), Points(), in_parts, validate, CONFIG, tmp_path / "parts", "score", {})
+    assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
 
 
 def test_an_early_stopped_run_stays_stopped(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.metrics import bootstrap_interval, dice, distances_summary, iou, surface_distances
+from train.metrics import bootstrap_interval, dice, distances_summary, flicker, iou, surface_distances
 
 
 def square(x: int, side: int = 20) -> np.ndarray:
@@ -38,3 +38,23 @@ def test_the_interval_draws_patients_not_frames() -> None:
     apart = bootstrap_interval(np.tile([0.4, 0.6], 50), np.array([str(k) for k in range(100)]))
     assert 0.45 < apart[0] < 0.5 < apart[1] < 0.55
     assert np.isnan(bootstrap_interval(np.array([np.nan]), np.array(["a"]))[0])
+
+
+BEAT = np.array([100.0, 90, 70, 60, 70, 90])
+
+
+@pytest.mark.parametrize(
+    ("found", "share"),
+    [
+        (BEAT, 0.0),
+        (BEAT + 15, 0.0),  # too large, but as steady as the heart
+        (BEAT + np.array([4, -4, 4, -4, 4, -4]), 8 / 80),
+        (np.full(6, 80.0), 14 / 80),  # a contour that does not follow is as wrong as one that trembles
+    ],
+)
+def test_flicker_is_change_beyond_the_true_one(found: np.ndarray, share: float) -> None:
+    assert flicker(found, BEAT) == pytest.approx(share)
+
+
+def test_a_single_frame_has_no_flicker() -> None:
+    assert np.isnan(flicker(np.ones(1), np.ones(1)))

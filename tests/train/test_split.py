@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge.errors import DataError
 from tests.train.small import samples
-from train.data.split import check_sides, draw_patients, require_disjoint, split_samples
+from train.data.split import check_sides, draw_patients, fold_patients, require_disjoint, split_samples
 
 
 def test_overlap_is_refused_by_name() -> None:
@@ -35,3 +35,16 @@ def test_drawing_is_seeded_and_leaves_both_sides(names: set[str], seed: int) -> 
     assert drawn == draw_patients(sorted(names, reverse=True), seed)
     assert 0 < len(drawn) < len(names)
     assert drawn < names
+
+
+@settings(deadline=None)
+@given(st.sets(st.text(min_size=1), min_size=2, max_size=40), st.integers(2, 12), st.integers(0, 100))
+def test_folds_hold_every_patient_out_once(names: set[str], count: int, seed: int) -> None:
+    if count > len(names):
+        with pytest.raises(DataError, match="folds"):
+            fold_patients(names, count, seed)
+        return
+    folds = fold_patients(names, count, seed)
+    assert sorted(name for fold in folds for name in fold) == sorted(names)
+    assert max(map(len, folds)) - min(map(len, folds)) <= 1
+    assert folds == fold_patients(sorted(names, reverse=True), count, seed)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from edge.errors import DataError
-from train.data.sample import Sample
 
 VALID_SHARE = 0.1
 """The PSPNet-MK paper's 9:1."""
+
+
+class OfPatient(Protocol):
+    """A frame or a clip."""
+
+    @property
+    def patient(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=OfPatient)
 
 
 def require_disjoint(training: Iterable[str], validation: Iterable[str]) -> None:
@@ -31,17 +41,26 @@ def draw_patients(patients: Iterable[str], seed: int, share: float = VALID_SHARE
     return {names[k] for k in np.random.default_rng(seed).permutation(len(names))[:count]}
 
 
+def fold_patients(patients: Iterable[str], count: int, seed: int) -> list[set[str]]:
+    """The held-out patients of each of `count` folds of a cross-validation: seeded, every patient in exactly one."""
+    names = sorted(set(patients))
+    if not 2 <= count <= len(names):
+        raise DataError(f"{len(names)} patients make 2 to {len(names)} folds, not {count}")
+    order = np.random.default_rng(seed).permutation(len(names))
+    return [{names[k] for k in order[fold::count]} for fold in range(count)]
+
+
 def split_samples(
-    samples: Iterable[Sample], held_out: Iterable[str], excluded: Iterable[str] = ()
-) -> tuple[list[Sample], list[Sample]]:
+    samples: Iterable[Item], held_out: Iterable[str], excluded: Iterable[str] = ()
+) -> tuple[list[Item], list[Item]]:
     """(training, validation): validation takes the held-out patients, excluded ones are in neither.
 
     Raises DataError when a side is empty, so that a misspelt split file is no leak, or when sides overlap.
     """
     held, left_out = set(held_out), set(excluded)
     require_disjoint(left_out, held)
-    training: list[Sample] = []
-    validation: list[Sample] = []
+    training: list[Item] = []
+    validation: list[Item] = []
     for sample in samples:
         if sample.patient in held:
             validation.append(sample)
@@ -51,7 +70,7 @@ def split_samples(
     return training, validation
 
 
-def check_sides(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
+def check_sides(training: Sequence[OfPatient], validation: Sequence[OfPatient]) -> None:
     """Raise DataError when a side has no frame or the sides share a patient."""
     for side, samples in (("training", training), ("validation", validation)):
         if not samples:

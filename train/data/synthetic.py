@@ -28,12 +28,8 @@ def read_synthetic(place: Path, patients: Iterable[str] | None = None) -> Iterat
     Views are drawn as in SHARES; each loop gives one or two frames at random phases under the patient name synthNNNNN, its
     seed. ED and ES frames carry their phase. Raises DataError for another form of the name.
     """
-    found = re.fullmatch(r"(\d+)(?:@(\d+))?", str(place))
-    if not found or int(found[1]) == 0:
-        raise DataError(f"'synth:{place}' is no synthetic set; write synth:COUNT@SEED, such as synth:800@0")
-    first = int(found[2] or 0)
     wanted = set(patients) if patients is not None else None
-    seeds = [s for s in range(first, first + int(found[1])) if wanted is None or name_of(s) in wanted]
+    seeds = [s for s in seeds_of(place) if wanted is None or name_of(s) in wanted]
     if len(seeds) < 2 * WORKERS:
         for seed in seeds:
             yield from samples_of(seed)
@@ -42,6 +38,15 @@ def read_synthetic(place: Path, patients: Iterable[str] | None = None) -> Iterat
     with multiprocessing.get_context("spawn").Pool(WORKERS, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for samples in pool.imap(samples_of, seeds, chunksize=8):
             yield from samples
+
+
+def seeds_of(place: Path) -> range:
+    """The loops that COUNT@SEED names. DataError for another form of the name."""
+    found = re.fullmatch(r"(\d+)(?:@(\d+))?", str(place))
+    if not found or int(found[1]) == 0:
+        raise DataError(f"'synth:{place}' is no synthetic set; write synth:COUNT@SEED, such as synth:800@0")
+    first = int(found[2] or 0)
+    return range(first, first + int(found[1]))
 
 
 def name_of(seed: int) -> str:

@@ -6,7 +6,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-TABLES = {"pspnet-table1": ("train.reproduce.pspnet_table1", "PSPNet-MK paper, table 1 and figures 7-10")}
+TABLES = {
+    "pspnet-table1": ("train.reproduce.pspnet_table1", "PSPNet-MK paper, table 1 and figures 7-10"),
+    "ral": ("train.reproduce.ral", "RAL paper, tables 2-4 and figure 5"),
+}
 """Table -> module with `main(argv) -> exit code`, one line of help."""
 
 
@@ -18,7 +21,7 @@ def main(argv: Sequence[str]) -> int:
     wanted = name in ("-h", "--help")
     lines = [
         "usage: echoedge reproduce TABLE [options]", "",
-        *(f"  {table}  {text}" for table, (_, text) in TABLES.items()), "",
+        *(f"  {table:{max(map(len, TABLES))}}  {text}" for table, (_, text) in TABLES.items()), "",
         "example: echoedge reproduce pspnet-table1 --scale cpu --data camus:/data/camus --valid split_valid.txt",
     ]  # fmt: skip
     print("\n".join(lines), file=sys.stdout if wanted else sys.stderr)

@@ -93,10 +93,11 @@ def fake_tensorrt(cuda_of: Any) -> Any:
         def execute_async_v3(self, stream: int) -> bool:
             assert stream == 7
             cuda = cuda_of()
+            addresses = dict(self.addresses)  # those of this run: a captured graph keeps them
 
             def work() -> None:
                 session = self.engine.session
-                memory = {name: cuda.memory[address] for name, address in self.addresses.items()}
+                memory = {name: cuda.memory[address] for name, address in addresses.items()}
                 feed = {i.name: memory[i.name].view(DTYPES[i.type]).reshape(i.shape) for i in session.get_inputs()}
                 for port, result in zip(session.get_outputs(), session.run(None, feed)):
                     np.copyto(memory[port.name], np.ascontiguousarray(result).view(np.uint8).reshape(-1))

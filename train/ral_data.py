@@ -1,0 +1,92 @@
+"""Clips packed into items of equal length, one augmentation a clip: what RAL is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from edge.sector import find_sector
+from edge.view import VIEWS
+from train.augment import AugmentSpec, augment
+from train.data.clips import Clip
+from train.segmentation import CLASSES, crop_to_sector, normalised
+
+CACHE_PX = 288
+"""Clips are kept a little larger than they are trained at: augmentation enlarges some."""
+
+
+class CroppedClip:
+    """A clip at the network's crop: images and masks T x size x size uint8, `view` an index into VIEWS, mm per pixel."""
+
+    def __init__(self, clip: Clip, size: int, classes: int = len(CLASSES)) -> None:
+        box = find_sector([frame.image for frame in clip.frames]).box
+        pairs = [crop_to_sector(frame, size, classes, box) for frame in clip.frames]
+        self.images, self.masks = (np.stack(part) for part in zip(*pairs))
+        self.patient, self.view = clip.patient, VIEWS.index(clip.view)
+        self.phases = tuple(frame.phase for frame in clip.frames)
+        self.spacing_mm = clip.frames[0].spacing_mm[0] * box.side / size
+        self.volumes_ml = clip.volumes_ml
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+class ClipData(Dataset[tuple[torch.Tensor, ...]]):
+    """Items of `length` frames, cut anew each epoch from all clips in a drawn order, short ones one after the other.
+
+    An item is images T x 1 x size x size float32 in [-1, 1], masks T x size x size int64, views T int64 (indices into VIEWS) and
+    starts T bool, set where a frame does not continue the one before. Of a longer clip a drawn window of `length` frames is
+    taken each epoch. All frames of a window are augmented alike; without `spec` they are only resized.
+    """
+
+    def __init__(
+        self, clips: Sequence[Clip], size: int, length: int, seed: int, spec: AugmentSpec | None, classes: int = len(CLASSES)
+    ) -> None:  # fmt: skip
+        self.size, self.length, self.seed, self.spec = size, length, seed, spec
+        self.clips = [CroppedClip(clip, CACHE_PX if spec else size, classes) for clip in clips]
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lay the epoch's items out: each a list of (clip, first frame, number of frames)."""
+        self.epoch = epoch
+        rng = np.random.default_rng([self.seed, epoch])
+        self.items: list[list[tuple[int, int, int]]] = [[]]
+        room = self.length
+        for index in map(int, rng.permutation(len(self.clips))):
+            left = min(len(self.clips[index]), self.length)
+            first = int(rng.integers(len(self.clips[index]) - left + 1))
+            while left:
+                taken = min(left, room)
+                self.items[-1].append((index, first, taken))
+                first, left, room = first + taken, left - taken, room - taken
+                if not room:
+                    self.items.append([])
+                    room = self.length
+        self.items.pop()  # what does not fill an item waits for another epoch
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, item: int) -> tuple[torch.Tensor, ...]:
+        images, masks, views, starts = [], [], [], []
+        for index, first, count in self.items[item]:
+            clip = self.clips[index]
+            for frame in range(first, first + count):
+                image, mask = self._augmented(clip.images[frame], clip.masks[frame], index)
+                images.append(normalised(image))
+                masks.append(torch.from_numpy(mask).long())
+                views.append(clip.view)
+                starts.append(frame == first)
+        return torch.stack(images), torch.stack(masks), torch.tensor(views), torch.tensor(starts)
+
+    def _augmented(
+        self, image: NDArray[np.uint8], mask: NDArray[np.uint8], index: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if self.spec is None:
+            return image, mask
+        # Begun anew for each frame, the generator draws the same for all of a clip.
+        return augment(image, mask, self.size, np.random.default_rng([self.seed, self.epoch, index]), self.spec)

@@ -1,0 +1,222 @@
+"""The RAL paper's tables 2, 3 and 4 and figure 5 on synthetic clips: `echoedge reproduce ral`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from edge.analysis import REGION_PX
+from edge.errors import DataError
+from edge.measure import ejection_fraction
+from edge.postprocess import clean_mask
+from train.augment import AugmentSpec
+from train.checkpoint import load_checkpoint, weights_of
+from train.data.clips import Clip, open_clips
+from train.ef import agreement, volume_ml
+from train.metrics import dice, distances_summary, flicker, mean_known, surface_distances
+from train.nets.ral import RECURRENT_NETS, FrameWise, parts_without
+from train.nets.unet import UNet
+from train.nets.unet_plus_plus import UNetPlusPlus
+from train.ral import PAPER, train_clips
+from train.ral_data import CroppedClip
+from train.ral_score import run_clip
+from train.reproduce.ral_report import write_report
+from train.reproduce.ral_rows import (
+    HELD_OUT_SEED,
+    SCALES,
+    TABLE_2,
+    TABLE_3,
+    TRAINING_SEED,
+    VALIDATION_LOOPS,
+    VALIDATION_SEED,
+    Row,
+    Scale,
+)  # fmt: skip
+from train.reproduce.report import machine, write_json
+from train.segmentation import CLASSES
+
+PHASES = 10
+"""Parts of the cardiac cycle that figure 5 averages over."""
+OTHERS = {"unet": UNet, "unet++": UNetPlusPlus}
+METRICS = ("accuracy", "dice", "hd", "mad")
+
+
+def build(row: Row, scale: Scale) -> nn.Module:
+    """The untrained network of a row."""
+    if row.net in OTHERS:
+        return FrameWise(OTHERS[row.net](len(CLASSES), scale.size))
+    return RECURRENT_NETS[scale.net](len(CLASSES), scale.size, parts=parts_without(list(row.without)))
+
+
+def measure(net: nn.Module, clips: Sequence[CroppedClip]) -> dict[str, Any]:
+    """A row's figures over all frames of whole beats, and what figure 5 and table 4 are made of.
+
+    Means and standard deviations of pixel accuracy, LV Dice, HD and MAD in mm; share of right views; mean flicker; by PHASES of
+    the cycle; EDV, ESV (ml, single plane) and EF (percent) as found and as true, of the clips that have both.
+    """
+    frames: list[dict[str, float]] = []
+    unrest, volumes = [], []
+    for clip in clips:
+        masks, views = run_clip(net, clip.images)
+        for t, (found, true) in enumerate(zip(masks == 1, clip.masks == 1)):
+            distances = distances_summary(surface_distances(found, true, clip.spacing_mm))
+            frames.append({
+                "accuracy": float((found == true).mean()), "dice": dice(found, true), "hd": distances["hd"],
+                "mad": distances["mad"], "phase": t / len(masks),
+                "view": np.nan if views is None else float(views[t].argmax() == clip.view),
+            })  # fmt: skip
+        areas = [(stack == 1).sum((1, 2)).astype(np.float64) for stack in (masks, clip.masks)]
+        unrest.append(flicker(*areas))
+        volumes.append(_volumes(masks, clip))
+    columns = {name: np.array([frame[name] for frame in frames]) for name in frames[0]}
+    bins = np.minimum((columns["phase"] * PHASES).astype(int), PHASES - 1)
+    return {
+        **{name: [mean_known(columns[name]), spread_known(columns[name])] for name in METRICS},
+        "view": mean_known(columns["view"]),
+        "flicker": mean_known(np.array(unrest)),
+        "cycle": {name: [mean_known(columns[name][bins == k]) for k in range(PHASES)] for name in METRICS},
+        "volumes": [v for v in volumes if v is not None],
+    }
+
+
+def spread_known(values: NDArray[np.float64]) -> float:
+    """Standard deviation without NaN; NaN where nothing else is there."""
+    known = values[~np.isnan(values)]
+    return float(known.std()) if len(known) else float("nan")
+
+
+def _volumes(masks: np.ndarray, clip: CroppedClip) -> list[float] | None:
+    """EDV, ESV and EF as found and as true, six numbers; None where a plane cannot be measured at ED or ES."""
+    if clip.volumes_ml is None or not {"ED", "ES"} <= set(clip.phases):
+        return None
+    found = [mask_volume_ml(masks[clip.phases.index(phase)], clip.spacing_mm) for phase in ("ED", "ES")]
+    if not found[0] or found[1] is None:
+        return None
+    edv, esv = clip.volumes_ml
+    return [found[0], found[1], ejection_fraction(found[0], found[1]), edv, esv, ejection_fraction(edv, esv)]
+
+
+def mask_volume_ml(mask: NDArray[np.uint8], spacing_mm: float) -> float | None:
+    """Single-plane volume of a square mask, measured on the runtime's grid; None where it cannot be."""
+    grid = cv2.resize(mask, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST)
+    spacing = (spacing_mm * len(mask) / REGION_PX,) * 2
+    return volume_ml(clean_mask(np.asarray(grid, np.uint8)), spacing)
+
+
+def table_4(volumes: Sequence[Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Agreement (n, r, bias, limits, MAE) of EDV and ESV in ml and EF in percent."""
+    pairs = np.array(volumes, np.float64).reshape(-1, 6)
+    return {
+        name: asdict(agreement(pairs[:, k], pairs[:, k + 3]))
+        for k, name in enumerate(("EDV", "ESV", "EF"))
+        if len(pairs)
+    }
+
+
+class Tables:
+    """One run of the tables in a folder: data, and rows that are stored as they finish."""
+
+    def __init__(self, folder: Path, scale: Scale, seed: int) -> None:
+        self.folder, self.scale, self.seed = folder, scale, seed
+        self.settings = {"scale": asdict(scale), "seed": seed}
+        self._clips: tuple[list[Clip], list[Clip]] | None = None
+
+    @property
+    def clips(self) -> tuple[list[Clip], list[Clip]]:
+        """(training, held-out) clips, made when a row needs them."""
+        if self._clips is None:
+            training = f"synth:{self.scale.training_loops}@{TRAINING_SEED}"
+            held_out = f"synth:{self.scale.held_out_loops}@{HELD_OUT_SEED}"
+            self._clips = list(open_clips(training, self.scale.clip_frames)), list(open_clips(held_out))
+        return self._clips
+
+    def run_row(self, row: Row) -> dict[str, Any]:
+        """Train and measure one row, or take it from its file; what cannot be run says why under "not_run"."""
+        path = self.folder / "rows" / f"{_file_name(row)}.json"
+        if path.is_file():
+            stored: dict[str, Any] = json.loads(path.read_text())
+            if stored["settings"] != self.settings:
+                raise DataError(f"{path} was made with other settings; choose another --out or remove {self.folder}")
+            return stored
+        done: dict[str, Any] = {"name": row.name, "settings": self.settings, "machine": machine()}
+        if row.why:
+            done["not_run"] = row.why
+        else:
+            started = time.monotonic()
+            torch.manual_seed(self.seed)
+            net = build(row, self.scale)
+            folder = self.folder / _file_name(row)
+            training, held_out = self.clips
+            config = replace(PAPER, epochs=self.scale.epochs, batch=self.scale.batch, seed=self.seed)
+            validation = list(open_clips(f"synth:{VALIDATION_LOOPS}@{VALIDATION_SEED}", self.scale.clip_frames))
+            facts = {"net": row.net, "without": list(row.without), "size": self.scale.size, "classes": list(CLASSES)}
+            train_clips(
+                facts, training, validation, config, folder, net, AugmentSpec(), self.scale.length, self.scale.window
+            )
+            tensors, saved = load_checkpoint(folder / "last.safetensors")
+            net.load_state_dict(weights_of(tensors))
+            cropped = [CroppedClip(clip, self.scale.size) for clip in held_out]
+            done |= {
+                "parameters": sum(p.numel() for p in net.parameters()), "seconds": time.monotonic() - started,
+                "losses": [epoch["loss"] for epoch in saved["history"]], **measure(net.eval(), cropped),
+            }  # fmt: skip
+        write_json(path, done)
+        row_done: dict[str, Any] = json.loads(path.read_text())
+        return row_done
+
+    def run(self, rows: Sequence[Row] = (*TABLE_2, *TABLE_3)) -> dict[str, dict[str, Any]]:
+        """Every row by name."""
+        results = {}
+        for row in rows:
+            results[row.name] = result = self.run_row(row)
+            said = result.get("not_run") or f"Dice {result['dice'][0]:.3f}  flicker {100 * result['flicker']:.2f} %"
+            print(f"{row.name}: {said}", file=sys.stderr)
+        return results
+
+
+def _file_name(row: Row) -> str:
+    return row.name.replace("w/o ", "without-").replace("+", "p").lower()
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge reproduce ral",
+        description="Train and measure the rows of the RAL paper's tables 2, 3 and 4 on synthetic clips. "
+        "Finished rows are kept; call again to go on.",
+        epilog="example: echoedge reproduce ral --scale cpu",
+    )
+    p.add_argument(
+        "--scale", choices=tuple(SCALES), default="cpu", help="smoke: a few minutes; cpu: a few hours; full: a GPU"
+    )
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", type=Path, help="folder of rows and checkpoints (default: below runs/ral)")
+    p.add_argument(
+        "--results", type=Path, default=Path("docs/results.md"), help="Markdown file whose section is written"
+    )
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    tables = Tables(args.out or Path("runs") / "ral" / f"{args.scale}-seed{args.seed}", SCALES[args.scale], args.seed)
+    results = tables.run()
+    volumes = {name: table_4(result["volumes"]) for name, result in results.items() if "volumes" in result}
+    write_report(args.results, args.scale, tables.settings, results, volumes)
+    print(args.results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
