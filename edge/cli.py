@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
     "train segmentation": ("train.segmentation", "train", "train PSPNet-MK or another of the table's networks"),
     "train quality": ("train.quality", "train", "train the regional quality net"),
+    "train echo-dnd": ("train.echo_dnd", "train", "train the dual-noise diffusion model"),
     "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
     "compile": ("compile.main", "compile", "FP32 ONNX to the best artefact of a target, with evidence"),
