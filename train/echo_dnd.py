@@ -30,8 +30,8 @@ NAME = "echo-dnd"
 RECIPES = {
     # 200,000 steps of 8 are 1000 epochs of CAMUS's 1600 training frames.
     "paper": FitConfig(epochs=1000, lr=5e-5, lr_end=5e-5, ema_decay=0.9999, warmup_steps=0, weight_decay=1e-2),
-    "teacher": FitConfig(epochs=14, lr=1e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
-    "student": FitConfig(epochs=14, lr=2e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
+    "teacher": FitConfig(epochs=12, lr=1e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
+    "student": FitConfig(epochs=12, lr=2e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
 }
 """Config -> how it is trained: the paper's AdamW at 5e-5; larger rates for the small networks' short runs."""
 VALIDATION_BATCH = 8
@@ -73,7 +73,7 @@ def train_echo_dnd(
     config: EchoDNDConfig, recipe: FitConfig, weights: LossWeights, training: Sequence[Sample],
     held_out: Sequence[Sample], folder: Path, facts: dict[str, Any] | None = None,
 ) -> Path:  # fmt: skip
-    """Train into `folder`, resuming what is there; the best checkpoint's path. Raises DataError for sides that share a patient."""
+    """Train into `folder`, resuming what is there; the best checkpoint's path. DataError for sides that share a patient."""
     check_sides(training, held_out)
     torch.manual_seed(recipe.seed)
     net = build(config)
@@ -98,7 +98,9 @@ def load_echo_dnd(path: Path) -> EchoDND:
         raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train echo-dnd` wrote")
     there = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["architecture"].items()}
     net = build(EchoDNDConfig(**there))
-    net.load_state_dict(weights_of(tensors))
+    # a student was trained beside what its features are compared through
+    prefix = "ema.student." if "distillation" in facts else "ema."
+    net.load_state_dict(weights_of(tensors, prefix))
     return net.eval()
 
 

@@ -86,7 +86,9 @@ def vlb_bits(
     return torch.where(t[:, None, None, None] == 0, likelihood, kl).mean((1, 2, 3)) / math.log(2)
 
 
-def prior_kl_bits(x_t: torch.Tensor, t: torch.Tensor, x_0_hat: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+def prior_kl_bits(
+    x_t: torch.Tensor, t: torch.Tensor, x_0_hat: torch.Tensor, log_variance: torch.Tensor
+) -> torch.Tensor:
     """Equation (10) as printed: KL(N(mu_theta, Sigma_theta) || N(0, I)) in bits a pixel, N."""
     mean, _ = posterior(x_0_hat, x_t, t)
     return 0.5 * (log_variance.exp() + mean**2 - 1 - log_variance).mean((1, 2, 3)) / math.log(2)

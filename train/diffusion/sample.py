@@ -47,7 +47,9 @@ def draw_noise(config: EchoDNDConfig, count: int, steps: int, generator: torch.G
         return torch.rand(shape, generator=generator, device=generator.device)
 
     z = normal(count, config.latent) if config.latent else None
-    return Noise(normal(*shape), bernoulli.drawn(torch.full((), 0.5), uniform()), tuple(uniform() for _ in range(steps - 1)), z)
+    return Noise(
+        normal(*shape), bernoulli.drawn(torch.full((), 0.5), uniform()), tuple(uniform() for _ in range(steps - 1)), z
+    )
 
 
 def repeat(encoded: Encoded, count: int) -> Encoded:
@@ -57,7 +59,8 @@ def repeat(encoded: Encoded, count: int) -> Encoded:
         return x.repeat_interleave(count, 0)
 
     prepared = {name: [[again(x) for x in level] for level in levels] for name, levels in encoded.prepared.items()}
-    return Encoded(again(encoded.image), again(encoded.calibrated), prepared)
+    features = [again(x) for x in encoded.features]
+    return Encoded(again(encoded.image), features, again(encoded.calibrated), prepared)
 
 
 def step(

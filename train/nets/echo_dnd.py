@@ -54,7 +54,7 @@ CONFIGS = {
         size=128, widths=(24, 48, 72, 96), blocks=1, groups=8, mfcm_width=16, stem_width=32, patch=2
     ),
     "student": EchoDNDConfig(
-        size=128, widths=(16, 32, 48, 64), blocks=1, groups=8, mfcm_width=8, stem_width=16, patch=2, trunk="shared",
+        size=128, widths=(20, 40, 60, 80), blocks=1, groups=5, mfcm_width=10, stem_width=20, patch=2, trunk="shared",
         prediction="x0", learned_variance=False, latent=8,
     ),
 }  # fmt: skip
@@ -64,10 +64,12 @@ CONFIGS = {
 class Encoded(NamedTuple):
     """What depends on the image alone: computed once, used at every step.
 
-    calibrated is the SCC head's N x 1 x H x W estimate of the mask; prepared holds each U-Net's conditions by level.
+    features are F^0 ... F^3; calibrated is the SCC head's N x 1 x H x W estimate of the mask; prepared holds each U-Net's
+    conditions by level.
     """
 
     image: torch.Tensor
+    features: list[torch.Tensor]
     calibrated: torch.Tensor
     prepared: dict[str, list[list[torch.Tensor]]]
 
@@ -114,12 +116,12 @@ class EchoDND(nn.Module):
         """image N x 1 x H x W float32 in [-1, 1]."""
         features = self.conditioner(image)
         prepared = {name: unet.prepare(features) for name, unet in self.unets.items()}  # type: ignore[operator]
-        return Encoded(image, self.calibrate(features), prepared)
+        return Encoded(image, features, self.calibrate(features), prepared)
 
     def denoise(
         self, encoded: Encoded, x_g: torch.Tensor, x_b: torch.Tensor, t: torch.Tensor, z: torch.Tensor | None = None
     ) -> Estimate:
-        """One step. x_g N x 1 x H x W Gaussian state, mask in {-1, 1}; x_b likewise, Bernoulli state in {0, 1}; t N; z N x latent."""
+        """One step from the states x_g (Gaussian, N x 1 x H x W) and x_b (Bernoulli, likewise, 0 or 1); t N; z N x latent."""
         gaussian = bernoulli = None
         for name, unet in self.unets.items():
             states = [x_g] * (name != "bernoulli") + [2 * x_b - 1] * (name != "gaussian")
