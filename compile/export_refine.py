@@ -14,7 +14,7 @@ from torch import nn
 
 from compile.tracing import traced
 from edge.errors import ModelError
-from edge.refine import COARSE, REFINED, UNIFORM_PREFIX
+from edge.refine import COARSE, DENOISER, ENCODER, REFINED, UNIFORM_PREFIX
 from train.diffusion.sample import Noise, sample
 from train.diffusion.schedule import student_grid
 from train.echo_dnd import load_echo_dnd
@@ -99,7 +99,7 @@ def example_inputs(net: EchoDND, steps: int, seed: int = 0) -> tuple[torch.Tenso
 
 
 def onnx_from_echo_dnd(checkpoint: Path, folder: Path, steps: int) -> dict[str, Path]:
-    """Write both graphs into `folder` and return their paths by task name ("encoder", "denoiser").
+    """Write both graphs into `folder` and return their paths by task (`edge.refine.ENCODER`, `DENOISER`).
 
     Raises ModelError where ONNX Runtime differs from torch: by more than 1e-4 in the encoder, or by more than 1e-3 in more
     than MOST_DIFFERENT of the denoiser's pixels.
@@ -110,11 +110,11 @@ def onnx_from_echo_dnd(checkpoint: Path, folder: Path, steps: int) -> dict[str, 
     conditions = [name for name in given if name.startswith("c_")]
     encoder, denoiser = EncoderGraph(net).eval(), DenoiserGraph(net, grid, tuple(given)).eval()
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {"encoder": folder / ENCODER_FILE, "denoiser": folder / DENOISER_FILE}
+    paths = {ENCODER: folder / ENCODER_FILE, DENOISER: folder / DENOISER_FILE}
     temporary = {task: path.with_name(path.name + ".part") for task, path in paths.items()}
     try:
-        onnx.save(traced(encoder, (frame,), ["frame"], [COARSE, *conditions]), temporary["encoder"])
-        onnx.save(traced(denoiser, (frame, *given.values()), ["frame", *given], [REFINED]), temporary["denoiser"])
+        onnx.save(traced(encoder, (frame,), ["frame"], [COARSE, *conditions]), temporary[ENCODER])
+        onnx.save(traced(denoiser, (frame, *given.values()), ["frame", *given], [REFINED]), temporary[DENOISER])
         _check(encoder, denoiser, temporary, net, steps)
         for task, path in paths.items():
             os.replace(temporary[task], path)
@@ -124,10 +124,11 @@ def onnx_from_echo_dnd(checkpoint: Path, folder: Path, steps: int) -> dict[str, 
     return paths
 
 
-def meanings_of(names: Sequence[str]) -> dict[str, str]:
-    """What each port means, conditions and uniform noise among them."""
+def meanings_of(path: Path) -> dict[str, str]:
+    """What each port of an exported file means, conditions and uniform noise among them."""
+    graph = onnx.load(path, load_external_data=False).graph
     known = dict(MEANINGS)
-    for name in names:
+    for name in (value.name for value in (*graph.input, *graph.output)):
         if name.startswith("c_"):
             known[name] = "condition of the U-Net '{}' at level {}".format(*name.split("_")[1:3])
         elif name.startswith(UNIFORM_PREFIX):
@@ -144,11 +145,11 @@ def _check(encoder: nn.Module, denoiser: nn.Module, paths: Mapping[str, Path], n
         with torch.inference_mode():
             expected = encoder(frame)
             refined = denoiser(frame, *given.values())
-        found = sessions["encoder"].run(None, {"frame": frame.numpy()})
+        found = sessions[ENCODER].run(None, {"frame": frame.numpy()})
         worst = max(float(np.abs(f - e.numpy()).max()) for f, e in zip(found, expected))
         if worst > 1e-4 * max(1.0, max(float(e.abs().max()) for e in expected)):
             raise ModelError(f"the exported encoder differs from torch by {worst:.2g} (allowed 1e-4)")
         feed = {"frame": frame.numpy(), **{name: value.numpy() for name, value in given.items()}}
-        differs = np.abs(sessions["denoiser"].run(None, feed)[0] - refined.numpy()) > 1e-3
+        differs = np.abs(sessions[DENOISER].run(None, feed)[0] - refined.numpy()) > 1e-3
         if differs.mean() > MOST_DIFFERENT:
             raise ModelError(f"the exported denoiser differs from torch in {differs.mean():.2%} of the pixels")

@@ -23,10 +23,10 @@ from train.diffusion.losses import KINDS_OF_KL, LossWeights, echo_dnd_loss
 from train.diffusion.sample import draw_noise, sample
 from train.fit import FitConfig, fit
 from train.metrics import dice
+from train.nets import ECHO_DND
 from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
 from train.segmentation import read_sides
 
-NAME = "echo-dnd"
 RECIPES = {
     # 200,000 steps of 8 are 1000 epochs of CAMUS's 1600 training frames.
     "paper": FitConfig(epochs=1000, lr=5e-5, lr_end=5e-5, ema_decay=0.9999, warmup_steps=0, weight_decay=1e-2),
@@ -64,7 +64,7 @@ def validation(pairs: MaskData, seed: int = 0) -> Any:
 def facts_of(config: EchoDNDConfig, training: Sequence[Sample], validation: Sequence[Sample]) -> dict[str, Any]:
     """What a checkpoint says of itself."""
     return {
-        "net": NAME, "size": config.size, "classes": ["background", "LV"], "architecture": asdict(config),
+        "net": ECHO_DND, "size": config.size, "classes": ["background", "LV"], "architecture": asdict(config),
         "training_frames": len(training), "validation_patients": sorted({s.patient for s in validation}),
     }  # fmt: skip
 
@@ -94,7 +94,7 @@ def build(config: EchoDNDConfig) -> EchoDND:
 def load_echo_dnd(path: Path) -> EchoDND:
     """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for one of another network."""
     tensors, facts = load_checkpoint(path)
-    if facts.get("net") != NAME:
+    if facts.get("net") != ECHO_DND:
         raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train echo-dnd` wrote")
     there = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["architecture"].items()}
     net = build(EchoDNDConfig(**there))

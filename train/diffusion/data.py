@@ -72,7 +72,7 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
 def augment_maps(
     maps: Sequence[NDArray[np.uint8]], size: int, rng: np.random.Generator, spec: MaskAugmentSpec
 ) -> list[NDArray[np.uint8]]:
-    """[image, mask, probability maps ...], all side x side uint8, to size x size: one geometry for all, grey levels for the image."""
+    """[image, mask, probability maps ...], all side x side uint8, to size x size: one geometry for all."""
     side = maps[0].shape[0]
     zoom = rng.uniform(*spec.scale) * size / side
     centre = (side - 1) / 2

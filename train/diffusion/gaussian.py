@@ -38,7 +38,8 @@ def estimate(prediction: str, output: torch.Tensor) -> torch.Tensor:
 def x0_from(prediction: str, output: torch.Tensor, x_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """x_0 that an output stands for, clipped to [-1, 1].
 
-    eps: (x_t - sqrt(1 - abar) eps) / sqrt(abar), which at t = 999 multiplies eps's error by 157. v: sqrt(abar) x_t - sqrt(1 - abar) v.
+    eps: (x_t - sqrt(1 - abar) eps) / sqrt(abar), which at t = 999 multiplies an error of eps by 157.
+    v: sqrt(abar) x_t - sqrt(1 - abar) v.
     """
     value = estimate(prediction, output)
     abar = at(ALPHA_BAR, t)
