@@ -33,8 +33,10 @@ def write(path: Path, config: EchoDNDConfig, seed: int = 0) -> Path:
     facts = {
         "net": "echo-dnd",
         "size": config.size,
+        "classes": ["background", "LV"],
         "architecture": asdict(config),
         "training_frames": 1,
+        "config": {"seed": 0},
         "history": [],
     }
     save_checkpoint(path, {f"ema.{n}": t for n, t in lively(config, seed).state_dict().items()}, facts)
