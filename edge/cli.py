@@ -36,6 +36,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
     "compile": ("compile.main", "compile", "FP32 ONNX to the best artefact of a target, with evidence"),
+    "compile-refine": (
+        "compile.refine",
+        "compile",
+        "FP32 encoder and denoiser of the refining model to INT8, with evidence",
+    ),
     "engine": ("compile.build", "compile", "build a TensorRT engine from an artefact"),
     "sign": ("compile.sign", "sign", "sign a model folder with Ed25519"),
     "bundle": ("compile.bundle", "sign", "wheels and models in one signed file for `echoedge update`"),

@@ -119,7 +119,7 @@ def measure(estimator: Estimator, samples: Sequence[Sample], size: int, title: s
         "dice_ci95": list(bootstrap_interval(dices, patients)),
         **{f"dice_{p.lower()}": mean_known(dices[phases == p]) for p in ("ED", "ES") if (phases == p).any()},
         "worst_decile_dice": float(dices[worst].mean()),
-        "unsure_vs_dice": spearman(uncertainty, dices) if len(rows) > 2 else float("nan"),
+        "unsure_vs_dice": spearman(uncertainty, dices) if min(np.ptp(uncertainty), np.ptp(dices)) > 0 else float("nan"),
         "seconds": float(np.median(seconds)),
     }
 

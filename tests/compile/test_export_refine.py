@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+from calib.choose import choose_frames
+from calib.frames import Candidate, describe
 from compile.export import main as export
+from compile.refine import inner_convolutions, quantize_refiner
+from compile.score import Trial
 from edge.errors import ModelError
 from edge.manifest import read_manifest
+from edge.preprocess import PreprocessSpec, preprocess
 from edge.refine import DENOISER, ENCODER, Refiner, draw_noise, open_refiner
+from edge.sector import find_sector
 from tests.phantom import apical_frame
 from tests.train.diffusion.tiny import TINY_STUDENT, write
+from tests.train.small import samples
 
 STEPS = 2
 
@@ -73,3 +82,26 @@ def test_what_cannot_be_refined_says_why(refiner: Refiner, folder: Path, checkpo
         open_refiner(folder, precision="int8")
     with pytest.raises(ModelError, match="leave --size"):
         export([str(checkpoint), "--name", "x", "--out", str(tmp_path), "--size", "64"])
+
+
+def test_int8_keeps_the_last_convolutions_in_float(folder: Path, tmp_path: Path) -> None:
+    work = Path(shutil.copytree(folder, tmp_path / "model"))
+    frames = [preprocess(s.image, find_sector([s.image]).box, PreprocessSpec(size_px=32)) for s in samples(3)]
+    listed = choose_frames(
+        [describe(Candidate(s.image, "small", s.source, s.patient, s.view, s.phase)) for s in samples(3)], 3, [], 0
+    )
+    trial = Trial("small", tuple(samples(1, first=9)))
+    made = quantize_refiner(work, listed, frames, trial, "onnxruntime", rounds=3, command="test")
+    assert made.keys() == {ENCODER, DENOISER}
+    for manifest in made.values():
+        graph = onnx.load(work / manifest.file).graph
+        assert sum(n.op_type == "QuantizeLinear" for n in graph.node) > 10
+        assert manifest.gates.accuracy is not None
+        assert manifest.calibration_sha256 == listed.sha256
+    names = inner_convolutions(work / "denoiser-fp32.onnx")
+    every = [n.name for n in onnx.load(work / "denoiser-fp32.onnx").graph.node if n.op_type == "Conv"]
+    assert len(every) - len(names) == STEPS, "one last convolution a step"
+    with open_refiner(work, "int8", "onnxruntime", allow_failed_gate=True) as int8:
+        found = int8.infer(frames[0], 1)
+    with open_refiner(work, "fp32", "onnxruntime") as fp32:
+        assert np.abs(found - fp32.infer(frames[0], 1)).mean() < 0.1
