@@ -10,11 +10,11 @@ from edge.cli import main
 from edge.preprocess import Frame
 from tests.train.diffusion.tiny import TINY, TINY_STUDENT, write
 from tests.train.small import samples, write_camus
+from train.diffusion.data import crop_pair
 from train.evaluate_refine import main as evaluate_refine
 from train.evaluate_refine import measure, torch_estimator
 from train.reproduce import echo_dnd
 from train.reproduce.echo_dnd import BASE, SCALES, VARIANTS
-from train.segmentation import crop_to_sector
 
 
 def test_the_papers_rows() -> None:
@@ -52,7 +52,7 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_perfect_answer_measures_as_perfect() -> None:
     """Through crop, network size and back: what is lost is the coarser border."""
     frames = samples(2)
-    answers = iter([crop_to_sector(s, 64, 2)[1].astype(np.float32)[None] for s in frames])
+    answers = iter([crop_pair(s, 64)[1].astype(np.float32)[None] for s in frames])
 
     def estimate(image: Frame) -> np.ndarray:
         assert image.shape == (1, 1, 64, 64)
@@ -60,7 +60,7 @@ def test_a_perfect_answer_measures_as_perfect() -> None:
 
     found = measure(estimate, frames, 64)
     assert found["n"] == 4
-    assert found["dice"] > 0.97
+    assert found["dice"] > 0.96
     assert found["ece"] < 0.02
     assert found["ece"] < found["ece_band"]
     assert found["auroc"] > 0.9

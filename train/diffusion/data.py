@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from train.data.sample import Sample
-from train.segmentation import crop_to_sector, normalised
+from edge.preprocess import resample
+from edge.sector import find_sector
+from train.data.sample import LV, Sample
+from train.segmentation import normalised
 
 CACHED = 1.5
 """Frames are kept this much larger than the network's input, so that zooming in finds detail."""
@@ -45,7 +47,7 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
     ) -> None:  # fmt: skip
         self.size, self.seed, self.spec, self.soft, self.epoch = size, seed, spec, soft, 0
         cached = round(size * CACHED) if spec else size
-        self.pairs = [crop_to_sector(sample, cached, classes=2) for sample in samples]
+        self.pairs = [crop_pair(sample, cached) for sample in samples]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -69,6 +71,17 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
         )
 
 
+def crop_pair(sample: Sample, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The sample's image and LV mask (0 or 1) as the runtime's preprocess would crop and resize them, uint8 size x size.
+
+    A pixel of the mask is inside where at least half of what it covers is: OpenCV's nearest neighbour takes the corner of
+    each cell instead of its middle, which at 128 px moves a border by as much as half a pixel.
+    """
+    box = find_sector([sample.image]).box
+    covered = resample((sample.mask == LV).astype(np.uint8) * 255, box, size, cv2.INTER_AREA)
+    return resample(sample.image, box, size, cv2.INTER_AREA), (covered > 127).astype(np.uint8)
+
+
 def augment_maps(
     maps: Sequence[NDArray[np.uint8]], size: int, rng: np.random.Generator, spec: MaskAugmentSpec
 ) -> list[NDArray[np.uint8]]:
@@ -80,11 +93,9 @@ def augment_maps(
     matrix[:, 2] += (size - 1) / 2 - centre
     if rng.random() < spec.p_flip:
         matrix[0] = -matrix[0] + (0, 0, size - 1)
-    moved = [
-        cv2.warpAffine(m, matrix, (size, size), flags=cv2.INTER_NEAREST if index == 1 else cv2.INTER_LINEAR)
-        for index, m in enumerate(maps)
-    ]
-    grey = moved[0].astype(np.float32)
+    scaled = [m * np.uint8(255) if index == 1 else m for index, m in enumerate(maps)]
+    image, mask, *soft = (cv2.warpAffine(m, matrix, (size, size), flags=cv2.INTER_LINEAR) for m in scaled)
+    grey = image.astype(np.float32)
     grey = (grey - 127.5) * rng.uniform(*spec.contrast) + 127.5 + rng.uniform(-spec.brightness, spec.brightness)
     grey += rng.uniform(0, spec.noise) * rng.standard_normal(grey.shape, np.float32)
-    return [np.clip(grey, 0, 255).astype(np.uint8), *moved[1:]]
+    return [np.clip(grey, 0, 255).astype(np.uint8), (mask > 127).astype(np.uint8), *soft]
