@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.choose import CalibrationSet, choose_frames, write_set
-from calib.feed import Feed, FrameFeed
+from calib.feed import Feed, FrameFeed, RefineFeed
 from calib.frames import Candidate, Frame, describe, digest_of, input_of, read_recordings
 from edge.errors import DataError, ModelError, SourceError
 from edge.manifest import Manifest
 from edge.preprocess import PreprocessSpec
+from edge.refine import DENOISER, ENCODER, open_refiner
 from train.data import open_data
 from train.data.camus import read_split
 
@@ -66,9 +67,15 @@ def _each_frame(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.ui
     return FrameFeed(manifest.inputs[0].name, frames)
 
 
+def _each_refined(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+    return RefineFeed(open_refiner(source.parent, "fp32"), frames)
+
+
 FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] = {
     "segmentation": _each_frame,
     "quality": _each_frame,
+    ENCODER: _each_frame,
+    DENOISER: _each_refined,
 }
 """Task -> feed of its network; that of a network with a timestep returns a `calib.feed.TimestepFeed`."""
 

@@ -7,7 +7,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,38 +16,22 @@ import onnx
 from numpy.typing import NDArray
 
 from calib.choose import CalibrationSet
-from calib.feed import Feed, FrameFeed, Inputs
-from compile.calibration import choose_from, inputs_of
+from calib.drift import grey_levels_of
+from calib.feed import Feed
+from compile.calibration import choose_from, feed_of, inputs_of
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
-from compile.machine import machine_name
+from compile.machine import machine_name, recorded
 from compile.precision import Quantizer
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, open_trial
 from edge.backends import open_backend
 from edge.errors import ModelError
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
-from edge.refine import DENOISER, ENCODER, Refiner, draw_noise, open_refiner
+from edge.refine import DENOISER, ENCODER, Refiner, open_refiner
 from train.data.camus import read_split
 from train.evaluate import evaluate_frame
 
 Found = dict[str, tuple[Manifest, Path]]
-
-
-class RefineFeed:
-    """Runs of a denoiser: each frame's conditions from the encoder, with noise of its own.
-
-    The steps are unrolled in the graph, so one run shows every timestep's activations, each in tensors of its own. (A set that
-    holds only one timestep misjudges the others: Shang et al. 2023, PTQ4DM.)
-    """
-
-    def __init__(self, refiner: Refiner, frames: Sequence[NDArray[np.uint8]]) -> None:
-        self.refiner, self.frames = refiner, frames
-
-    def __iter__(self) -> Iterator[Inputs]:
-        wanted = {port.name for port in self.refiner.denoiser_manifest.inputs}
-        for index, frame in enumerate(self.frames):
-            encoded = {n: v for n, v in self.refiner.encode(frame).items() if n in wanted}
-            yield {"frame": frame, **encoded, **draw_noise(self.refiner.denoiser_manifest, index)}
 
 
 def score_refiner(refiner: Refiner, trial: Trial, samples: int = 1) -> Scores:
@@ -107,10 +91,8 @@ def quantize_refiner(
     if there.keys() < {ENCODER, DENOISER}:
         raise ModelError(f"{folder} lacks the FP32 encoder or denoiser; make both with `echoedge export`")
     with open_refiner(folder, "fp32", backend) as reference, tempfile.TemporaryDirectory(dir=folder) as scratch:
-        feeds: dict[str, Feed] = {
-            ENCODER: FrameFeed(there[ENCODER][0].inputs[0].name, inputs), DENOISER: RefineFeed(reference, inputs),
-        }  # fmt: skip
         sources = {task: folder / manifest.file for task, (manifest, _) in there.items()}
+        feeds: dict[str, Feed] = {task: feed_of(there[task][0], source, inputs) for task, source in sources.items()}
         quantizers = {task: Quantizer(source, feeds[task]) for task, source in sources.items()}
         nodes = {task: inner_convolutions(source) for task, source in sources.items()}
         probes = inputs[:4]
@@ -144,7 +126,7 @@ def quantize_refiner(
             )
             manifests[task] = msgspec.structs.replace(
                 parent, file=target.name, sha256=sha256_of(target), parent_sha256=parent.sha256, precision="int8", target="cpu",
-                calibration_sha256=chosen.sha256, command=command, gates=gates,
+                calibration_sha256=chosen.sha256, grey_levels=grey_levels_of(chosen), command=command, gates=gates,
                 evidence={**parent.evidence, "calibration": method, "calibration_frames": len(inputs)},
             )  # fmt: skip
             write_manifest(manifests[task], target.with_suffix(".json"))
@@ -182,7 +164,7 @@ def main(argv: Sequence[str]) -> int:
         raise ModelError(f"{args.folder} holds no encoder; make both graphs with `echoedge export`")
     trial = open_trial("segmentation", args.data, held_out, spec.size_px)
     inputs = inputs_of(chosen, args.data, spec)
-    command = f"echoedge compile-refine --count {args.count} --seed {args.seed}"
+    command = recorded("compile-refine", argv)
     for task, made in quantize_refiner(args.folder, chosen, inputs, trial, args.backend, args.rounds, command).items():
         speed = made.gates.speed
         assert speed is not None

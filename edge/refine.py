@@ -122,7 +122,8 @@ class Refiner:
 
     def close(self) -> None:
         """Free both engines."""
-        del self.encoder, self.denoiser
+        self.encoder.close()
+        self.denoiser.close()
 
 
 def open_refiner(
