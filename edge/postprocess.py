@@ -97,7 +97,7 @@ def _mean_row(piece: Mask) -> float:
 
 def mask_on_frame(mask: Mask, box: Box, shape: tuple[int, int]) -> Mask:
     """An input-sized mask (size x size) put back on a frame of `shape` (height, width), nearest neighbour."""
-    return np.asarray(_on_frame(mask, box, shape, cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(_on_frame(mask, box, shape, cv2.INTER_NEAREST_EXACT), np.uint8)
 
 
 def map_on_frame(values: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> NDArray[np.float32]:
