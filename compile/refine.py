@@ -20,12 +20,12 @@ from calib.drift import grey_levels_of
 from calib.feed import Feed
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
-from compile.machine import machine_name, recorded
 from compile.precision import Quantizer
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, open_trial
 from edge.backends import open_backend
 from edge.errors import ModelError
+from edge.machine import machine_name, recorded
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
 from edge.refine import DENOISER, ENCODER, Refiner, open_refiner
 from train.data.camus import read_split

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ RECIPES = {
 VALIDATION_BATCH = 8
 
 
-def validation(pairs: MaskData, seed: int = 0) -> Any:
+def validation(pairs: MaskData, seed: int = 0) -> Callable[[Any], dict[str, float]]:
     """A function network -> mean Dice over `pairs` of the SCC head and, after one step, of each branch and their mean."""
 
     def validate(net: EchoDND) -> dict[str, float]:
