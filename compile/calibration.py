@@ -77,7 +77,7 @@ FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] 
     ENCODER: _each_frame,
     DENOISER: _each_refined,
 }
-"""Task -> feed of its graph. A graph that takes its timestep as an input needs a `calib.feed.TimestepFeed`; ours unrolls its steps."""
+"""Task -> feed of its graph. One that takes its timestep as an input needs a `calib.feed.TimestepFeed`; ours unrolls steps."""
 
 
 def choose_from(places: Sequence[str], count: int, held_out: Sequence[str], seed: int) -> CalibrationSet:
