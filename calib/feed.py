@@ -11,6 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edge.backends.base import states_of
+from edge.refine import Refiner, draw_noise
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -72,6 +73,23 @@ class TimestepFeed:
         for index, frame in enumerate(self.frames):
             for t in self.timesteps:
                 yield self.inputs_at(frame, t, index)
+
+
+class RefineFeed:
+    """Runs of a denoiser: each frame's conditions from the encoder, with noise of its own.
+
+    The steps are unrolled in the graph, so one run shows every timestep's activations, each in tensors of its own. (A set that
+    holds only one timestep misjudges the others: Shang et al. 2023, PTQ4DM.)
+    """
+
+    def __init__(self, refiner: Refiner, frames: Sequence[NDArray[Any]]) -> None:
+        self.refiner, self.frames = refiner, frames
+
+    def __iter__(self) -> Iterator[Inputs]:
+        wanted = {port.name for port in self.refiner.denoiser_manifest.inputs}
+        for index, frame in enumerate(self.frames):
+            encoded = {n: v for n, v in self.refiner.encode(frame).items() if n in wanted}
+            yield {"frame": frame, **encoded, **draw_noise(self.refiner.denoiser_manifest, index)}
 
 
 def spread(feed: Feed, count: int) -> list[Inputs]:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.choose import CalibrationSet, choose_frames, write_set
-from calib.feed import Feed, FrameFeed, StreamFeed
+from calib.feed import Feed, FrameFeed, RefineFeed, StreamFeed
 from calib.frames import Candidate, Frame, describe, digest_of, input_of, read_recordings
 from edge.errors import DataError, ModelError, SourceError
 from edge.manifest import Manifest
 from edge.preprocess import PreprocessSpec
+from edge.refine import DENOISER, ENCODER, open_refiner
 from train.data import open_data
 from train.data.camus import read_split
 
@@ -67,11 +68,17 @@ def _each_frame(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.ui
     return StreamFeed(name, frames, source) if manifest.states else FrameFeed(name, frames)
 
 
+def _each_refined(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+    return RefineFeed(open_refiner(source.parent, "fp32"), frames)
+
+
 FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] = {
     "segmentation": _each_frame,
     "quality": _each_frame,
+    ENCODER: _each_frame,
+    DENOISER: _each_refined,
 }
-"""Task -> feed of its network; that of a network with a timestep returns a `calib.feed.TimestepFeed`."""
+"""Task -> feed of its graph. One that takes its timestep as an input needs a `calib.feed.TimestepFeed`; ours unrolls steps."""
 
 
 def choose_from(places: Sequence[str], count: int, held_out: Sequence[str], seed: int) -> CalibrationSet:

@@ -8,9 +8,8 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from compile import tracing
 from compile.export_stream import stream_from_checkpoint
 from edge.errors import ModelError
 from edge.machine import recorded
@@ -30,11 +30,11 @@ from edge.regions import REGIONS
 from edge.sector import find_sector
 from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
-from train.nets import NETS
+from train.nets import ECHO_DND, NETS
 from train.nets.pspnet_mk import OUTPUT_STRIDE, upsample
 from train.nets.ral import RECURRENT_NETS
 
-OPSET, LEGACY_OPSET = 18, 17
+OPSET, LEGACY_OPSET = 18, tracing.OPSET
 PARITY_FRAMES = 8
 LICENCES = ("CC-BY-NC-SA-4.0", "Apache-2.0")
 
@@ -115,7 +115,11 @@ def onnx_from_checkpoint(
         for sample in itertools.islice(open_data(place), PARITY_FRAMES):
             frames.append(preprocess(sample.image, find_sector([sample.image]).box, spec))
     output = "scores" if isinstance(graph, QualityGraph) else "mask"
-    model = _traced(graph, frame, output) if opset == LEGACY_OPSET else _captured(graph, frame, output)
+    model = (
+        tracing.traced(graph, (frame,), ["frame"], [output])
+        if opset == LEGACY_OPSET
+        else _captured(graph, frame, output)
+    )
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
@@ -140,27 +144,6 @@ def _captured(graph: nn.Module, frame: torch.Tensor, output: str) -> onnx.ModelP
     return program.model_proto
 
 
-def _traced(graph: nn.Module, frame: torch.Tensor, output: str) -> onnx.ModelProto:
-    """The tracer writes shapes as arithmetic: ONNX Runtime folds them, and folds batch norm into convolutions."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
-        torch.onnx.export(
-            graph, (frame,), str(traced), dynamo=False, opset_version=LEGACY_OPSET,
-            input_names=["frame"], output_names=[output],
-        )  # fmt: skip
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.optimized_model_filepath = str(folded)
-        onnxruntime.InferenceSession(traced, options, providers=["CPUExecutionProvider"])
-        model = onnx.load(folded)
-    used = {node.domain for node in model.graph.node}
-    kept = [o for o in model.opset_import if o.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(kept)
-    return model
-
-
 def _check_parity(graph: SegmentationGraph | QualityGraph, path: Path, frames: Sequence[np.ndarray]) -> None:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     for frame in frames:
@@ -180,7 +163,7 @@ def _check_parity(graph: SegmentationGraph | QualityGraph, path: Path, frames: S
             raise ModelError(f"the exported graph gives {wrong_pixels} pixels another class than torch")
 
 
-def ports_of(path: Path, meanings: dict[str, str]) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+def ports_of(path: Path, meanings: Mapping[str, str]) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
     """Inputs and outputs of an ONNX file with their meaning."""
     graph = onnx.load(path, load_external_data=False).graph
     return tuple(  # type: ignore[return-value]
@@ -235,25 +218,48 @@ def parser() -> argparse.ArgumentParser:
         "--opset", type=int, choices=(OPSET, LEGACY_OPSET), default=OPSET, help="17 for TensorRT 8.x (default 18)"
     )
     p.add_argument("--size", type=int, help="input size in pixels (default: the one it was trained at)")
+    p.add_argument("--steps", type=int, default=4, help="denoising steps of Echo-DND, 1 to 4 (default 4)")
     p.add_argument("--data", action="append", default=[], help="KIND:FOLDER of frames to compare with torch on")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
+    facts = load_checkpoint(args.checkpoint)[1]
+    if facts.get("net") == ECHO_DND:
+        if args.size or args.opset != OPSET or args.data:
+            raise ModelError("Echo-DND is exported as it was trained; leave --size, --opset and --data away")
+        from compile.export_refine import meanings_of, onnx_from_echo_dnd  # diffusers takes seconds to import
+
+        evidence = {"steps": args.steps, "opset": tracing.OPSET}
+        for task, path in onnx_from_echo_dnd(args.checkpoint, args.out, args.steps).items():
+            record(path, task, tuple(facts["classes"]), facts, meanings_of(path), evidence, args, argv)
+            print(path)
+        return 0
     path = args.out / "fp32.onnx"
-    if load_checkpoint(args.checkpoint)[1].get("net") in RECURRENT_NETS:
+    if facts.get("net") in RECURRENT_NETS:
         if args.size or args.opset != OPSET or args.data:
             raise ModelError("a recurrent network is exported as it was trained; leave --size, --opset and --data away")
         facts, meanings = stream_from_checkpoint(args.checkpoint, path)
     else:
         facts, meanings = onnx_from_checkpoint(args.checkpoint, path, args.opset, args.size, args.data), MEANINGS
+    task, classes = ("quality", REGIONS) if facts["net"] == "quality" else ("segmentation", tuple(facts["classes"]))
+    evidence = {"opset": args.opset, "parity_frames": facts["parity_frames"]}
+    record(path, task, classes, facts, meanings, evidence, args, argv)
+    print(path)
+    return 0
+
+
+def record(
+    path: Path, task: str, classes: tuple[str, ...], facts: dict[str, Any], meanings: Mapping[str, str],
+    evidence: dict[str, Any], args: argparse.Namespace, argv: Sequence[str],
+) -> None:  # fmt: skip
+    """Write the manifest of an exported file beside it."""
     inputs, outputs = ports_of(path, meanings)
-    is_segmentation = facts["net"] != "quality"
     manifest = Manifest(
         schema=SCHEMA,
         name=args.name,
-        task="segmentation" if is_segmentation else "quality",
+        task=task,
         file=path.name,
         sha256=sha256_of(path),
         parent_sha256=sha256_of(args.checkpoint),
@@ -262,22 +268,19 @@ def main(argv: Sequence[str]) -> int:
         preprocess=PreprocessSpec(size_px=facts["size"]),
         inputs=inputs,
         outputs=outputs,
-        classes=tuple(facts["classes"]) if is_segmentation else REGIONS,
+        classes=classes,
         calibration_sha256="",
         evidence={
             "training_frames": facts["training_frames"],
             "epochs": len(facts["history"]),
             "seed": facts["config"]["seed"],
-            "opset": args.opset,
-            "parity_frames": facts["parity_frames"],
+            **evidence,
         },
         licence=args.licence,
         command=recorded("export", argv),
         commit=current_commit(),
     )
     write_manifest(manifest, path.with_suffix(".json"))
-    print(path)
-    return 0
 
 
 if __name__ == "__main__":

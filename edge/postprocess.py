@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -95,10 +97,19 @@ def _mean_row(piece: Mask) -> float:
 
 def mask_on_frame(mask: Mask, box: Box, shape: tuple[int, int]) -> Mask:
     """An input-sized mask (size x size) put back on a frame of `shape` (height, width), nearest neighbour."""
+    return np.asarray(_on_frame(mask, box, shape, cv2.INTER_NEAREST_EXACT), np.uint8)
+
+
+def map_on_frame(values: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """An input-sized map such as a probability put back on a frame of `shape` (height, width), bilinear; 0 outside the box."""
+    return np.asarray(_on_frame(values, box, shape, cv2.INTER_LINEAR), np.float32)
+
+
+def _on_frame(values: NDArray[Any], box: Box, shape: tuple[int, int], interpolation: int) -> NDArray[Any]:
     height, width = shape
     left, top, side = round(box.x), round(box.y), max(1, round(box.side))
-    enlarged = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
-    out = np.zeros((height, width), np.uint8)
+    enlarged = cv2.resize(values, (side, side), interpolation=interpolation)
+    out = np.zeros((height, width), values.dtype)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
     if x0 < x1 and y0 < y1:
         out[y0:y1, x0:x1] = enlarged[y0 - top : y1 - top, x0 - left : x1 - left]

@@ -39,8 +39,8 @@ def sector_crop(sample: Sample, size: int) -> tuple[Image, NDArray[np.uint8], ND
     sector = find_sector([sample.image])
     return (
         resample(sample.image, sector.box, size, cv2.INTER_AREA),
-        resample(sample.mask, sector.box, size, cv2.INTER_NEAREST),
-        resample(sector.mask.astype(np.uint8), sector.box, size, cv2.INTER_NEAREST) > 0,
+        resample(sample.mask, sector.box, size, cv2.INTER_NEAREST_EXACT),
+        resample(sector.mask.astype(np.uint8), sector.box, size, cv2.INTER_NEAREST_EXACT) > 0,
     )
 
 

@@ -72,7 +72,7 @@ def crop_to_sector(sample: Sample, size: int, classes: int = len(CLASSES), box: 
     """
     box = box or find_sector([sample.image]).box
     mask = sample.mask if classes == len(CLASSES) else (sample.mask == LV).astype(np.uint8)
-    return resample(sample.image, box, size, cv2.INTER_AREA), resample(mask, box, size, cv2.INTER_NEAREST)
+    return resample(sample.image, box, size, cv2.INTER_AREA), resample(mask, box, size, cv2.INTER_NEAREST_EXACT)
 
 
 def normalised(image: np.ndarray) -> torch.Tensor:

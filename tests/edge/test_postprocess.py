@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge.postprocess import clean_mask, mask_on_frame
-from edge.preprocess import Box
+from edge.preprocess import Box, resample
 from tests.phantom import apical_mask
 
 pytestmark = pytest.mark.portable
@@ -63,3 +64,15 @@ def test_a_mask_returns_to_its_place_on_the_frame() -> None:
     assert (frame[:80, 30:120] == 2).all()
     assert not frame[:, :30].any()
     assert frame.shape == (80, 120)
+
+
+@pytest.mark.parametrize("size", [89, 128, 377])
+def test_a_mask_keeps_its_place_through_the_network_size(size: int) -> None:
+    """OpenCV's INTER_NEAREST takes a cell's corner for its middle, which moves a border by up to half a cell."""
+    rows, columns = np.mgrid[:500, :500]
+    whole = ((columns - 250) ** 2 / 90**2 + (rows - 250) ** 2 / 150**2 < 1).astype(np.uint8)
+    box = Box(0, 0, 500)
+    small = resample(whole, box, size, cv2.INTER_NEAREST_EXACT)
+    found = mask_on_frame(small, box, whole.shape)
+    for axis, true in ((columns, 250), (rows, 250)):
+        assert axis[found > 0].mean() == pytest.approx(true, abs=0.15 * 500 / size)

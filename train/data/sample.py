@@ -45,6 +45,6 @@ def isotropic(sample: Sample) -> Sample:
     return replace(
         sample,
         image=cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR),
-        mask=cv2.resize(sample.mask, size, interpolation=cv2.INTER_NEAREST),
+        mask=cv2.resize(sample.mask, size, interpolation=cv2.INTER_NEAREST_EXACT),
         spacing_mm=(fine, fine),
     )

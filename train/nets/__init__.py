@@ -25,3 +25,6 @@ SEGMENTATION_NETS: dict[str, Callable[[int, int], nn.Module]] = {
 """Name -> builder (classes, input size in px) of the PSPNet-MK paper's table 1."""
 
 NETS: dict[str, Callable[..., nn.Module]] = {**SEGMENTATION_NETS, "quality": QualityNet}
+
+ECHO_DND = "echo-dnd"
+"""Name of the diffusion model in a checkpoint's facts. It takes a configuration instead of classes: `train.nets.echo_dnd`."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 TABLES = {
     "pspnet-table1": ("train.reproduce.pspnet_table1", "PSPNet-MK paper, table 1 and figures 7-10"),
     "ral": ("train.reproduce.ral", "RAL paper, tables 2-4 and figure 5"),
+    "echo-dnd": ("train.reproduce.echo_dnd", "Echo-DND paper, tables 2 and 4, and what each denoising step is worth"),
 }
 """Table -> module with `main(argv) -> exit code`, one line of help."""
 
@@ -19,9 +20,10 @@ def main(argv: Sequence[str]) -> int:
     if name in TABLES:
         return int(importlib.import_module(TABLES[name][0]).main(argv[1:]))
     wanted = name in ("-h", "--help")
+    width = max(map(len, TABLES))
     lines = [
         "usage: echoedge reproduce TABLE [options]", "",
-        *(f"  {table:{max(map(len, TABLES))}}  {text}" for table, (_, text) in TABLES.items()), "",
+        *(f"  {table:{width}}  {text}" for table, (_, text) in TABLES.items()), "",
         "example: echoedge reproduce pspnet-table1 --scale cpu --data camus:/data/camus --valid split_valid.txt",
     ]  # fmt: skip
     print("\n".join(lines), file=sys.stdout if wanted else sys.stderr)

@@ -1,0 +1,1 @@
+"""Gaussian and Bernoulli diffusion over masks: processes, losses, sampling, fusion of samples."""

@@ -1,0 +1,181 @@
+"""Train Echo-DND: `echoedge train echo-dnd`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from edge.errors import DataError, ModelError
+from train.checkpoint import load_checkpoint, weights_of
+from train.data.sample import Sample
+from train.data.split import check_sides
+from train.diffusion.data import MaskAugmentSpec, MaskData
+from train.diffusion.losses import KINDS_OF_KL, LossWeights, echo_dnd_loss
+from train.diffusion.sample import draw_noise, sample
+from train.fit import FitConfig, fit
+from train.metrics import dice
+from train.nets import ECHO_DND
+from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
+from train.segmentation import read_sides
+
+RECIPES = {
+    # 200,000 steps of 8 are 1000 epochs of CAMUS's 1600 training frames.
+    "paper": FitConfig(epochs=1000, lr=5e-5, lr_end=5e-5, ema_decay=0.9999, warmup_steps=0, weight_decay=1e-2),
+    "teacher": FitConfig(epochs=12, lr=1e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
+    "student": FitConfig(epochs=12, lr=2e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
+}
+"""Config -> how it is trained: the paper's AdamW at 5e-5; larger rates for the small networks' short runs."""
+VALIDATION_BATCH = 8
+
+
+def validation(pairs: MaskData, seed: int = 0) -> Callable[[Any], dict[str, float]]:
+    """A function network -> mean Dice over `pairs` of the SCC head and, after one step, of each branch and their mean."""
+
+    def validate(net: EchoDND) -> dict[str, float]:
+        rows: dict[str, list[float]] = {}
+        device = next(net.parameters()).device
+        generator = torch.Generator(device).manual_seed(seed)
+        for start in range(0, len(pairs), VALIDATION_BATCH):
+            batch = [pairs[k] for k in range(start, min(start + VALIDATION_BATCH, len(pairs)))]
+            masks = torch.stack([b[1] for b in batch]).numpy() > 0
+            with torch.inference_mode():
+                encoded = net.encode(torch.stack([b[0] for b in batch]).to(device))
+                found = sample(net, encoded, (999,), draw_noise(net.config, len(batch), 1, generator))
+                answers = {"scc": encoded.calibrated, "gaussian": found.gaussian, "bernoulli": found.bernoulli}
+                answers["dice"] = found.mean()
+            for name, answer in answers.items():
+                if answer is not None:
+                    areas = answer[:, 0].cpu().numpy() > 0.5
+                    rows.setdefault(name, []).extend(dice(a, b) for a, b in zip(areas, masks))
+        return {name: float(np.mean(values)) for name, values in rows.items()}
+
+    return validate
+
+
+def facts_of(config: EchoDNDConfig, training: Sequence[Sample], validation: Sequence[Sample]) -> dict[str, Any]:
+    """What a checkpoint says of itself."""
+    return {
+        "net": ECHO_DND, "size": config.size, "classes": ["background", "LV"], "architecture": asdict(config),
+        "training_frames": len(training), "validation_patients": sorted({s.patient for s in validation}),
+    }  # fmt: skip
+
+
+def train_echo_dnd(
+    config: EchoDNDConfig, recipe: FitConfig, weights: LossWeights, training: Sequence[Sample],
+    held_out: Sequence[Sample], folder: Path, facts: dict[str, Any] | None = None,
+) -> Path:  # fmt: skip
+    """Train into `folder`, resuming what is there; the best checkpoint's path. DataError for sides that share a patient."""
+    check_sides(training, held_out)
+    torch.manual_seed(recipe.seed)
+    net = build(config)
+    data = MaskData(training, config.size, recipe.seed, MaskAugmentSpec())
+    pairs = MaskData(held_out, config.size, recipe.seed, None)
+    all_facts = {**facts_of(config, training, held_out), "loss": asdict(weights), **(facts or {})}
+    return fit(net, data, echo_dnd_loss(config, weights), validation(pairs), recipe, folder, "dice", all_facts)
+
+
+def build(config: EchoDNDConfig) -> EchoDND:
+    """The network. Raises DataError for a size that it cannot take."""
+    try:
+        return EchoDND(config)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def load_echo_dnd(path: Path) -> EchoDND:
+    """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for one of another network."""
+    tensors, facts = load_checkpoint(path)
+    if facts.get("net") != ECHO_DND:
+        raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train echo-dnd` wrote")
+    there = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["architecture"].items()}
+    net = build(EchoDNDConfig(**there))
+    # a student was trained beside what its features are compared through
+    prefix = "ema.student." if "distillation" in facts else "ema."
+    net.load_state_dict(weights_of(tensors, prefix))
+    return net.eval()
+
+
+def cost(config: EchoDNDConfig) -> dict[str, float]:
+    """Parameters in millions, and GFLOP (a multiply-add is two) of encoding one image and of one step; nothing is computed."""
+    with torch.device("meta"):
+        net = build(config).eval()
+        image, t = torch.zeros(1, 1, config.size, config.size), torch.zeros(1, dtype=torch.long)
+        z = torch.zeros(1, config.latent) if config.latent else None
+        with torch.inference_mode():
+            with FlopCounterMode(display=False) as encoding:
+                encoded = net.encode(image)
+            with FlopCounterMode(display=False) as one_step:
+                net.denoise(encoded, image, image, t, z)
+    return {
+        "parameters_m": sum(p.numel() for p in net.parameters()) / 1e6,
+        "encode_gflop": encoding.get_total_flops() / 1e9,
+        "step_gflop": one_step.get_total_flops() / 1e9,
+    }
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge train echo-dnd",
+        description="Train Echo-DND, a dual-noise diffusion model of the left ventricle's mask.",
+        epilog="example: echoedge train echo-dnd --config teacher --data camus:/data/camus --valid split_valid.txt --out "
+        "runs/teacher. On several processes: torchrun --nproc-per-node 2 -m train.echo_dnd with the same options. "
+        "Sizes and cost alone: echoedge train echo-dnd --config paper --cost",
+    )
+    p.add_argument("--config", choices=tuple(CONFIGS), default="teacher")
+    p.add_argument("--cost", action="store_true", help="print parameters and FLOPs of the configuration and stop")
+    p.add_argument("--data", action="append", default=[], help="KIND:FOLDER, may be repeated: camus:… or folder:…")
+    p.add_argument(
+        "--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth, seeded)"
+    )
+    p.add_argument("--fusion", choices=("additive", "cross"), help="how image features enter (default: the config's)")
+    p.add_argument("--prediction", choices=("v", "eps", "x0"), help="what the Gaussian branch estimates")
+    p.add_argument("--trunk", choices=tuple(TRUNKS), help="two U-Nets, one for both masks, or one branch alone")
+    p.add_argument("--conditioner", choices=("mfcm", "unet"), help="module that reads the image")
+    p.add_argument("--kl", choices=KINDS_OF_KL, default="vlb", help="vlb: the bound; prior: equations 10-11 as printed")
+    p.add_argument("--epochs", type=int, help="default: the config's")
+    p.add_argument("--lr", type=float, help="default: the config's")
+    p.add_argument("--batch", type=int, help="frames an optimiser step (default 8)")
+    p.add_argument("--accumulate", type=int, help="parts that a batch is computed in, to save memory (default 1)")
+    p.add_argument("--workers", type=int, help="processes that prepare frames (default 1)")
+    p.add_argument(
+        "--mixed-precision", action=argparse.BooleanOptionalAction, help="bfloat16 where the device has it (default)"
+    )
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", type=Path, help="folder for checkpoints; an existing one is resumed")
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    config: EchoDNDConfig = given(args, CONFIGS[args.config], ("fusion", "prediction", "trunk", "conditioner"))
+    if args.cost:
+        print(json.dumps({"config": asdict(config), **cost(config)}, indent=2))
+        return 0
+    if not args.data or args.out is None:
+        raise DataError("training needs --data KIND:FOLDER and --out FOLDER")
+    training, held_out = read_sides(args.data, args.valid, None, args.seed)
+    print(f"{len(training)} training and {len(held_out)} validation frames", file=sys.stderr)
+    recipe: FitConfig = given(
+        args, RECIPES[args.config], ("epochs", "lr", "batch", "accumulate", "workers", "mixed_precision", "seed")
+    )
+    facts = {"data": [place.partition(":")[0] for place in args.data], "recipe": args.config}
+    print(train_echo_dnd(config, recipe, LossWeights(kl=args.kl), training, held_out, args.out, facts))
+    return 0
+
+
+def given(args: argparse.Namespace, defaults: Any, names: Sequence[str]) -> Any:
+    """`defaults` (a dataclass) with those options that were given on the command line."""
+    return replace(defaults, **{n: getattr(args, n) for n in names if getattr(args, n) is not None})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,76 @@
+"""Echo-DND's tables beside the paper's figures, as a section of docs/results.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from train.evaluate_refine import COLUMNS
+from train.reproduce.report import markdown_table, replace_section
+
+STEP_COLUMNS = ("dice", "hd95", "ece", "ece_band", "auroc", "auroc_band", "ged", "worst_decile_dice", "seconds")
+
+
+def write_report(
+    path: Path, scale: str, settings: dict[str, Any], rows: list[dict[str, Any]], steps: list[dict[str, Any]]
+) -> None:
+    """Write the section of Markdown file `path`."""
+    replace_section(path, "echo-dnd", section(scale, settings, rows, steps))
+
+
+def section(scale: str, settings: dict[str, Any], rows: list[dict[str, Any]], steps: list[dict[str, Any]]) -> str:
+    """The Markdown of the section."""
+    used = settings["scale"]
+    data = " ".join(f"--data {kind}:DIR" for kind in settings["data"])
+    headings = [
+        "row", "ES paper", "ES", "ED paper", "ED", "overall paper", "overall (95 %)", "HD95 mm", "steps", "million parameters",
+        "s an image",
+    ]  # fmt: skip
+    lines = [
+        "## Echo-DND, tables 2 and 4",
+        "",
+        f"`echoedge reproduce echo-dnd --scale {scale} {data} --seed {settings['seed']}`: LV Dice at "
+        f"{used['config']['size']} px, "
+        f"{len(settings['training'])} training and {len(settings['validation'])} validation frames of other patients, "
+        f"{used['recipe']['epochs']} epochs, weights of the last one, one draw a frame. {machine_of(rows)}",
+        "",
+        "The paper's figures are of CAMUS at 256 px, 238 M parameters, 200,000 steps and 1000 DDIM steps. They cannot be "
+        "compared with the columns beside them in absolute terms; the order of the rows can, as far as their intervals part.",
+        "",
+        markdown_table(headings, [compared(row) for row in rows]),
+    ]  # fmt: skip
+    if steps:
+        headings = ["model", "steps", "draws", *(COLUMNS[c] for c in STEP_COLUMNS)]
+        lines += [
+            "",
+            "### What a step is worth",
+            "",
+            "Each answer is the mean of the draws; its uncertainty is the mean's entropy. The band is what lies near "
+            "the expert's border; AUROC is the chance that a wrong pixel is less sure than a right one.",
+            "",
+            markdown_table(headings, [
+                [row["model"], str(row["steps"]), str(row["samples"]), *(number(row[c]) for c in STEP_COLUMNS)] for row in steps
+            ]),
+        ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def machine_of(rows: list[dict[str, Any]]) -> str:
+    """Where the rows were made."""
+    return "; ".join(sorted({row["machine"] for row in rows}))
+
+
+def compared(row: dict[str, Any]) -> list[str]:
+    """One row of tables 2 and 4."""
+    printed = row["paper"] or (None, None, None)
+    low, high = row["dice_ci95"]
+    return [
+        row["name"], number(printed[0]), number(row.get("dice_es")), number(printed[1]), number(row.get("dice_ed")),
+        number(printed[2]), f"{row['dice']:.3f} ({number(low)}-{number(high)})", number(row["hd95"]), str(row["steps"]),
+        f"{row['parameters_m']:.2f}", number(row["seconds"]),
+    ]  # fmt: skip
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash where nothing is known."""
+    return "-" if value is None else f"{value:.3f}"
