@@ -74,7 +74,7 @@ def test_a_checkpoint_is_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture
     assert evaluate_refine([*common, "--steps", "1", "3", "--samples", "2", "--fusion", "staple"]) == 0
     assert '"3 steps"' in capsys.readouterr().out
     assert evaluate_refine([*common, "--fusion", "scc"]) == 0
-    assert main(["evaluate refine", str(teacher), "--data", "camus:/absent"]) == 2
+    assert main(["evaluate", "refine", str(teacher), "--data", "camus:/absent"]) == 2
 
 
 def test_draws_differ_and_repeat() -> None:
