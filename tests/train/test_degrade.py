@@ -7,7 +7,7 @@ from edge.regions import find_regions
 from tests.phantom import apical_frame, apical_mask, sector_mask
 from train.degrade import degrade_regions, gcnr
 from train.metrics import spearman
-from train.quality import MIRRORED
+from train.regional import MIRRORED
 
 
 def test_gcnr_of_equal_and_of_disjoint_densities() -> None:
