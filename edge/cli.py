@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "first-boot": ("edge.jetson.first_boot", "openvino", "build a device's engines while the CPU already runs"),
     "update": ("edge.update.command", "sign", "install a signed release on a device, go back, see what is installed"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
+    "evaluate quality": ("train.evaluate_quality", "train", "a quality model against labels, observers and errors"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
     "evaluate clips": ("train.evaluate_clips", "data", "accuracy, flicker and view of models on whole clips"),
     "evaluate refine": (

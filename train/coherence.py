@@ -83,7 +83,11 @@ def similarity(net: torch.nn.Module, frames: Sequence[CoherenceFrame]) -> dict[s
 
 
 def train_coherence(
-    training: Sequence[CoherenceFrame], validation: Sequence[CoherenceFrame], config: FitConfig, folder: Path, places: Sequence[str]
+    training: Sequence[CoherenceFrame],
+    validation: Sequence[CoherenceFrame],
+    config: FitConfig,
+    folder: Path,
+    places: Sequence[str],
 ) -> Path:
     """Train into `folder`, resuming what is there; return the best checkpoint's path. DataError when sides share a patient."""
     check_sides(training, validation)
@@ -116,7 +120,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--data", action="append", required=True, help="synth:COUNT@SEED or uff:FOLDER, may be repeated")
     p.add_argument("--valid", help="synth:COUNT@SEED or uff:FOLDER (default: a tenth of the loops or files, seeded)")
-    p.add_argument("--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's")
+    p.add_argument(
+        "--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's"
+    )
     p.add_argument("--epochs", type=int, help="default: the recipe's")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")

@@ -81,7 +81,9 @@ def degrade_regions(
         if rng.random() >= p_degrade:
             continue
         drawn_db = rng.uniform(0, range_db[index])
-        dropout = (1.0, 0.0, rng.uniform(0, 1))[rng.integers(3)]  # all of it lost signal, all of it haze, or some of both
+        dropout = (1.0, 0.0, rng.uniform(0, 1))[
+            rng.integers(3)
+        ]  # all of it lost signal, all of it haze, or some of both
         soft = _around(area, rng)
         attenuation += soft * np.float32(dropout * drawn_db)
         shade = rng.uniform(0.1, 1)  # a shadow is darker than the cavity
@@ -121,6 +123,8 @@ def _speckle(echo: Field, sector: NDArray[np.bool_], rng: Rng) -> Field:
     """The frame's own speckle from its other side, of mean about 1: power over the local mean, mirrored so that no anatomy stays."""
     width = echo.shape[0] * rng.uniform(0.008, 0.015)
     inside = sector.astype(np.float32)
-    local = cv2.GaussianBlur(echo * inside, (0, 0), width) / (cv2.GaussianBlur(inside, (0, 0), width) + np.float32(1e-3))
+    local = cv2.GaussianBlur(echo * inside, (0, 0), width) / (
+        cv2.GaussianBlur(inside, (0, 0), width) + np.float32(1e-3)
+    )
     speckle = np.where(sector, echo / (local + np.float32(1e-7)), np.float32(1))
     return np.clip(np.roll(speckle[:, ::-1], rng.integers(-4, 5, 2), (0, 1)), 0, 6)

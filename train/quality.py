@@ -133,12 +133,18 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge train quality --data camus:/data/camus --data synth:400@0 --valid split_valid.txt "
         "--imagenet mobilenet_v2.npz --out runs/quality",
     )
-    p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus, folder, synth, experts")
+    p.add_argument(
+        "--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus, folder, synth, experts"
+    )
     p.add_argument("--valid", type=Path, required=True, help="file of patient names kept for validation, one a line")
     p.add_argument("--backbone", choices=tuple(BACKBONES), default=Variant.backbone)
     p.add_argument("--head", choices=HEADS, default=Variant.head, help="MSE, or squared earth mover's distance")
-    p.add_argument("--attention", choices=ATTENTIONS, default=Variant.attention, help="one region at a time, by its mask")
-    p.add_argument("--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's")
+    p.add_argument(
+        "--attention", choices=ATTENTIONS, default=Variant.attention, help="one region at a time, by its mask"
+    )
+    p.add_argument(
+        "--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's"
+    )
     p.add_argument("--epochs", type=int, help="default: the recipe's")
     p.add_argument("--lr", type=float, help="default: the recipe's")
     p.add_argument("--imagenet", type=Path, help=".npz of MobileNetV2 ImageNet weights to start from")

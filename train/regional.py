@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from edge.preprocess import resample
 from edge.regions import NotMeasurable, find_regions
 from edge.sector import find_sector
 from train.data import open_data
-from train.data.regional_quality import read_quality
+from train.data.regional_quality import QualitySample, read_quality
 from train.degrade import degrade_regions, sector_crop
 from train.segmentation import normalised
 
@@ -60,15 +60,23 @@ def open_crops(place: str, patients: Iterable[str] | None = None) -> Iterator[Cr
     """Crops of `KIND:FOLDER`, KIND one of train.data's or "experts". Raises DataError as those do."""
     kind, _, folder = place.partition(":")
     if kind == EXPERTS:
-        for expert in read_quality(Path(folder), patients):
-            sector = find_sector([expert.image])
-            image = resample(expert.image, sector.box, SIZE, cv2.INTER_AREA)
-            inside = resample(sector.mask.astype(np.uint8), sector.box, SIZE, cv2.INTER_NEAREST) > 0
-            nothing = np.zeros_like(image)
-            yield Crop(image, nothing, inside, expert.scores, expert.view, "", expert.patient, expert.source)
+        yield from map(crop_of_expert, read_quality(Path(folder), patients))
         return
     for s in open_data(place, patients):
         yield Crop(*sector_crop(s, SIZE), s.scores, s.view, s.phase, s.patient, s.source)
+
+
+def crop_of_expert(sample: QualitySample) -> Crop:
+    """The crop of a frame that an expert scored; it has no mask."""
+    sector = find_sector([sample.image])
+    image = resample(sample.image, sector.box, SIZE, cv2.INTER_AREA)
+    inside = resample(sector.mask.astype(np.uint8), sector.box, SIZE, cv2.INTER_NEAREST) > 0
+    return Crop(image, np.zeros_like(image), inside, sample.scores, sample.view, "", sample.patient, sample.source)
+
+
+def with_masks(crops: Sequence[Crop], segment: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> list[Crop]:
+    """Crops whose missing masks are a segmenter's, as the paper has it for the classical metrics and for coherence."""
+    return [c if c.mask.any() else replace(c, mask=segment(c.image)) for c in crops]
 
 
 def scored(crop: Crop, rng: np.random.Generator) -> Scored | None:

@@ -139,7 +139,9 @@ def beamform(data: ChannelData, frame: int, points: NDArray[np.float64]) -> tupl
     return total, np.abs(total) / np.maximum(apart, 1e-12)
 
 
-def coherence_pictures(data: ChannelData, size: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]]:
+def coherence_pictures(
+    data: ChannelData, size: int
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]]:
     """(B-mode size x size uint8 over 60 dB, coherence factor float32, sector bool) of each frame, probe at the top centre."""
     column, row = np.meshgrid(np.arange(size), np.arange(size))
     points = np.stack([column - (size - 1) / 2, row + 0.5], axis=-1) / size * data.depth_m
