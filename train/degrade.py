@@ -120,7 +120,7 @@ def _around(area: NDArray[np.bool_], rng: Rng) -> Field:
 
 
 def _speckle(echo: Field, sector: NDArray[np.bool_], rng: Rng) -> Field:
-    """The frame's own speckle from its other side, of mean about 1: power over the local mean, mirrored so that no anatomy stays."""
+    """The frame's own speckle, of mean about 1: power over the local mean, mirrored so that no anatomy stays."""
     width = echo.shape[0] * rng.uniform(0.008, 0.015)
     inside = sector.astype(np.float32)
     local = cv2.GaussianBlur(echo * inside, (0, 0), width) / (

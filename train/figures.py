@@ -105,7 +105,7 @@ def compared_bars(path: Path, rows: Mapping[str, Mapping[str, tuple[float, float
 
 
 def label_boxes(path: Path, panels: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], title: str) -> None:
-    """One panel a method of (scores, labels), each N x 8: box plots of the score by the label's level (quality paper, figure 4)."""
+    """One panel a method of (scores, labels), each N x 8: box plots of score by label (quality paper, figure 4)."""
     figure = new_figure(2.9 * len(panels), 3.6)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (name, (scores, labels)) in zip(axes, panels.items()):

@@ -55,7 +55,7 @@ def make_test_set(crops: Sequence[Crop], seed: int) -> TestSet:
 
 
 def measure(test: TestSet, coherence_net: torch.nn.Module | None, score: Scorer) -> dict[str, Scores]:
-    """Method -> N x 8 values: the four classical metrics, mean predicted coherence (with a network), end-to-end score within 1-5."""
+    """Method -> N x 8 values: the classical metrics, mean predicted coherence (with a network), end-to-end score 1-5."""
     columns: dict[str, list[Scores]] = {name: [] for name in METRICS}
     for crop, frame in zip(test.crops, test.frames):
         for name, values in region_metrics(frame.image, crop.mask, frame.labels, crop.sector).items():
@@ -146,7 +146,7 @@ def statistics() -> Any:
 
 
 def grades_ordered(means: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, str, float]]:
-    """(better grade, worse grade, one-sided Mann-Whitney p) of neighbouring grades, best first, from each patient's mean score."""
+    """(better grade, worse grade, one-sided Mann-Whitney p) of neighbouring grades, best first, from patients' mean scores."""
     names = list(means)
     stats = statistics()
     return [

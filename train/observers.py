@@ -59,7 +59,7 @@ def error_steps(scores: Scores, methods: Mapping[str, Scores]) -> dict[str, list
 
 
 def observer_p(scores: Scores, method: Scores) -> float:
-    """p of Wilcoxon's signed-rank test that a method errs as the observers do: mean absolute error of each region of each frame."""
+    """p of Wilcoxon's signed-rank test that a method errs as the observers do, on each region's mean absolute error."""
     pairs = list(combinations(range(len(scores)), 2))
     between = np.mean([np.abs(scores[i] - scores[j]) for i, j in pairs], axis=0)
     against = np.mean([np.abs(s - method) for s in scores], axis=0)

@@ -32,7 +32,7 @@ RECIPES = {
     ),
     "modern": FitConfig(epochs=20, batch=16, lr=1e-3),
 }  # fmt: skip
-"""The paper's table 7 (AdamW without decay is Adam), with its augmentation alone; and a present-day one with a wider grey curve."""
+"""The paper's table 7 (AdamW without decay is Adam), with its augmentation alone; and one with a wider grey curve."""
 STATISTICS_FRAMES = 16
 PREDICT_BATCH = 16
 ABLATION = "quality-ablation"

@@ -31,7 +31,7 @@ class Scale:
 
 
 SCALES = {
-    "smoke": Scale(16, 12, 1, 18, 1, 6, 8, 1),
+    "smoke": Scale(16, 20, 1, 18, 1, 6, 8, 1),
     "cpu": Scale(400, 160, 10, 320, 10, 80, None, 2),
     "full": Scale(None, 2000, 60, 4000, 60, 400, None, 60),
 }

@@ -316,7 +316,7 @@ def _as_they_are(crop: Crop) -> ScoredFrame:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge reproduce quality-table4",
-        description="gCNR, coherence and the end-to-end network side by side on held-out hearts and patients: synthetic echo with "
+        description="gCNR, coherence and the end-to-end network on held-out hearts and patients: synthetic echo with "
         "exact labels, real frames with injected degradation, CAMUS's grades of the two-chamber view. Finished rows are kept; "
         "call again to go on.",
         epilog="example: echoedge reproduce quality-table4 --scale cpu --data camus:/data/camus --valid split_valid.txt "
