@@ -23,7 +23,7 @@ from train.data.regional_quality import QualitySample, read_quality
 from train.figures import error_steps_bars, quality_boxes
 from train.methods import (
     END_TO_END,
-    TestSet,
+    LabelledFrames,
     agreement,
     interval,
     label_maps,
@@ -76,7 +76,7 @@ def against_observers(
     shared, scores = common_frames(annotators)
     net = load_coherence(coherence) if coherence else None
 
-    def measured(crops: Sequence[Crop]) -> tuple[TestSet, dict[str, NDArray[np.float64]]]:
+    def measured(crops: Sequence[Crop]) -> tuple[LabelledFrames, dict[str, NDArray[np.float64]]]:
         test = make_test_set(with_masks(crops, segmenter), seed=0)
         return test, measure(test, net, lambda frames: scores_of(scorer, frames))
 

@@ -27,7 +27,7 @@ Scorer = Callable[[Sequence[Scored]], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
-class TestSet:
+class LabelledFrames:
     """Frames with labels; `labels` N x 8, NaN where excluded, `patients` N names."""
 
     crops: tuple[Crop, ...]
@@ -42,7 +42,7 @@ class TestSet:
         return np.array([c.patient for c in self.crops])
 
 
-def make_test_set(crops: Sequence[Crop], seed: int) -> TestSet:
+def make_test_set(crops: Sequence[Crop], seed: int) -> LabelledFrames:
     """Crops with their scores, degraded by the seed where they have none; those without regions are left out.
 
     Raises DataError when none is left.
@@ -51,10 +51,10 @@ def make_test_set(crops: Sequence[Crop], seed: int) -> TestSet:
     kept = [(crop, frame) for crop, frame in made if frame is not None]
     if not kept:
         raise DataError("no frame has regions to score; check the data and its masks")
-    return TestSet(tuple(crop for crop, _ in kept), tuple(frame for _, frame in kept))
+    return LabelledFrames(tuple(crop for crop, _ in kept), tuple(frame for _, frame in kept))
 
 
-def measure(test: TestSet, coherence_net: torch.nn.Module | None, score: Scorer) -> dict[str, Scores]:
+def measure(test: LabelledFrames, coherence_net: torch.nn.Module | None, score: Scorer) -> dict[str, Scores]:
     """Method -> N x 8 values: the classical metrics, mean predicted coherence (with a network), end-to-end score 1-5."""
     columns: dict[str, list[Scores]] = {name: [] for name in METRICS}
     for crop, frame in zip(test.crops, test.frames):
@@ -68,10 +68,10 @@ def measure(test: TestSet, coherence_net: torch.nn.Module | None, score: Scorer)
     return found
 
 
-def regraded(test: TestSet, gamma: float) -> TestSet:
+def regraded(test: LabelledFrames, gamma: float) -> LabelledFrames:
     """The same frames under another gamma of the display, with their labels and regions: no loss of quality."""
     curve = gamma_curve(gamma)
-    return TestSet(test.crops, tuple(f._replace(image=cv2.LUT(f.image, curve)) for f in test.frames))
+    return LabelledFrames(test.crops, tuple(f._replace(image=cv2.LUT(f.image, curve)) for f in test.frames))
 
 
 def mean_shift(a: Scores, b: Scores) -> float:

@@ -41,7 +41,7 @@ def write_uff(path: Path, wave: Transmission, data: np.ndarray, carrier_hz: floa
     distance = np.inf if wave.kind == "plane" else np.hypot(x, z)
     source = pyuff_ustb.Point(distance=distance, azimuth=np.arctan2(x, z), elevation=0.0)
     front = pyuff_ustb.Wavefront.plane if wave.kind == "plane" else pyuff_ustb.Wavefront.spherical
-    sequence = [pyuff_ustb.Wave(source=source, wavefront=front, sound_speed=SPEED, delay=wave.delay_s)]
+    sequence = pyuff_ustb.Wave(source=source, wavefront=front, sound_speed=SPEED, delay=wave.delay_s)
     pyuff_ustb.ChannelData(
         data=data, probe=probe, sequence=sequence, sampling_frequency=SAMPLING_HZ, initial_time=0.0, sound_speed=SPEED,
         modulation_frequency=carrier_hz,

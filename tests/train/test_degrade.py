@@ -7,6 +7,7 @@ from edge.regions import LV, find_regions
 from edge.synth import SyntheticLoop
 from edge.synth.truth import SCR_DB
 from tests.phantom import apical_frame, apical_mask, sector_mask
+from train.classical import gcnr
 from train.degrade import (
     POWER,
     SCORE_AT_ZERO,
@@ -15,6 +16,7 @@ from train.degrade import (
     degrade_regions,
     grey_from_power,
 )  # fmt: skip
+from train.metrics import spearman
 
 
 def degraded(seed: int, p_degrade: float = 0.5) -> Degraded:
@@ -60,17 +62,19 @@ def test_a_mask_without_a_ventricle_gives_nothing() -> None:
 
 
 def test_the_line_from_contrast_to_score_is_that_of_synthetic_frames() -> None:
-    contrasts, scores = [], []
+    contrasts, gcnrs, scores = [], [], []
     for seed in range(16):
         loop = SyntheticLoop(seed, ("A4C", "A2C")[seed % 2], 192)
         frame = loop.frame(5, quality=True)
         mask = loop.whole_mask(5)
-        cavity = frame.image[(mask == LV) & loop.sector].mean()
+        lumen = frame.image[(mask == LV) & loop.sector]
         labels = find_regions(mask, None, loop.sector).labels  # type: ignore[union-attr]
         for k in np.flatnonzero(frame.visible > 0.95):  # type: ignore[operator]
             if (labels == k + 1).any():
-                contrasts.append(frame.image[labels == k + 1].mean() - cavity)
+                contrasts.append(frame.image[labels == k + 1].mean() - lumen.mean())
+                gcnrs.append(gcnr(frame.image[labels == k + 1], lumen))
                 scores.append(np.interp(frame.scr_db[k], SCR_DB, (1, 2, 3, 4, 5)))  # type: ignore[index]
     slope, offset = np.polyfit(contrasts, scores, 1)
     assert slope == pytest.approx(SCORE_PER_GREY, abs=0.01)
     assert offset + 40 * slope == pytest.approx(SCORE_AT_ZERO + 40 * SCORE_PER_GREY, abs=0.4)
+    assert spearman(np.array(contrasts), np.array(scores)) > spearman(np.array(gcnrs), np.array(scores))

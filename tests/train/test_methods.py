@@ -12,7 +12,7 @@ from train.classical import METRICS
 from train.methods import (
     END_TO_END,
     METHODS,
-    TestSet,
+    LabelledFrames,
     agreement,
     grades_ordered,
     interval,
@@ -39,7 +39,7 @@ class Brightness(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def test_set() -> TestSet:
+def labelled() -> LabelledFrames:
     return make_test_set(crops(6), seed=0)
 
 
@@ -47,24 +47,24 @@ def know_all(frames: Sequence[Scored]) -> np.ndarray:
     return np.stack([f.scores for f in frames])
 
 
-def test_each_method_gives_each_region_a_value(test_set: TestSet) -> None:
-    found = measure(test_set, Brightness(), know_all)
+def test_each_method_gives_each_region_a_value(labelled: LabelledFrames) -> None:
+    found = measure(labelled, Brightness(), know_all)
     assert tuple(found) == METHODS
     for values in found.values():
         assert values.shape == (6, 8)
-        assert np.isfinite(values[~np.isnan(test_set.labels)]).all()
-    assert set(measure(test_set, None, know_all)) == {*METRICS, END_TO_END}
-    maps = label_maps(found, test_set.labels)
+        assert np.isfinite(values[~np.isnan(labelled.labels)]).all()
+    assert set(measure(labelled, None, know_all)) == {*METRICS, END_TO_END}
+    maps = label_maps(found, labelled.labels)
     scores = mapped(found, maps)
-    assert agreement(scores[END_TO_END], test_set.labels)["mae"] == pytest.approx(0, abs=1e-6)
-    assert agreement(scores["intensity"], test_set.labels)["mae"] > 0.1
+    assert agreement(scores[END_TO_END], labelled.labels)["mae"] == pytest.approx(0, abs=1e-6)
+    assert agreement(scores["intensity"], labelled.labels)["mae"] > 0.1
     assert all(np.nanmin(s) >= 1 and np.nanmax(s) <= 5 for s in scores.values())
 
 
-def test_gamma_changes_pictures_and_no_label(test_set: TestSet) -> None:
-    brighter = regraded(test_set, 0.9)
-    np.testing.assert_array_equal(brighter.labels, test_set.labels)
-    assert brighter.frames[0].image.mean() > test_set.frames[0].image.mean()
+def test_gamma_changes_pictures_and_no_label(labelled: LabelledFrames) -> None:
+    brighter = regraded(labelled, 0.9)
+    np.testing.assert_array_equal(brighter.labels, labelled.labels)
+    assert brighter.frames[0].image.mean() > labelled.frames[0].image.mean()
     assert mean_shift(np.array([[1.0, np.nan]]), np.array([[1.5, 2.0]])) == 0.5
 
 

@@ -33,8 +33,8 @@ from train.methods import (
     COHERENCE,
     END_TO_END,
     METHODS,
+    LabelledFrames,
     Scores,
-    TestSet,
     agreement,
     grades_ordered,
     interval,
@@ -160,7 +160,7 @@ class Table4:
             train_coherence(frames[cut:], frames[:cut], config, folder, ["synth"])
         return load_coherence(last)
 
-    def measured(self, test: TestSet) -> dict[str, Scores]:
+    def measured(self, test: LabelledFrames) -> dict[str, Scores]:
         return measure(test, self.coherence_net, lambda frames: predict_scores(self.quality_net, frames))
 
     def maps(self, kind: str) -> dict[str, LabelMap]:
@@ -178,15 +178,15 @@ class Table4:
         return {name: LabelMap(**stored[name]) for name in METHODS}
 
     @cached_property
-    def synthetic_test(self) -> TestSet:
+    def synthetic_test(self) -> LabelledFrames:
         return make_test_set(list(open_crops(f"synth:{self.scale.test_loops}@{TEST_SEED}")), self.seed)
 
     @cached_property
-    def injected_test(self) -> TestSet:
+    def injected_test(self) -> LabelledFrames:
         return make_test_set(draw(self.real[1], self.scale.test_frames, self.seed), self.seed)
 
     @cached_property
-    def experts_test(self) -> TestSet:
+    def experts_test(self) -> LabelledFrames:
         with open_model(self.segmentation) as segmenter:
             if not isinstance(segmenter, Segmenter):
                 raise ModelError(f"{self.segmentation} is a {segmenter.manifest.task} model; give a segmentation model")
@@ -197,7 +197,7 @@ class Table4:
         frames = list(open_coherence(f"synth:{self.scale.test_loops}@{TEST_SEED}"))
         return {"frames": len(frames), **similarity(self.coherence_net, frames)}
 
-    def labelled_row(self, test: TestSet, name: str) -> dict[str, Any]:
+    def labelled_row(self, test: LabelledFrames, name: str) -> dict[str, Any]:
         """Table 4 on one test set: each method's agreement, its 95 % interval, shift under gamma, and Wilcoxon's p in pairs."""
         labels, patients = test.labels, test.patients
         maps = self.maps("synthetic" if name == "synthetic" or not self.places else "injected")
@@ -224,7 +224,7 @@ class Table4:
         if not frames:
             raise DataError("no two-chamber frame has a grade; give A2C data with the patients of --graded")
         whole = [replace(c, scores=np.zeros(8, np.float32)) for c in frames]
-        test = TestSet(tuple(whole), tuple(_as_they_are(c) for c in whole))
+        test = LabelledFrames(tuple(whole), tuple(_as_they_are(c) for c in whole))
         found = mapped(self.measured(test), self.maps("injected"))
         result: dict[str, Any] = {}
         for side, names in (("held out", self.held_out), ("all", {c.patient for c in frames})):
@@ -250,12 +250,12 @@ class Table4:
             sets["injected"] = self.injected_test.frames
         return {"variant": asdict(variant), **{name: validate(net, frames) for name, frames in sets.items()}}
 
-    def picture_rows(self, test: TestSet, kind: str) -> tuple[dict[str, list[NDArray[np.uint8]]], list[str]]:
+    def picture_rows(self, test: LabelledFrames, kind: str) -> tuple[dict[str, list[NDArray[np.uint8]]], list[str]]:
         """Six frames from good to poor: method -> pictures with each region in its score's colour, and headings."""
         means = np.nanmean(test.labels, axis=1)
         order = np.argsort(-means, kind="stable")
         chosen = [int(order[k]) for k in np.linspace(0, len(order) - 1, PICTURES).round().astype(int)]
-        few = TestSet(tuple(test.crops[k] for k in chosen), tuple(test.frames[k] for k in chosen))
+        few = LabelledFrames(tuple(test.crops[k] for k in chosen), tuple(test.frames[k] for k in chosen))
         found = mapped(self.measured(few), self.maps(kind))
         plain = [cv2.cvtColor(f.image, cv2.COLOR_GRAY2RGB) for f in few.frames]
         rows = {"B-mode": plain, "label": [coloured(f, f.scores) for f in few.frames]}
