@@ -26,7 +26,7 @@ RECIPES = {
         epochs=500, batch=32, lr=1e-2, lr_end=1e-2, weight_decay=0.0, warmup_steps=0, ema_decay=0.0, clip_norm=0.0,
         mixed_precision=False,
     ),
-    "modern": FitConfig(epochs=12, batch=16, lr=4e-3, weight_decay=1e-4, warmup_steps=50, ema_decay=0.99),
+    "modern": FitConfig(epochs=12, batch=8, lr=4e-3, weight_decay=1e-4, warmup_steps=50, ema_decay=0.99),
 }  # fmt: skip
 """The paper's table 2 (AdamW without decay is Adam), and one for hours rather than days."""
 PREDICT_BATCH = 8

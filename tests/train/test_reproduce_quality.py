@@ -12,7 +12,15 @@ from edge.errors import DataError
 from tests.train.small import write_camus
 from train.nets.quality_net import Variant
 from train.reproduce.quality_report import write_report
-from train.reproduce.quality_rows import ABLATION, COHERENCE_SEED, FIT_SEED, SCALES, TEST_SEED, TRAIN_SEED
+from train.reproduce.quality_rows import (
+    ABLATION,
+    COHERENCE_SEED,
+    FIT_SEED,
+    SCALES,
+    TEST_SEED,
+    TRAIN_SEED,
+    training_seconds,
+)
 from train.reproduce.quality_table4 import Table4, draw, parser, read_grades
 
 SMALL = replace(SCALES["smoke"], real_frames=8, synthetic_loops=9, test_loops=3, test_frames=6, coherence_loops=17)
@@ -41,6 +49,10 @@ def test_the_ablation_is_appendix_b() -> None:
     assert Variant() in ABLATION
     assert {v.attention for v in ABLATION} == {"none", "hard", "soft"}
     assert len({(v.backbone, v.head) for v in ABLATION}) == 6
+
+
+def test_the_cpu_scale_leaves_ten_of_its_25_minutes_for_reading_and_testing() -> None:
+    assert training_seconds(SCALES["cpu"]) < 15 * 60
 
 
 def test_no_two_synthetic_sets_share_a_heart() -> None:
