@@ -251,9 +251,10 @@ class Table4:
         return {"variant": asdict(variant), **{name: validate(net, frames) for name, frames in sets.items()}}
 
     def picture_rows(self, test: LabelledFrames, kind: str) -> tuple[dict[str, list[NDArray[np.uint8]]], list[str]]:
-        """Six frames from good to poor: method -> pictures with each region in its score's colour, and headings."""
+        """Six frames of different patients from good to poor: method -> pictures with each region in its score's colour, and headings."""
         means = np.nanmean(test.labels, axis=1)
-        order = np.argsort(-means, kind="stable")
+        firsts = np.unique(test.patients, return_index=True)[1]
+        order = firsts[np.argsort(-means[firsts], kind="stable")]
         chosen = [int(order[k]) for k in np.linspace(0, len(order) - 1, PICTURES).round().astype(int)]
         few = LabelledFrames(tuple(test.crops[k] for k in chosen), tuple(test.frames[k] for k in chosen))
         found = mapped(self.measured(few), self.maps(kind))
