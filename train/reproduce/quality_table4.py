@@ -251,7 +251,7 @@ class Table4:
         return {"variant": asdict(variant), **{name: validate(net, frames) for name, frames in sets.items()}}
 
     def picture_rows(self, test: LabelledFrames, kind: str) -> tuple[dict[str, list[NDArray[np.uint8]]], list[str]]:
-        """Six frames of different patients from good to poor: method -> pictures with each region in its score's colour, and headings."""
+        """Six frames of different patients, good to poor: method -> pictures with regions in their scores' colours; headings."""
         means = np.nanmean(test.labels, axis=1)
         firsts = np.unique(test.patients, return_index=True)[1]
         order = firsts[np.argsort(-means[firsts], kind="stable")]
