@@ -97,7 +97,7 @@ def test_similarity_of_a_network_that_is_right() -> None:
 
 
 def test_an_epoch_of_the_command_ends_in_a_checkpoint(tmp_path: Path) -> None:
-    assert main(["train", "coherence", "--data", "synth:18@0", "--epochs", "1", "--out", str(tmp_path)]) == 0
+    assert main(["train", "coherence", "--data", "synth:9@0", "--epochs", "1", "--out", str(tmp_path)]) == 0
     net = load_coherence(tmp_path / "last.safetensors")
     assert isinstance(net, CoherenceNet)
     save_checkpoint(tmp_path / "other.safetensors", {"ema.x": torch.zeros(1)}, {"net": "quality"})

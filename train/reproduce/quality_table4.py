@@ -168,7 +168,7 @@ class Table4:
 
         def fitted() -> dict[str, Any]:
             if kind == "synthetic":
-                crops = list(open_crops(f"synth:{max(4, self.scale.test_loops // 2)}@{FIT_SEED}"))
+                crops = list(open_crops(f"synth:{max(2, self.scale.test_loops // 2)}@{FIT_SEED}"))
             else:
                 crops = draw(self.real[0], self.scale.test_frames or FIT_FRAMES, self.seed + 1)
             test = make_test_set(crops, self.seed + 1)
