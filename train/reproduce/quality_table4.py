@@ -22,7 +22,7 @@ from rich.console import Console
 
 from edge.errors import DataError, ModelError
 from edge.model import Segmenter, open_model
-from edge.overlay import quality_colour
+from edge.palette import quality_colour
 from train.checkpoint import load_checkpoint
 from train.classical import LabelMap
 from train.coherence import RECIPES as COHERENCE_RECIPES
