@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "first-boot": ("edge.jetson.first_boot", "openvino", "build a device's engines while the CPU already runs"),
     "update": ("edge.update.command", "sign", "install a signed release on a device, go back, see what is installed"),
     "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
+    "evaluate quality": ("train.evaluate_quality", "train", "a quality model against labels, observers and errors"),
     "evaluate": ("train.evaluate", "data", "accuracy of a model folder on annotated data"),
     "evaluate clips": ("train.evaluate_clips", "data", "accuracy, flicker and view of models on whole clips"),
     "evaluate refine": (
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train quality": ("train.quality", "train", "train the regional quality net"),
     "train echo-dnd": ("train.echo_dnd", "train", "train the dual-noise diffusion model"),
     "distill": ("train.distill", "train", "a few-step student from a dual-noise diffusion teacher"),
+    "train coherence": ("train.coherence", "train", "train the net that predicts coherence from a picture"),
     "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
     "compile": ("compile.main", "compile", "FP32 ONNX to the best artefact of a target, with evidence"),

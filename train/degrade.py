@@ -1,10 +1,14 @@
-"""Regional degradation of known severity, injected into real frames: the labels of the first quality net.
+"""Regional degradation of known amount, injected into real frames: labels where no expert gave any.
 
-Experts' regional labels are not public. What stands in: a region's own contrast against the cavity gives its score
-before, a drawn severity takes it from there towards 1 ("not visible"). The model card says so.
+The grey picture is taken back to echo power. In a drawn region the wall's signal is attenuated, clutter is added, or both, by an
+amount in dB that is known. Score = 1 + visible share x (score before - 1) x (1 - loss / range): the range is what it takes until
+the wall lies 3 dB below what covers it, the level that the synthetic frames call "not visible" too. The score before is not
+known in a real frame: it is estimated from the region's contrast.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,25 +17,32 @@ from numpy.typing import NDArray
 from edge.preprocess import resample
 from edge.regions import LV, NotMeasurable, find_regions
 from edge.sector import find_sector
+from edge.synth.truth import SCR_DB
 from train.data.sample import Sample
 
 Image = NDArray[np.uint8]
+Field = NDArray[np.float32]
 Rng = np.random.Generator
 
-WORST, BEST = 1.0, 5.0
-GCNR_POOR, GCNR_GOOD = 0.25, 0.85
-SCORE_POOR = 2.5
-"""Score of an undegraded region at GCNR_POOR and below; BEST at GCNR_GOOD and above, linear between."""
+DYNAMIC_RANGE_DB = 60.0
+"""Of the grey picture, black to white: scanners show 45 to 70 dB, and CAMUS does not say."""
+SCORE_PER_GREY, SCORE_AT_ZERO = 0.032, 2.3
+"""Score before degradation = SCORE_AT_ZERO + SCORE_PER_GREY x (mean grey of the region - mean grey of the cavity), within 1-5:
+the least-squares line of exact scores on synthetic frames (tests/train/test_degrade.py fits it again)."""
 P_DEGRADE = 0.5
+HIDDEN_DB = -SCR_DB[0]
+"""How far below what covers it a wall is not visible any more."""
+LEAST_CONTRAST_DB = 3.0
 
 
-def gcnr(region: NDArray[np.uint8], background: NDArray[np.uint8]) -> float:
-    """Generalised contrast-to-noise ratio: 1 - overlap of the two grey-level densities (Rodriguez-Molares 2020).
+class Degraded(NamedTuple):
+    """image HxW uint8; 8 scores 1-5 and 8 losses of signal-to-clutter ratio in dB, NaN for regions outside the sector;
+    labels HxW uint8, the regions as in `edge.regions.Regions`."""
 
-    The regional-quality paper prints half the overlap sum; with densities that sum to one its source's definition is this.
-    """
-    densities = [np.bincount(v >> 2, minlength=64) / max(1, v.size) for v in (region, background)]
-    return 1.0 - float(np.minimum(*densities).sum())
+    image: Image
+    scores: NDArray[np.float32]
+    loss_db: NDArray[np.float32]
+    labels: Image
 
 
 def sector_crop(sample: Sample, size: int) -> tuple[Image, NDArray[np.uint8], NDArray[np.bool_]]:
@@ -46,43 +57,74 @@ def sector_crop(sample: Sample, size: int) -> tuple[Image, NDArray[np.uint8], ND
 
 def degrade_regions(
     image: Image, mask: Image, sector: NDArray[np.bool_], rng: Rng, p_degrade: float = P_DEGRADE
-) -> tuple[Image, NDArray[np.float32], NDArray[np.float32]] | None:
-    """(degraded image, 8 scores 1-5, 8 severities 0-1), NaN for regions outside the sector; None where none is found.
+) -> Degraded | None:
+    """Degrade each region of a sector crop (square HxW uint8) with probability `p_degrade`; None where no regions are found.
 
-    image and mask are square HxW uint8 of the sector crop; severities are 0 with probability 1 - p_degrade.
+    A region that is more than half outside the sector is left out. What spills over from a degraded neighbour counts.
     """
     regions = find_regions(mask, None, sector)
-    if isinstance(regions, NotMeasurable):
+    cavity = image[(mask == LV) & sector]
+    if isinstance(regions, NotMeasurable) or not cavity.size:
         return None
-    lumen = image[mask == LV]
-    scores = np.full(8, np.nan, np.float32)
-    severities = np.full(8, np.nan, np.float32)
-    echo = image.astype(np.float32)
     size = image.shape[0]
+    echo = POWER[image]
+    level = float(POWER[cavity].mean())
+    attenuation, fill, haze = (np.zeros((size, size), np.float32) for _ in range(3))
+    areas: dict[int, NDArray[np.bool_]] = {}
+    before, range_db = np.full(8, np.nan), np.full(8, np.nan)
     for index in np.flatnonzero(regions.included):
-        area = regions.labels == index + 1
-        if not area.any():
+        area = areas[index] = regions.labels == index + 1
+        contrast = float(image[area].mean()) - float(cavity.mean())
+        before[index] = np.clip(SCORE_AT_ZERO + SCORE_PER_GREY * contrast, 1, 5)
+        contrast_db = 10 * np.log10(float(echo[area].mean()) / level)
+        range_db[index] = max(contrast_db, LEAST_CONTRAST_DB) + HIDDEN_DB
+        if rng.random() >= p_degrade:
             continue
-        contrast = (gcnr(image[area], lumen) - GCNR_POOR) / (GCNR_GOOD - GCNR_POOR)
-        before = SCORE_POOR + (BEST - SCORE_POOR) * float(np.clip(contrast, 0, 1))
-        severity = float(rng.uniform(0, 1)) if rng.random() < p_degrade else 0.0
-        scores[index] = WORST + (before - WORST) * (1 - severity)
-        severities[index] = severity
-        if severity:
-            reach = int(size * rng.uniform(0.015, 0.05)) | 1
-            soft = cv2.dilate(area.astype(np.float32), np.ones((reach, reach)))
-            soft = cv2.GaussianBlur(soft, (0, 0), size * rng.uniform(0.015, 0.035))
-            echo += soft * severity * (_veil(echo, lumen, size, rng) - echo)
-    echo[~sector] = image[~sector]
-    return np.clip(echo, 0, 255).astype(np.uint8), scores, severities
+        drawn_db = rng.uniform(0, range_db[index])
+        dropout = (1.0, 0.0, rng.uniform(0, 1))[
+            rng.integers(3)
+        ]  # all of it lost signal, all of it haze, or some of both
+        soft = _around(area, rng)
+        attenuation += soft * np.float32(dropout * drawn_db)
+        shade = rng.uniform(0.1, 1)  # a shadow is darker than the cavity
+        fill += soft * np.float32(level * shade * (1 - 10 ** (-dropout * drawn_db / 10)))
+        haze += soft * np.float32(level * (10 ** ((1 - dropout) * drawn_db / 10) - 1))
+    kept = echo * 10 ** (-attenuation / 10)
+    scores, loss_db = np.full(8, np.nan, np.float32), np.full(8, np.nan, np.float32)
+    for index, area in areas.items():
+        loss_db[index] = 10 * np.log10(echo[area].mean() / kept[area].mean() * (1 + haze[area].mean() / level))
+        left = np.clip(1 - loss_db[index] / range_db[index], 0, 1)
+        scores[index] = 1 + regions.visible[index] * (before[index] - 1) * left
+    if not attenuation.any() and not haze.any():
+        return Degraded(image, scores, loss_db, regions.labels)
+    grey = grey_from_power(kept + (fill + haze) * _speckle(echo, sector, rng))
+    return Degraded(np.where(sector, grey, image), scores, loss_db, regions.labels)
 
 
-def _veil(echo: NDArray[np.float32], lumen: NDArray[np.uint8], size: int, rng: Rng) -> NDArray[np.float32]:
-    """What hides a wall: dropout to the cavity's grey, a dark shadow, or bright haze, under the image's own speckle.
+POWER = (10 ** ((np.arange(256, dtype=np.float32) / 255 - 1) * DYNAMIC_RANGE_DB / 10)).astype(np.float32)
+"""Echo power of each grey level, 1 at white."""
 
-    Speckle is multiplicative: the frame over its local mean keeps the texture and loses the anatomy.
-    """
-    cavity = float(lumen.mean())
-    level = (cavity, cavity * rng.uniform(0, 0.5), cavity + rng.uniform(15, 80))[rng.integers(3)]
-    speckle = echo / (cv2.GaussianBlur(echo, (0, 0), size * rng.uniform(0.006, 0.012)) + 4)
-    return np.asarray(level * np.clip(speckle, 0, 2.5), np.float32)
+
+def grey_from_power(power: Field) -> Image:
+    """The inverse of POWER, clipped to 0-255."""
+    decibels = 10 * np.log10(np.maximum(power, np.float32(1e-12)))
+    return np.clip(255 * (1 + decibels / DYNAMIC_RANGE_DB) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _around(area: NDArray[np.bool_], rng: Rng) -> Field:
+    """1 in the area, falling softly to 0 beyond it, float32."""
+    size = area.shape[0]
+    reach = int(size * rng.uniform(0.015, 0.05)) | 1
+    wide = cv2.dilate(area.astype(np.float32), np.ones((reach, reach)))
+    return np.asarray(cv2.GaussianBlur(wide, (0, 0), size * rng.uniform(0.015, 0.035)), np.float32)
+
+
+def _speckle(echo: Field, sector: NDArray[np.bool_], rng: Rng) -> Field:
+    """The frame's own speckle, of mean about 1: power over the local mean, mirrored so that no anatomy stays."""
+    width = echo.shape[0] * rng.uniform(0.008, 0.015)
+    inside = sector.astype(np.float32)
+    local = cv2.GaussianBlur(echo * inside, (0, 0), width) / (
+        cv2.GaussianBlur(inside, (0, 0), width) + np.float32(1e-3)
+    )
+    speckle = np.where(sector, echo / (local + np.float32(1e-7)), np.float32(1))
+    return np.clip(np.roll(speckle[:, ::-1], rng.integers(-4, 5, 2), (0, 1)), 0, 6)

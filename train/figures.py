@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MissingExtraError
+from edge.errors import DataError, MissingExtraError
 from train.ef import agreement
 
 if TYPE_CHECKING:
@@ -100,5 +100,77 @@ def compared_bars(path: Path, rows: Mapping[str, Mapping[str, tuple[float, float
     panels[0].set_yticks(np.arange(len(values)), list(values), fontsize=8)
     panels[0].invert_yaxis()
     panels[0].legend(fontsize=8, loc="lower left")
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def label_boxes(path: Path, panels: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], title: str) -> None:
+    """One panel a method of (scores, labels), each N x 8: box plots of score by label (quality paper, figure 4)."""
+    figure = new_figure(2.9 * len(panels), 3.6)
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (name, (scores, labels)) in zip(axes, panels.items()):
+        known = np.isfinite(scores) & np.isfinite(labels)
+        level = np.round(labels[known])
+        groups = [scores[known][level == k] for k in range(1, 6)]
+        axis.boxplot([g if len(g) else [np.nan] for g in groups], positions=range(1, 6), widths=0.6, showfliers=False)
+        axis.plot((1, 5), (1, 5), linestyle=":", color="0.5", linewidth=1)
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("label (1 not visible, 5 excellent)", fontsize=8)
+    axes[0].set_ylabel("score")
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def error_steps_bars(path: Path, shares: Mapping[str, Sequence[float]], title: str) -> None:
+    """Method -> share of score differences of 0, 1, … levels, as grouped bars (quality paper, figure 6)."""
+    figure = new_figure(6.0, 3.6)
+    axis = figure.subplots()
+    width = 0.8 / len(shares)
+    for place, (name, values) in enumerate(shares.items()):
+        axis.bar(np.arange(len(values)) + (place - (len(shares) - 1) / 2) * width, values, width, label=name)
+    axis.set_xlabel("difference in levels")
+    axis.set_ylabel("share of regions")
+    axis.legend(fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def quality_boxes(path: Path, views: Mapping[str, Any], title: str) -> None:
+    """One panel a view of `train.relation.relation`: box plots of the EF difference by third of quality (figure 7)."""
+    shown = {view: part["ef"] for view, part in views.items() if "ef" in part}
+    if not shown:
+        raise DataError("no view has EF at both phases for enough patients to draw")
+    figure = new_figure(4.2 * len(shown), 3.8)
+    axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axis, (view, ef) in zip(axes, shown.items()):
+        order = np.argsort(ef["quality"], kind="stable")
+        parts = np.array_split(np.asarray(ef["difference"])[order], len(ef["groups"]))
+        axis.boxplot(parts, positions=range(len(parts)), widths=0.5)
+        names = [f"{g}\n{row['from']:.2f}-{row['to']:.2f}\nSD {np.std(d, ddof=1):.1f}"
+                 for (g, row), d in zip(ef["groups"].items(), parts)]  # fmt: skip
+        axis.set_xticks(range(len(parts)), names, fontsize=8)
+        axis.axhline(0, color="0.6", linewidth=1)
+        axis.set_title(view, fontsize=9)
+        axis.set_xlabel("predicted quality")
+    axes[0].set_ylabel("found - reference EF (%)")
+    figure.suptitle(title, fontsize=10)
+    save(figure, path)
+
+
+def region_pictures(
+    path: Path, rows: Mapping[str, Sequence[NDArray[np.uint8]]], headings: Sequence[str], title: str
+) -> None:
+    """One row a method, one column a frame, each HxWx3 RGB uint8 (quality paper, figure 5)."""
+    columns = len(headings)
+    figure = new_figure(2.0 * columns, 2.0 * len(rows) + 0.5)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, pictures) in zip(axes, rows.items()):
+        for axis, picture in zip(line, pictures):
+            axis.imshow(picture)
+            axis.set_xticks([])
+            axis.set_yticks([])
+        line[0].set_ylabel(name, fontsize=9)
+    for axis, heading in zip(axes[0], headings):
+        axis.set_title(heading, fontsize=8)
     figure.suptitle(title, fontsize=10)
     save(figure, path)

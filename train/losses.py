@@ -28,6 +28,40 @@ def masked_mse(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return (difference**2).sum() / known.sum().clamp(min=1)
 
 
+def squared_emd(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Squared earth mover's distance (Hou et al. 2016) over labels that are not NaN: the mean over regions of the summed squared
+    difference of both cumulative distributions.
+
+    logits N x R x K float32, labels N x R float32 in 1-K; a label between two levels is shared by them.
+    """
+    known = ~torch.isnan(labels)
+    levels = torch.arange(1, logits.shape[-1] + 1, device=logits.device, dtype=torch.float32)
+    # The cumulative distribution of a label shared by its two neighbours rises linearly between them.
+    target = (levels - labels.nan_to_num(1.0)[..., None] + 1).clamp(0, 1)
+    difference = ((logits.softmax(-1).cumsum(-1) - target) ** 2).sum(-1)
+    return (difference * known).sum() / known.sum().clamp(min=1)
+
+
+def ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Structural similarity of two N x 1 x H x W float32 images in 0-1, at every pixel whose window fits: N x 1 x H-10 x W-10.
+
+    Wang et al. 2004: Gaussian window of 11 pixels, sigma 1.5, constants 0.01^2 and 0.03^2.
+    """
+    window = torch.exp(-((torch.arange(11, device=a.device) - 5.0) ** 2) / (2 * 1.5**2))
+    window = window / window.sum()
+
+    def smooth(x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(F.conv2d(x, window.view(1, 1, 11, 1)), window.view(1, 1, 1, 11))
+
+    # One pass over the batch for all five moments.
+    count = len(a)
+    moments = smooth(torch.cat([a, b, a * a, b * b, a * b]))
+    mean_a, mean_b, aa, bb, ab = (moments[k * count : (k + 1) * count] for k in range(5))
+    variances, covariance = aa - mean_a**2 + bb - mean_b**2, ab - mean_a * mean_b
+    likeness = (2 * mean_a * mean_b + 0.01**2) * (2 * covariance + 0.03**2)
+    return likeness / ((mean_a**2 + mean_b**2 + 0.01**2) * (variances + 0.03**2))
+
+
 SEGMENTATION_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     "cross-entropy": F.cross_entropy,
     "dice-cross-entropy": dice_cross_entropy,

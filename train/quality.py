@@ -1,101 +1,73 @@
-"""Train the regional quality net on injected degradation: `echoedge train quality`."""
+"""Train the regional quality net: `echoedge train quality`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
-from train.data import open_data
+from edge.errors import DataError, ModelError
+from train.checkpoint import load_checkpoint, weights_of
 from train.data.camus import read_split
-from train.data.sample import Sample
-from train.data.split import split_samples
-from train.degrade import degrade_regions, sector_crop
+from train.data.split import check_sides, split_samples
 from train.fit import FitConfig, fit
-from train.losses import masked_mse
+from train.losses import masked_mse, squared_emd
 from train.metrics import spearman
 from train.nets.imagenet import load_imagenet, unfold_norms
-from train.nets.quality_net import QualityNet
+from train.nets.quality_net import ATTENTIONS, BACKBONES, HEADS, REGION_COUNT, QualityNet, Variant
+from train.regional import SIZE, Crop, QualityData, Scored, area_of, open_crops, validation_set
 from train.segmentation import normalised
 
-SIZE = 256
-MIRRORED = (5, 4, 3, 2, 1, 0, 7, 6)
-"""Index of the region that takes a region's place when the image is mirrored."""
-
-
-class QualityData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Degraded, augmented sector crops: image 1 x 256 x 256 float32 in [-1, 1], 8 scores float32 with NaN where excluded."""
-
-    def __init__(self, samples: Sequence[Sample], seed: int) -> None:
-        self.seed, self.epoch = seed, 0
-        self.crops = [sector_crop(sample, SIZE) for sample in samples]
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.crops)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        rng = np.random.default_rng([self.seed, self.epoch, index])
-        image, mask, sector = self.crops[index]
-        degraded = degrade_regions(image, mask, sector, rng)
-        if degraded is None:
-            return normalised(image), torch.full((8,), torch.nan)
-        image, scores = augment(degraded[0], degraded[1], rng)
-        return normalised(image), torch.from_numpy(scores)
-
-
-def augment(
-    image: NDArray[np.uint8], scores: NDArray[np.float32], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The paper's table 7: rotation +-30 degrees, mirroring with labels, gamma 0.9-1.1, scaling 0.85-1.15, each p = 0.5.
-
-    Added to it, p = 0.5: gain 0.6-1.4 and gamma 0.7-1.4, since another scanner's grey curve is no loss of quality.
-    """
-    angle = rng.uniform(-30, 30) if rng.random() < 0.5 else 0.0
-    scale = rng.uniform(0.85, 1.15) if rng.random() < 0.5 else 1.0
-    matrix = cv2.getRotationMatrix2D(((SIZE - 1) / 2, (SIZE - 1) / 2), angle, scale)
-    image = cv2.warpAffine(image, matrix, (SIZE, SIZE))
-    if rng.random() < 0.5:
-        image, scores = np.ascontiguousarray(image[:, ::-1]), scores[list(MIRRORED)]
-    gain, gamma = 1.0, rng.uniform(0.9, 1.1) if rng.random() < 0.5 else 1.0
-    if rng.random() < 0.5:
-        gain, gamma = rng.uniform(0.6, 1.4), rng.uniform(0.7, 1.4)
-    curve = np.clip(255 * gain * np.linspace(0, 1, 256) ** gamma, 0, 255).astype(np.uint8)
-    return cv2.LUT(image, curve), scores
+RECIPES = {
+    "paper": FitConfig(
+        epochs=500, batch=16, lr=1e-4, lr_end=1e-4, weight_decay=0.0, warmup_steps=0, ema_decay=0.0, clip_norm=0.0,
+        mixed_precision=False,
+    ),
+    "modern": FitConfig(epochs=20, batch=16, lr=1e-3),
+}  # fmt: skip
+"""The paper's table 7 (AdamW without decay is Adam), with its augmentation alone; and one with a wider grey curve."""
+STATISTICS_FRAMES = 16
+PREDICT_BATCH = 16
+ABLATION = "quality-ablation"
+"""The net's name in checkpoints of variants, which are not exported."""
 
 
 def quality_loss(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tensor:
-    """Mean squared error over the included regions."""
-    image, scores = batch
-    predicted = net(image.contiguous(memory_format=torch.channels_last))
-    return masked_mse(predicted.float(), scores)
+    """Of a batch image, scores[, area], over the included regions: MSE, or squared earth mover's distance of logits."""
+    image, scores, *area = batch
+    output = net(image.contiguous(memory_format=torch.channels_last), *area).float()
+    with torch.autocast(image.device.type, enabled=False):
+        return masked_mse(output, scores) if output.ndim == 2 else squared_emd(output, scores)
 
 
-def validation_set(samples: Sequence[Sample], seed: int) -> tuple[torch.Tensor, NDArray[np.float32]]:
-    """Fixed degraded crops of held-out samples and their scores (N x 8, NaN where excluded)."""
-    images, scores = [], []
-    for index, sample in enumerate(samples):
-        made = degrade_regions(*sector_crop(sample, SIZE), np.random.default_rng([seed, 1_000_000, index]))
-        if made is not None:
-            images.append(normalised(made[0]))
-            scores.append(made[1])
-    return torch.stack(images), np.stack(scores)
-
-
-def validate(net: torch.nn.Module, images: torch.Tensor, scores: NDArray[np.float32]) -> dict[str, float]:
-    """Spearman and mean absolute error over all included regions."""
+def predict_scores(net: QualityNet, frames: Sequence[Scored]) -> NDArray[np.float32]:
+    """N x 8 scores of frames, as they come out of the network; an attention network is asked for each region by its labels."""
     device = next(net.parameters()).device
+    found = []
     with torch.inference_mode():
-        predicted = torch.cat([net(part.to(device)).cpu() for part in images.split(16)]).numpy()
+        for start in range(0, len(frames), PREDICT_BATCH):
+            part = frames[start : start + PREDICT_BATCH]
+            images = torch.stack([normalised(f.image) for f in part]).to(device)
+            if net.variant.attention == "none":
+                found.append(net(images))
+                continue
+            columns = [
+                net(images, torch.stack([area_of(f.labels, k) for f in part]).to(device)) for k in range(REGION_COUNT)
+            ]
+            found.append(torch.cat(columns, 1))
+    return torch.cat(found).float().cpu().numpy()
+
+
+def validate(net: QualityNet, frames: Sequence[Scored]) -> dict[str, float]:
+    """Spearman and mean absolute error over all included regions."""
+    predicted, scores = predict_scores(net, frames), np.stack([f.scores for f in frames])
     known = ~np.isnan(scores)
     return {
         "spearman": spearman(predicted[known], scores[known]),
@@ -103,16 +75,78 @@ def validate(net: torch.nn.Module, images: torch.Tensor, scores: NDArray[np.floa
     }
 
 
+def train_quality(
+    training: Sequence[Crop],
+    validation: Sequence[Crop],
+    variant: Variant,
+    config: FitConfig,
+    folder: Path,
+    wide: bool = True,
+    imagenet: Path | None = None,
+    facts: dict[str, Any] | None = None,
+) -> Path:
+    """Train a variant into `folder`, resuming what is there; return the best checkpoint's path.
+
+    imagenet is an .npz of MobileNetV2. Raises DataError when a patient is on both sides, when ImageNet weights are given for
+    another backbone, and for attention on frames without masks.
+    """
+    check_sides(training, validation)
+    if variant.attention != "none" and not all(c.mask.any() for c in (*training, *validation)):
+        raise DataError("attention needs the regions of every frame, and some have no mask; use --attention none")
+    torch.manual_seed(config.seed)
+    net = QualityNet(variant)
+    if imagenet:
+        if variant.backbone != "mobilenet-v2":
+            raise DataError(f"--imagenet holds MobileNetV2; {variant.backbone} starts at random")
+        load_imagenet(net.trunk, imagenet)
+        unfold_norms(net, net.trunk, torch.stack([normalised(c.image) for c in training[:STATISTICS_FRAMES]]))
+    is_default = variant == Variant()
+    frames = validation_set(validation, config.seed)
+    all_facts = {
+        "net": "quality" if is_default else ABLATION, "variant": asdict(variant), "size": SIZE, "training_frames": len(training),
+        "validation_patients": sorted({c.patient for c in validation}),
+        "labels": {
+            "injected regional degradation": sum(c.scores is None for c in training),
+            "known scores": sum(c.scores is not None for c in training),
+        },
+        **(facts or {}),
+    }  # fmt: skip
+    data = QualityData(training, config.seed, wide, variant.attention != "none")
+    return fit(net, data, quality_loss, lambda model: validate(model, frames), config, folder, "spearman", all_facts)
+
+
+def load_quality(path: Path) -> QualityNet:
+    """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for a checkpoint of another kind."""
+    tensors, facts = load_checkpoint(path)
+    if facts.get("net") not in ("quality", ABLATION):
+        raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train quality` wrote")
+    net = QualityNet(Variant(**facts.get("variant", {})))
+    net.load_state_dict(weights_of(tensors))
+    return net.eval()
+
+
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge train quality",
-        description="Train the eight-region quality net on degradation injected into annotated frames.",
-        epilog="example: echoedge train quality --data camus:/data/camus --valid split_valid.txt --out runs/quality",
+        description="Train the eight-region quality net: on frames whose scores are known (synth, experts), and on annotated "
+        "frames with injected degradation (camus, folder).",
+        epilog="example: echoedge train quality --data camus:/data/camus --data synth:400@0 --valid split_valid.txt "
+        "--imagenet mobilenet_v2.npz --out runs/quality",
     )
-    p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus:… or folder:…")
+    p.add_argument(
+        "--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus, folder, synth, experts"
+    )
     p.add_argument("--valid", type=Path, required=True, help="file of patient names kept for validation, one a line")
-    p.add_argument("--epochs", type=int, default=20)
-    p.add_argument("--lr", type=float, default=1e-3)
+    p.add_argument("--backbone", choices=tuple(BACKBONES), default=Variant.backbone)
+    p.add_argument("--head", choices=HEADS, default=Variant.head, help="MSE, or squared earth mover's distance")
+    p.add_argument(
+        "--attention", choices=ATTENTIONS, default=Variant.attention, help="one region at a time, by its mask"
+    )
+    p.add_argument(
+        "--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's"
+    )
+    p.add_argument("--epochs", type=int, help="default: the recipe's")
+    p.add_argument("--lr", type=float, help="default: the recipe's")
     p.add_argument("--imagenet", type=Path, help=".npz of MobileNetV2 ImageNet weights to start from")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")
@@ -121,23 +155,14 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    torch.manual_seed(args.seed)
-    held_out = read_split(args.valid)
-    training, validation = split_samples((sample for place in args.data for sample in open_data(place)), held_out)
+    crops = (crop for place in args.data for crop in open_crops(place))
+    training, validation = split_samples(crops, read_split(args.valid))
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
-    images, scores = validation_set(validation, args.seed)
-    net = QualityNet()
-    if args.imagenet:
-        load_imagenet(net.trunk, args.imagenet)
-        first = [normalised(sector_crop(s, SIZE)[0]) for s in training[:16]]
-        unfold_norms(net, net.trunk, torch.stack(first))
-    facts = {
-        "net": "quality", "size": SIZE, "data": args.data, "training_frames": len(training),
-        "validation_patients": sorted(held_out), "labels": "injected regional degradation",
-    }  # fmt: skip
-    best = fit(
-        net, QualityData(training, args.seed), quality_loss, lambda model: validate(model, images, scores),
-        FitConfig(args.epochs, batch=16, lr=args.lr, seed=args.seed), args.out, "spearman", facts,
+    asked = {k: getattr(args, k) for k in ("epochs", "lr") if getattr(args, k) is not None}
+    best = train_quality(
+        training, validation, Variant(args.backbone, args.head, args.attention),
+        replace(RECIPES[args.recipe], seed=args.seed, **asked), args.out, args.recipe != "paper", args.imagenet,
+        {"data": args.data, "recipe": args.recipe},
     )  # fmt: skip
     print(best)
     return 0

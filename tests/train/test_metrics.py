@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.metrics import bootstrap_interval, dice, distances_summary, flicker, iou, surface_distances
+from train.metrics import bootstrap_interval, dice, distances_summary, flicker, iou, spearman, surface_distances
 
 
 def square(x: int, side: int = 20) -> np.ndarray:
@@ -58,3 +58,8 @@ def test_flicker_is_change_beyond_the_true_one(found: np.ndarray, share: float) 
 
 def test_a_single_frame_has_no_flicker() -> None:
     assert np.isnan(flicker(np.ones(1), np.ones(1)))
+
+
+def test_rank_correlation_with_ties() -> None:
+    assert spearman(np.array([1, 2, 3, 4]), np.array([10, 20, 30, 31])) == pytest.approx(1)
+    assert spearman(np.array([1.0, 1, 2, 3]), np.array([4.0, 4, 2, 1])) == pytest.approx(-1)

@@ -19,6 +19,7 @@ class Sample:
 
     image HxW uint8; mask HxW uint8 (0 background, 1 LV, 2 myocardium, 3 left atrium); spacing (row, column) in mm,
     NaN where unknown; view "A4C" | "A2C" | "A3C" | "SAX"; phase "ED" | "ES" | ""; patient and source identify where it came from.
+    scores: quality 1-5 of the 8 regions, NaN where excluded, float32, where it is known; else None.
     """
 
     image: NDArray[np.uint8]
@@ -28,6 +29,7 @@ class Sample:
     phase: str
     patient: str
     source: str
+    scores: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.image.shape != self.mask.shape:

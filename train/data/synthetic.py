@@ -9,9 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import DataError
-from edge.synth import SyntheticLoop
+from edge.regions import MIN_VISIBLE
+from edge.synth import SyntheticFrame, SyntheticLoop, quality_label
 from edge.synth.compression import jpeg
 from train.data.sample import Sample
 
@@ -55,7 +57,10 @@ def name_of(seed: int) -> str:
 
 
 def samples_of(seed: int) -> list[Sample]:
-    """The samples of one loop: square pictures of SIZES_PX, half of them through JPEG; masks go on beyond the sector."""
+    """The samples of one loop: square pictures of SIZES_PX, half of them through JPEG; masks go on beyond the sector.
+
+    Their scores are exact.
+    """
     rng = np.random.default_rng([seed, DRAW_STREAM])
     view = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     loop = SyntheticLoop(seed, view, int(rng.integers(*SIZES_PX)))
@@ -65,10 +70,19 @@ def samples_of(seed: int) -> list[Sample]:
     phases = {loop.ed_frame: "ED", loop.es_frame: "ES"}
     samples = []
     for number in map(int, numbers):
-        frame = loop.frame(number)
+        frame = loop.frame(number, quality=True)
         image = jpeg(frame.image, quality) if quality else frame.image
         name = name_of(seed)
         source = f"synth/{name}_{view}_{number}"
         mask = loop.whole_mask(number)
-        samples.append(Sample(image, mask, loop.spacing_mm, view, phases.get(number, ""), name, source))
+        phase = phases.get(number, "")
+        samples.append(Sample(image, mask, loop.spacing_mm, view, phase, name, source, exact_scores(frame)))
     return samples
+
+
+def exact_scores(frame: SyntheticFrame) -> NDArray[np.float32]:
+    """`quality_label` of the eight regions of an apical frame made with quality, NaN for those excluded as out of the sector."""
+    assert frame.scr_db is not None
+    assert frame.visible is not None
+    scores = quality_label(frame.scr_db, frame.visible)
+    return np.where(frame.visible >= MIN_VISIBLE, scores, np.nan).astype(np.float32)

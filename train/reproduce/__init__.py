@@ -10,6 +10,10 @@ TABLES = {
     "pspnet-table1": ("train.reproduce.pspnet_table1", "PSPNet-MK paper, table 1 and figures 7-10"),
     "ral": ("train.reproduce.ral", "RAL paper, tables 2-4 and figure 5"),
     "echo-dnd": ("train.reproduce.echo_dnd", "Echo-DND paper, tables 2 and 4, and what each denoising step is worth"),
+    "quality-table4": (
+        "train.reproduce.quality_table4",
+        "regional-quality paper, tables 3, 4, 8 and 9 and figures 4-5",
+    ),
 }
 """Table -> module with `main(argv) -> exit code`, one line of help."""
 
