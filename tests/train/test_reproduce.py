@@ -82,6 +82,7 @@ def test_rows_are_kept_when_a_run_is_killed(
     pspnet_table1.write_report(results, "smoke", made.settings, rows)
     text = results.read_text()
     assert "| PSPNet_M_Q | 0.81 | not run: no ImageNet weights here | 4.59 |" in text
+    assert "| VGG | 0.77 | not run: left out |" in text
     assert "nan" not in text
     assert str(tmp_path) not in text
     for figure in ("pspnet-table1.png", "pspnet-convergence.png"):
@@ -99,6 +100,8 @@ def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["reproduce", "pspnet-table1", "--data", "camus:/absent"]) == 2
     assert main(["reproduce", "pspnet-table1", "--data", "camus:/absent", "--weights", "alexnet=x"]) == 2
     assert "alexnet=x is not NET=FILE" in capsys.readouterr().err
+    assert main(["reproduce", "pspnet-table1", "--data", "camus:/absent", "--leave-out", "PSPNet_X"]) == 2
+    assert "PSPNet_X is no row; the rows are VGG," in capsys.readouterr().err
     assert main(["reproduce", "table9"]) == 2
     assert main(["reproduce", "--help"]) == 0
     assert "pspnet-table1" in capsys.readouterr().out

@@ -50,8 +50,8 @@ def section(scale: str, settings: dict[str, Any], by_name: dict[str, dict[str, A
     classes = "LV or not" if settings["classes"] == 2 else "four classes (Dice and HD are the LV's)"
     pretraining = used["pretrain_data"].partition(":")[0]
     rows = []
-    for row in (row for row in ROWS if row.name in by_name):
-        result, paper = by_name[row.name], row.paper
+    for row in ROWS:
+        result, paper = by_name.get(row.name, {"not_run": "left out", "machine": ""}), row.paper
         assert paper is not None
         common = [str(settings["seed"]), kind, result["machine"]]
         if "not_run" in result:
