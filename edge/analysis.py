@@ -88,7 +88,7 @@ class Analyser:
         self._visibility, self._advisor = Visibility(), Advisor(view)
         self._withholding = Withholding(view, spacing_mm is not None)
         sector_mask = sector.mask.astype(np.uint8)
-        self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST) > 0
+        self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST_EXACT) > 0
 
     def analyse(self, frame: Captured, with_quality: bool = True, keep_scores: bool = True) -> Analysis:
         """Run the networks on a frame and measure it.
@@ -117,7 +117,7 @@ class Analyser:
             return self._invalid(frame, f"the segmentation gives class {int(raw.max())}")
         scores = NO_SCORES if self._scores is None else self._scores
         with clock.time("measure"):
-            grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST)
+            grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
             mask = clean_mask(np.asarray(grid, np.uint8))
             found = find_regions(mask, self._grid_mm, self._sector_grid)
             regions = None if isinstance(found, NotMeasurable) else found

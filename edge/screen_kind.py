@@ -52,7 +52,7 @@ def layout_problem(peak: Frame, sector: Sector, scale: float) -> str:
     """
     height, width = peak.shape
     areas = echo_areas(peak)
-    inside = cv2.resize(sector.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    inside = cv2.resize(sector.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     margin = max(3, round(12 * scale))
     near = np.asarray(cv2.dilate(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)), np.uint8)
     # A strip beside the sector, or one that was taken for it.

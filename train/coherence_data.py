@@ -76,7 +76,7 @@ def synthetic_frame(seed: int) -> CoherenceFrame:
     target, sector = (np.round(255 * v).astype(np.uint8) for v in (frame.coherence * loop.sector, loop.sector))
     return CoherenceFrame(
         resample(frame.image, box, SIZE, cv2.INTER_AREA), resample(target, box, SIZE, cv2.INTER_AREA),
-        resample(sector, box, SIZE, cv2.INTER_NEAREST) > 0, name_of(seed),
+        resample(sector, box, SIZE, cv2.INTER_NEAREST_EXACT) > 0, name_of(seed),
     )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def crop_of_expert(sample: QualitySample) -> Crop:
     """The crop of a frame that an expert scored; it has no mask."""
     sector = find_sector([sample.image])
     image = resample(sample.image, sector.box, SIZE, cv2.INTER_AREA)
-    inside = resample(sector.mask.astype(np.uint8), sector.box, SIZE, cv2.INTER_NEAREST) > 0
+    inside = resample(sector.mask.astype(np.uint8), sector.box, SIZE, cv2.INTER_NEAREST_EXACT) > 0
     return Crop(image, np.zeros_like(image), inside, sample.scores, sample.view, "", sample.patient, sample.source)
 
 

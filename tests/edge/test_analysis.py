@@ -5,6 +5,7 @@ import pytest
 
 from edge.analysis import SMOOTHING_S, Analyser
 from edge.clock import StageClock
+from edge.scale import Calibration
 from edge.sector import find_sector
 from edge.sources import Captured
 from edge.withhold import NO_SCALE, NO_VIEW, NOT_SCORED
@@ -16,7 +17,7 @@ FRAME = apical_frame()
 
 def analyser(spacing_mm: tuple[float, float] | None = (0.5, 0.5), view: str = "A4C") -> tuple[Analyser, Net]:
     segmenter, scorer, _, score_net = nets()
-    return Analyser(segmenter, scorer, find_sector([FRAME]), spacing_mm, StageClock(), view), score_net
+    return Analyser(segmenter, scorer, find_sector([FRAME]), Calibration(spacing_mm), StageClock(), view), score_net
 
 
 @pytest.mark.parametrize(("fps", "every"), [(10, 1), (60, 1), (60, 10)])
@@ -33,7 +34,7 @@ def test_a_new_sector_begins_afresh() -> None:
     at, net = analyser()
     at.analyse(Captured(0, FRAME, 0, 0.0))
     net.answer = lambda: np.full(8, 2, np.float32)
-    again = Analyser(at.segmenter, at.scorer, at.sector, at.spacing_mm, at.clock, "A4C")
+    again = Analyser(at.segmenter, at.scorer, at.sector, at.calibration, at.clock, "A4C")
     assert again.analyse(Captured(1, FRAME, 0, 0.01)).scores == pytest.approx(2)
 
 

@@ -110,7 +110,7 @@ def _volumes(masks: np.ndarray, clip: CroppedClip) -> list[float] | None:
 
 def mask_volume_ml(mask: NDArray[np.uint8], spacing_mm: float) -> float | None:
     """Single-plane volume of a square mask, measured on the runtime's grid; None where it cannot be."""
-    grid = cv2.resize(mask, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST)
+    grid = cv2.resize(mask, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
     spacing = (spacing_mm * len(mask) / REGION_PX,) * 2
     return volume_ml(clean_mask(np.asarray(grid, np.uint8)), spacing)
 
