@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "train echo-dnd": ("train.echo_dnd", "train", "train the dual-noise diffusion model"),
     "distill": ("train.distill", "train", "a few-step student from a dual-noise diffusion teacher"),
     "train coherence": ("train.coherence", "train", "train the net that predicts coherence from a picture"),
+    "average": ("train.average", "train", "one checkpoint from the mean of several runs of a network"),
     "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
     "export": ("compile.export", "train", "checkpoint to ONNX with its manifest"),
     "compile": ("compile.main", "compile", "FP32 ONNX to the best artefact of a target, with evidence"),
