@@ -37,10 +37,11 @@ def test_eight_scores_fall_with_the_picture(root: Path, precision: str) -> None:
     with edge.open_model(root / "models/quality", precision) as score:
         assert isinstance(score, QualityScorer)
         frame = apical_frame()
-        clear = score(frame)
+        sector = edge.find_sector([frame])
+        clear = score(frame, sector)
         veiled = frame.copy()
         veiled[frame > 0] = 40
-        hidden = score(veiled)
+        hidden = score(veiled, sector)
     assert clear.shape == (8,)
     assert ((clear >= 1) & (clear <= 5)).all()
     assert hidden.mean() < clear.mean()
@@ -73,9 +74,9 @@ def test_one_preprocess_along_the_chain(root: Path, folder: str) -> None:
     from edge.manifest import find_manifests
 
     manifests = [m for m, _ in find_manifests(root / "models" / folder)]
-    assert {m.precision for m in manifests} == {"fp32", "int8"}
+    assert {m.precision for m in manifests} == {"fp32", "fp16", "int8"}
     assert len({m.preprocess for m in manifests}) == 1
-    by_precision = {m.precision: m for m in manifests}
+    by_precision = {m.precision: m for m in manifests if m.target in ("any", "cpu")}
     assert by_precision["int8"].parent_sha256 == by_precision["fp32"].sha256
     assert by_precision["int8"].calibration_sha256
     assert all(m.inputs[0].shape == (1, 1, m.preprocess.size_px, m.preprocess.size_px) for m in manifests)

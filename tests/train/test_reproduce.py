@@ -130,7 +130,8 @@ def test_measured_distances_are_in_mm_and_in_px_at_473() -> None:
 
     square = np.zeros((89, 89), np.uint8)
     square[30:50, 30:50] = 1
-    image = np.where(square > 0, 255, 60).astype(np.uint8)
+    speckle = np.random.default_rng(0).integers(40, 100, square.shape)
+    image = np.where(square > 0, 255, speckle).astype(np.uint8)
     sample = replace(samples(1)[0], image=image, mask=square, spacing_mm=(0.5, 0.5))
     found = measure(Shifted(), [sample], 89, 2)
     assert found["hd_mm"] == pytest.approx(2.0)
