@@ -9,6 +9,9 @@ import numpy as np
 from edge.backends.base import Array, Arrays, states_of
 from edge.errors import BackendError, MissingExtraError
 
+REFUSED_OPTIMIZERS = ["WeightBiasQuantization"]
+"""It quantises, one scale a tensor, the weights of layers that the file keeps in float: PSPNet-MK then finds nothing at all."""
+
 
 class OnnxRuntimeBackend:
     """A graph in an ONNX Runtime session on the CPU provider."""
@@ -28,7 +31,9 @@ class OnnxRuntimeBackend:
         if threads:
             options.intra_op_num_threads = threads
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=REFUSED_OPTIMIZERS
+            )
         except Exception as error:  # ONNX Runtime raises its own classes without a public base
             raise BackendError(
                 f"ONNX Runtime {self.version} cannot load {path}: {str(error).splitlines()[0]}"
