@@ -23,6 +23,7 @@ from edge.backends import BACKENDS
 from edge.config import MODELS
 from edge.errors import EchoEdgeError
 from edge.jetson.board import detect
+from edge.machine import read_text
 from edge.manifest import find_manifests, verified_artefact
 
 INT8_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp")
@@ -53,7 +54,7 @@ def _cpu(root: Path) -> Finding:
 
 
 def _memory(root: Path) -> Finding:
-    found = re.search(r"^MemAvailable:\s*(\d+)", _read(root / "proc/meminfo"), re.MULTILINE)
+    found = re.search(r"^MemAvailable:\s*(\d+)", read_text(root / "proc/meminfo"), re.MULTILINE)
     detail = f"{int(found[1]) / 2**20:.1f} GiB available" if found else "unknown"
     return Finding("memory", "ok", detail)
 
@@ -157,13 +158,6 @@ def examine(root: Path = Path("/"), target: str = "") -> list[Finding]:
 
         findings += examine_jetson(root)
     return findings
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def _version(module: str) -> str:
