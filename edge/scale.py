@@ -22,6 +22,8 @@ LONGER = 1.3
 """Size of a longer tick relative to the short ones, of which there are at least as many."""
 PLAUSIBLE_DEPTH_MM = (60.0, 260.0)
 """Imaging depths of transthoracic echocardiography, from children to large adults."""
+ROUNDING = 0.03
+"""Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
 BEYOND = 0.1
 """Ticks stand beside the sector: above and below it no more than this share of the depth."""
 SURE = 0.5
@@ -171,7 +173,8 @@ def scale_from_ticks(
     spans = float(np.ptp(rows)) / max(depth_px, 1.0)
     if regular < 0.75 or distinct < MIN_TICKS or not 0.6 < spans < 1.3:
         return Scale(None, 0.0, (), "the marks are not equally spaced along the depth")
-    plausible = [u for u in UNITS_MM if PLAUSIBLE_DEPTH_MM[0] <= depth_px * u / step <= PLAUSIBLE_DEPTH_MM[1]]
+    least, most = PLAUSIBLE_DEPTH_MM[0] * (1 - ROUNDING), PLAUSIBLE_DEPTH_MM[1] * (1 + ROUNDING)
+    plausible = [u for u in UNITS_MM if least <= depth_px * u / step <= most]
     large = places[sizes > LONGER * np.percentile(sizes, 25)]
     periods = set(np.diff(large).tolist()) if len(large) > 1 else set()
     if unit_mm:

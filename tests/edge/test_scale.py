@@ -58,6 +58,13 @@ def test_ticks_on_whole_pixels_give_their_scale_or_none(
         assert found.mm_per_px == pytest.approx(tick_mm / step, rel=0.03)
 
 
+def test_a_depth_at_the_border_of_the_plausible_rules_no_unit_out() -> None:
+    rows = np.round(0.6 + np.arange(13) * 8.0)  # 12 steps of 5 mm are 60 mm
+    rows[-1] -= 1
+    found = scale_from_ticks(np.stack([np.full(13, 50.0), rows], axis=1), np.full(13, 5.0), float(np.ptp(rows)))
+    assert not found.sure
+
+
 def test_moved_ticks_are_another_depth_though_nothing_else_changes() -> None:
     screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(LOCATE_FRAMES)]
     for screen in screens:  # longer ticks at every fifth centimetre
