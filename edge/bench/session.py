@@ -63,6 +63,8 @@ def perform(
             lambda name, share: bar.update(task, description=name, completed=share),
         )  # fmt: skip
         machine = machine_facts()
+        whole_min = len(builders) * args.seconds * (1 + args.warm / args.slice) / 60
+        print(f"{len(builders)} configurations in turn, about {whole_min:.0f} min", file=sys.stderr)
         with Monitor() as monitor:
             workers = measure(builders, plan, stack, monitor)
             throughput = operating_point(workers[0], limit_ms, plan) if limit_ms else None
