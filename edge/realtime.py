@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
 PRIORITIES = {"capture": 2, "inference": 1, "draw": 0}
 """Added to the configured priority: a frame that is not fetched in time is lost, a drawing may come a little later."""
+BACKGROUND_NICE = 10
+"""Of threads beside the loop. Not the lowest: such a thread holds the interpreter's lock for moments, and who waits for the
+lock then waits at that thread's priority."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,18 @@ def make_realtime(role: str, wanted: Realtime) -> None:
             log.warning(
                 "no SCHED_FIFO for the %s thread: %s; give the service CAP_SYS_NICE or LimitRTPRIO=99", role, error
             )
+
+
+def make_background(role: str) -> None:
+    """Lower the calling thread below the loop's: nice BACKGROUND_NICE, and no SCHED_FIFO, which threads inherit.
+
+    Engines that were opened with one thread compute on the thread that calls them, so they give way, too.
+    """
+    if sys.platform != "linux":  # elsewhere nice is the whole process's
+        return
+    thread = threading.get_native_id()
+    try:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, thread, max(BACKGROUND_NICE, os.getpriority(os.PRIO_PROCESS, thread)))
+    except OSError as error:
+        log.warning("the %s thread keeps its priority: %s", role, error)
