@@ -19,7 +19,7 @@ from edge.errors import ModelError
 from edge.manifest import Manifest, find_manifests, verified_artefact
 from edge.model import PREFERRED
 from edge.postprocess import clean_mask, map_on_frame
-from edge.preprocess import Box, Frame, preprocess
+from edge.preprocess import Box, Frame, PreprocessSpec, preprocess
 from edge.sector import find_sector
 
 ENCODER, DENOISER = "refine-encoder", "refine-denoiser"
@@ -87,7 +87,7 @@ class Refiner:
     ) -> Refinement:
         """HxW or HxWx3 RGB uint8; `box` is found in the frame unless it is given. The rest as `infer`."""
         box = box or find_sector([frame]).box
-        drawn = self.infer(preprocess(frame, box, self.encoder_manifest.preprocess), samples, seed, until_ns)
+        drawn = self.infer(preprocess(frame, box, self.spec), samples, seed, until_ns)
         mean = drawn.mean(0)
         shape = frame.shape[:2]
         probability = map_on_frame(mean, box, shape)
@@ -95,9 +95,14 @@ class Refiner:
         return Refinement(mask, probability, map_on_frame(entropy_bits(mean), box, shape), drawn, box)
 
     @property
+    def spec(self) -> PreprocessSpec:
+        """Of the input of both graphs."""
+        return self.encoder_manifest.preprocess
+
+    @property
     def size_px(self) -> int:
         """Side of the input."""
-        return self.encoder_manifest.preprocess.size_px
+        return self.spec.size_px
 
     def encode(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """The encoder's outputs of a 1 x 1 x size x size uint8 input, copied: COARSE and the conditions of the denoiser."""
@@ -115,13 +120,17 @@ class Refiner:
         if samples < 1:
             raise ModelError(f"{samples} samples refine nothing; ask for one at least")
         encoded = self.encode(image)
-        wanted = {port.name for port in self.denoiser_manifest.inputs}
-        conditions: Arrays = {"frame": image, **{n: v for n, v in encoded.items() if n in wanted}}
         drawn: list[NDArray[np.float32]] = []
         while len(drawn) < samples and not (drawn and until_ns is not None and time.monotonic_ns() > until_ns):
-            noise = draw_noise(self.denoiser_manifest, seed * SAMPLES + len(drawn))
-            drawn.append(np.array(self.denoiser.infer({**conditions, **noise})[REFINED]))
+            given = self.denoiser_inputs(image, encoded, seed * SAMPLES + len(drawn))
+            drawn.append(np.array(self.denoiser.infer(given)[REFINED]))
         return np.asarray(np.concatenate(drawn)[:, 0], np.float32)
+
+    def denoiser_inputs(self, image: NDArray[np.uint8], encoded: Arrays, seed: int) -> Arrays:
+        """What one run of the denoiser takes: the frame, those of the encoder's outputs that are conditions, and noise."""
+        wanted = {port.name for port in self.denoiser_manifest.inputs}
+        conditions = {name: value for name, value in encoded.items() if name in wanted}
+        return {"frame": image, **conditions, **draw_noise(self.denoiser_manifest, seed)}
 
     def coarse(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The encoder's own estimate alone, size x size float32 in [0, 1]: no step is run."""

@@ -151,7 +151,7 @@ def _volumes(key: KeyFrame, refinement: Refinement) -> tuple[tuple[float, ...], 
     if key.analysis is None:
         return (), "nothing is measured on a frozen picture"
     regions, spacing_mm = key.analysis.regions, key.analysis.calibration.spacing_mm
-    reason = key.analysis.withheld.volume or key.analysis.reason
+    reason = key.analysis.withheld.volume or key.analysis.reason or ("" if refinement.mask.any() else "no LV is found")
     if reason or regions is None or spacing_mm is None:
         return (), reason
     if len(refinement.samples) < MIN_SAMPLES:
