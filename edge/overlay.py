@@ -34,6 +34,7 @@ HEAD, CHART = 40, 168
 PANEL_W, PANEL_H = WIDTH // 2, HEIGHT - HEAD - CHART
 LEGEND_H = 30
 CURVE_SECONDS = 6.0
+GAP = 16
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Overlay:
         self._chart = Chart(
             self._canvas[HEIGHT - CHART :],
             max(2, min(round(CURVE_SECONDS * fps), frames or sys.maxsize)),
-            INSET_W if refines else 0,
+            INSET_W + GAP if refines else 0,
         )
         self._inset = Inset(self._canvas[HEIGHT - CHART :, WIDTH - FIGURES_W - INSET_W : WIDTH - FIGURES_W])
         self._draw_legend()

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from edge.analysis import Analysis
 from edge.errors import EchoEdgeError
+from edge.refine_measure import PERCENTILES
 from edge.refined import Held
 from edge.regions import region_names
 from edge.sinks.base import Shown
@@ -100,9 +101,9 @@ class MetricsSink:
         gauges = [(name, text, {"": value * unit}) for name, text, value, unit in rows if value is not None]
         fraction = (record["refined"] or {}).get("ejection_fraction_percent")
         if fraction is not None:
-            quantiles = {f'{{quantile="{q}"}}': fraction[n] / 100 for n, q in zip(fraction, ("0.05", "0.5", "0.95"))}
+            percentiles = {f'{{percentile="{p}"}}': fraction[n] / 100 for n, p in zip(fraction, PERCENTILES)}
             gauges.append(
-                ("ejection_fraction_refined_ratio", "Of the newest refined ED and ES, over samples.", quantiles)
+                ("ejection_fraction_refined_ratio", "Of the newest refined ED and ES, over samples.", percentiles)
             )
         quality = {f'{{region="{name}"}}': score for name, score in record["quality"].items() if score is not None}
         if quality:

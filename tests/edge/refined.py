@@ -11,7 +11,8 @@ from edge.analysis import Analysis
 from edge.postprocess import clean_mask
 from edge.preprocess import Box
 from edge.refine import Refinement, entropy_bits
-from edge.refined import KeyFrame
+from edge.refine_measure import Spread
+from edge.refined import FROZEN_FRAME, Held, KeyFrame, RefinedFrames
 from edge.scale import Calibration
 from edge.sources import Captured
 from edge.withhold import NOTHING, Withheld
@@ -35,3 +36,13 @@ def key_frame(
     of: Analysis = replace(analysis(number=number), calibration=Calibration((0.5, 0.5), "test"), withheld=withheld)
     frame: Captured = of.frame
     return KeyFrame(kind, frame, of.box, of if known else None, order, scene)
+
+
+def held(kind: str = "ES", fraction: Spread | None = None) -> Held:
+    """A refined frame of 0.8 s ago."""
+    frames = RefinedFrames()
+    key = key_frame(kind, known=kind != FROZEN_FRAME)
+    frames.put(key, refinement())
+    found = frames.at(key.frame, 0)
+    assert found is not None
+    return replace(found, age_s=0.8, ejection_fraction=fraction)

@@ -10,23 +10,14 @@ from edge.inset import INSET_W, STILL_PX, still
 from edge.overlay import CHART, HEIGHT, WIDTH, Overlay
 from edge.palette import REFINED
 from edge.refine_measure import Spread
-from edge.refined import FROZEN_FRAME, Held, RefinedFrames
+from edge.refined import FROZEN_FRAME
 from edge.withhold import NOTHING, Withheld
-from tests.edge.refined import key_frame, refinement
+from tests.edge.refined import held, refinement
 from tests.edge.test_overlay import HEAD, analysis
 from tests.phantom import apical_frame
 
 INSET = np.s_[HEIGHT - CHART :, WIDTH - FIGURES_W - INSET_W : WIDTH - FIGURES_W]
 FIGURES = np.s_[HEIGHT - CHART :, WIDTH - FIGURES_W :]
-
-
-def held(kind: str = "ES", fraction: Spread | None = None) -> Held:
-    frames = RefinedFrames()
-    key = key_frame(kind, known=kind != FROZEN_FRAME)
-    frames.put(key, refinement())
-    found = frames.at(key.frame, 0)
-    assert found is not None
-    return replace(found, age_s=0.8, ejection_fraction=fraction)
 
 
 def tinted(picture: np.ndarray) -> np.ndarray:
