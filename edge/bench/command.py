@@ -104,9 +104,8 @@ def listed(text: str, known: Sequence[str]) -> list[str]:
 def name_of(source: str, backend: str, precision: str, refine: str = "off") -> str:
     """How a pipeline configuration is called."""
     shown = redacted(source) if "://" in source else Path(source).name
-    how = " ".join(part for part in (backend, precision) if part != "auto")
-    how += f" refine {refine}" if refine != "off" else ""
-    return f"{shown} {how}".strip()
+    how = [part for part in (backend, precision) if part != "auto"] + (["refine", refine] if refine != "off" else [])
+    return " ".join([shown, *how])
 
 
 def show_comparison(args: argparse.Namespace) -> int:

@@ -134,7 +134,8 @@ class Refining:
             self._error = error
             self.mailbox.close()
             log.error("refining failed and is left out: %s", error)
-        self._answered.set()
+        finally:
+            self._answered.set()
 
     def _work(self, key: KeyFrame) -> None:
         until_ns = time.monotonic_ns() + round(BUDGET_MS * 1e6) if self._live else None

@@ -101,10 +101,11 @@ def test_fp16_of_both_graphs_with_their_gates(folder: Path, tmp_path: Path) -> N
         weights = [t for t in onnx.load(work / manifest.file).graph.initializer if len(t.dims) == 4]
         assert {t.data_type for t in weights} == {onnx.TensorProto.FLOAT16}
     image = preprocess(samples(1)[0].image, find_sector([samples(1)[0].image]).box, PreprocessSpec(size_px=32))
-    with open_refiner(work, "fp16", "onnxruntime", allow_failed_gate=True) as fp16:
-        found = fp16.infer(image, 2)
     with open_refiner(work, "fp32", "onnxruntime") as fp32:
-        assert np.abs(found - fp32.infer(image, 2)).mean() < 0.02
+        expected = fp32.infer(image, 2)
+    for backend in ("onnxruntime", "openvino"):
+        with open_refiner(work, "fp16", backend, allow_failed_gate=True) as fp16:
+            assert np.abs(fp16.infer(image, 2) - expected).mean() < 0.02
 
 
 def test_int8_keeps_the_last_convolutions_in_float(folder: Path, tmp_path: Path) -> None:

@@ -246,9 +246,11 @@ def test_a_window_shows_the_picture() -> None:
     server = need("Xvfb", "xvfb")
     script = (
         "import numpy as np\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
-        "with open_sink('window://?full', 25) as sink:\n"
+        "pressed = []\nwith open_sink('window://?full', 25) as sink:\n"
+        "    sink.keys['r'] = lambda: pressed.append('r')\n"
         "    sink.write(shown())\n    sink.write(shown(1))\n"
-        "    print(sink._root.winfo_width(), sink._label.image.width())\n"
+        "    sink._root.event_generate('<KeyPress-r>')\n"
+        "    print(sink._root.winfo_width(), sink._label.image.width(), *pressed)\n"
     )
 
     display = f":{50 + free_port() % 500}"
@@ -259,7 +261,7 @@ def test_a_window_shows_the_picture() -> None:
             [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment, timeout=60
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[1] == "1280"
+    assert done.stdout.split()[1:] == ["1280", "r"]
 
 
 @pytest.mark.parametrize(
