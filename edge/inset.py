@@ -13,6 +13,7 @@ from edge.refine_measure import Spread, spread_of
 from edge.refined import ASKED, FROZEN_FRAME, PLAIN, Held, Refined
 
 STILL_PX = 168
+"""As high as the strip below the pictures."""
 CAPTION_W = 130
 INSET_W = STILL_PX + CAPTION_W
 BAND = (0.05, 0.95)
