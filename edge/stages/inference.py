@@ -154,7 +154,7 @@ class Inference:
         best = self.best.update(analysis, analyser.beats.candidates())
         refining, refined = self.refining, None
         if refining is not None:
-            refined = refining.analysed(analysis, analyser.beats, self.best.confirmed)
+            refined = refining.analysed(analysis, analyser.beats, self.best.confirmed, self.ladder.level == 0)
         return Finished(frame, analysis, problem, started_ns, notice, best, refined)
 
     def _drift(self, frame: Captured, analyser: Analyser) -> str:

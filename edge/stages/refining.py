@@ -79,21 +79,23 @@ class Refining:
         """Refine the next analysed frame; any thread may call."""
         self._asked.set()
 
-    def analysed(self, analysis: Analysis, beats: BeatDetector, confirmed: Analysis | None) -> Held | None:
+    def analysed(
+        self, analysis: Analysis, beats: BeatDetector, confirmed: Analysis | None, has_time: bool = True
+    ) -> Held | None:
         """One frame of the loop: hand over what is to be refined, and say what may be shown beside it.
 
         `beats` is the detector at work, another one after a change of scene or view; `confirmed` the ED or ES frame that
-        the analysis' event names.
+        the analysis' event names. Where the loop has no time to spare, only what is asked for is refined.
         """
         if beats is not self._beats:
             self.forget()
             self._beats = beats
-        if analysis.event is not None and confirmed is not None:
+        if has_time and analysis.event is not None and confirmed is not None:
             self._offer(analysis.event.kind, confirmed.frame, confirmed.box, confirmed)
         if self._asked.is_set():
             self._asked.clear()
             self._offer(ASKED, analysis.frame, analysis.box, analysis)
-        elif self._refine.every_frame and self._is_idle():
+        elif has_time and self._refine.every_frame and self._is_idle():
             self._offer(PLAIN, analysis.frame, analysis.box, analysis)
         return self.frames.at(analysis.frame, beats.confirmed)
 

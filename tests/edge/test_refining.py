@@ -6,21 +6,25 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from edge.clock import StageClock
 from edge.errors import EchoEdgeError, ModelError
 from edge.loop import LoopOptions, run_loop
+from edge.measure import BeatDetector, Event
 from edge.realtime import BACKGROUND_NICE
 from edge.refined import ASKED, FROZEN_FRAME, PLAIN
 from edge.report import Report
 from edge.sinks import Shown, open_sink
 from edge.sources import open_source
-from edge.stages.refining import Refine, opened_refine
+from edge.stages.refining import Refine, Refining, opened_refine
 from tests.edge.nets import nets, refiner
+from tests.edge.refined import key_frame
 from tests.edge.test_loop import PATIENT, Screens, silent, still
 from tests.peers.processes import wait_until
 from tests.phantom import apical_frame, apical_mask, on_screen
@@ -173,8 +177,21 @@ def test_the_lane_has_a_thread_of_lower_priority_to_itself() -> None:
         live.ask()
         wait_until(lambda: live.sink.kind == ASKED, "the refined frame")
         (thread,) = set(live.denoiser.threads)
-        assert os.getpriority(os.PRIO_PROCESS, thread) == max(BACKGROUND_NICE, os.getpriority(os.PRIO_PROCESS, 0))
+        assert os.getpriority(os.PRIO_PROCESS, thread) == BACKGROUND_NICE
+        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < BACKGROUND_NICE
         assert os.sched_getscheduler(thread) == os.SCHED_OTHER
+
+
+@pytest.mark.parametrize(("spare", "asked", "calls"), [(True, False, 2), (False, False, 0), (False, True, 2)])
+def test_while_service_is_cut_only_what_is_asked_for_is_refined(spare: bool, asked: bool, calls: int) -> None:
+    made, denoiser = refiner()
+    lane, key = Refining(Refine(made, 2), True, StageClock()), key_frame().analysis
+    assert key is not None
+    if asked:
+        lane.ask()
+    lane.analysed(replace(key, event=Event("ED", 0, 1.0, None)), BeatDetector(), key, spare)
+    lane.finish()
+    assert denoiser.calls == calls
 
 
 def test_a_model_that_fails_is_left_out_of_a_live_run() -> None:
