@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edge.backends.base import states_of
-from edge.refine import Refiner, draw_noise
+from edge.refine import Refiner
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -86,10 +86,8 @@ class RefineFeed:
         self.refiner, self.frames = refiner, frames
 
     def __iter__(self) -> Iterator[Inputs]:
-        wanted = {port.name for port in self.refiner.denoiser_manifest.inputs}
         for index, frame in enumerate(self.frames):
-            encoded = {n: v for n, v in self.refiner.encode(frame).items() if n in wanted}
-            yield {"frame": frame, **encoded, **draw_noise(self.refiner.denoiser_manifest, index)}
+            yield self.refiner.denoiser_inputs(frame, self.refiner.encode(frame), index)
 
 
 def spread(feed: Feed, count: int) -> list[Inputs]:

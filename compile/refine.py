@@ -1,4 +1,4 @@
-"""FP32 encoder and denoiser to INT8, with their gates: `echoedge compile refine`."""
+"""FP32 encoder and denoiser to INT8 or FP16, with their gates: `echoedge compile refine`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,14 +21,16 @@ from calib.drift import grey_levels_of
 from calib.feed import Feed
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
-from compile.precision import Quantizer
+from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, open_trial
 from edge.backends import open_backend
 from edge.errors import ModelError
 from edge.machine import machine_name, recorded
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
+from edge.preprocess import preprocess
 from edge.refine import DENOISER, ENCODER, Refiner, open_refiner
+from edge.sector import find_sector
 from train.data.camus import read_split
 from train.evaluate import evaluate_frame
 
@@ -77,6 +80,19 @@ def _unfolds(node: onnx.NodeProto, readers: Mapping[str, list[onnx.NodeProto]]) 
     return any(reader.op_type == "DepthToSpace" for reader in readers.get(node.output[0], ()))
 
 
+def halve_refiner(
+    folder: Path, trial: Trial, backend: str = "auto", rounds: int = 50, command: str = "",
+    tolerances: Mapping[str, float] = TOLERANCES,
+) -> dict[str, Manifest]:  # fmt: skip
+    """Write encoder-fp16 and denoiser-fp16 beside the FP32 files, with gates as `quantize_refiner`; their manifests by task."""
+    there = _references(folder)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        made = {task: Path(scratch) / f"{task}.onnx" for task in there}
+        for task, path in made.items():
+            fp16_from_onnx(folder / there[task][0].file, path)
+        return _judged(folder, "fp16", made, trial, backend, rounds, tolerances, {"command": command})
+
+
 def quantize_refiner(
     folder: Path, chosen: CalibrationSet, inputs: Sequence[NDArray[np.uint8]], trial: Trial, backend: str = "auto",
     rounds: int = 50, command: str = "", tolerances: Mapping[str, float] = TOLERANCES,
@@ -84,52 +100,76 @@ def quantize_refiner(
     """Write encoder-int8 and denoiser-int8 beside the FP32 files, with gates; their manifests by task.
 
     Of the calibration methods, that one is kept whose samples are nearest to FP32's on the first frames. The accuracy gate
-    judges both INT8 files together against both FP32 files; each has a speed gate of its own. A file that fails is written too
-    and refused when it is loaded.
+    judges both narrower files together against both FP32 files; each has a speed gate of its own. A file that fails is
+    written too and refused when it is loaded.
     """
-    there: Found = {m.task: (m, p) for m, p in find_manifests(folder) if m.precision == "fp32"}
-    if there.keys() < {ENCODER, DENOISER}:
-        raise ModelError(f"{folder} lacks the FP32 encoder or denoiser; make both with `echoedge export`")
-    with open_refiner(folder, "fp32", backend) as reference, tempfile.TemporaryDirectory(dir=folder) as scratch:
+    there = _references(folder)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
         sources = {task: folder / manifest.file for task, (manifest, _) in there.items()}
         feeds: dict[str, Feed] = {task: feed_of(there[task][0], source, inputs) for task, source in sources.items()}
         quantizers = {task: Quantizer(source, feeds[task]) for task, source in sources.items()}
         nodes = {task: inner_convolutions(source) for task, source in sources.items()}
         probes = inputs[:4]
-        expected = [reference.infer(frame, 1) for frame in probes]
+        with open_refiner(folder, "fp32", backend) as reference:
+            expected = [reference.infer(frame, 1) for frame in probes]
         candidates: dict[str, tuple[float, dict[str, Path]]] = {}
         for method in METHODS:
             made = {task: Path(scratch) / f"{task}-{method}.onnx" for task in sources}
             for task, path in made.items():
                 quantizers[task].write(path, "cpu", method, only_nodes=nodes[task])
-            trying = _refiner(there, made, backend)
-            distance = np.mean([np.abs(trying.infer(f, 1) - e).mean() for f, e in zip(probes, expected)])
+            with _refiner(there, made, backend) as trying:
+                distance = np.mean([np.abs(trying.infer(f, 1) - e).mean() for f, e in zip(probes, expected)])
             candidates[method] = (float(distance), made)
         method = min(candidates, key=lambda name: candidates[name][0])
-        best = _refiner(there, candidates[method][1], backend)
-        name = f"{best.encoder.name} {best.encoder.version}"
-        scores = {"fp32": score_refiner(reference, trial), "int8": score_refiner(best, trial)}
-        runs = {
-            ENCODER: (reference.encoder, best.encoder, next(iter(feeds[ENCODER]))),
-            DENOISER: (reference.denoiser, best.denoiser, next(iter(feeds[DENOISER]))),
+        facts = {
+            "calibration_sha256": chosen.sha256, "grey_levels": grey_levels_of(chosen), "command": command,
+            "evidence": {"calibration": method, "calibration_frames": len(inputs)},
+        }  # fmt: skip
+        return _judged(folder, "int8", candidates[method][1], trial, backend, rounds, tolerances, facts)
+
+
+def _references(folder: Path) -> Found:
+    """Both FP32 files by task. Raises ModelError where one is missing."""
+    there: Found = {m.task: (m, p) for m, p in find_manifests(folder) if m.precision == "fp32"}
+    if there.keys() < {ENCODER, DENOISER}:
+        raise ModelError(f"{folder} lacks the FP32 encoder or denoiser; make both with `echoedge export`")
+    return there
+
+
+def _judged(
+    folder: Path, precision: str, made: Mapping[str, Path], trial: Trial, backend: str, rounds: int,
+    tolerances: Mapping[str, float], facts: Mapping[str, Any],
+) -> dict[str, Manifest]:  # fmt: skip
+    """Score and race narrower files against the FP32 ones, move them to their names and write their manifests."""
+    there = _references(folder)
+    with open_refiner(folder, "fp32", backend) as reference, _refiner(there, made, backend) as narrow:
+        name = f"{narrow.encoder.name} {narrow.encoder.version}"
+        wide_scores, scores = score_refiner(reference, trial), score_refiner(narrow, trial)
+        frame = preprocess(trial.samples[0].image, find_sector([trial.samples[0].image]).box, reference.spec)
+        feeds = {ENCODER: {"frame": frame}, DENOISER: reference.denoiser_inputs(frame, reference.encode(frame), 0)}
+        pairs = {
+            ENCODER: (reference.encoder, narrow.encoder),
+            DENOISER: (reference.denoiser, narrow.denoiser),
         }
         manifests = {}
-        for task, (wide, narrow, feed) in runs.items():
-            runners = {"fp32": functools.partial(wide.infer, feed), "int8": functools.partial(narrow.infer, feed)}
-            times = race(runners, rounds)
-            parent = there[task][0]
-            target = folder / parent.file.replace("fp32", "int8")
-            os.replace(candidates[method][1][task], target)
-            gates = Gates(
-                accuracy=accuracy_gate(parent.sha256, scores["fp32"], scores["int8"], trial, name, tolerances),
-                speed=speed_gate(times["int8"], times["fp32"], parent.sha256, name, machine_name(), rounds),
+        for task, (wide, tried) in pairs.items():
+            feed, parent = feeds[task], there[task][0]
+            times = race(
+                {"fp32": functools.partial(wide.infer, feed), precision: functools.partial(tried.infer, feed)}, rounds
             )
+            target = folder / parent.file.replace("fp32", precision)
+            os.replace(made[task], target)
+            gates = Gates(
+                accuracy=accuracy_gate(parent.sha256, wide_scores, scores, trial, name, tolerances),
+                speed=speed_gate(times[precision], times["fp32"], parent.sha256, name, machine_name(), rounds),
+            )
+            evidence = {**parent.evidence, **facts.get("evidence", {})}
             manifests[task] = msgspec.structs.replace(
-                parent, file=target.name, sha256=sha256_of(target), parent_sha256=parent.sha256, precision="int8", target="cpu",
-                calibration_sha256=chosen.sha256, grey_levels=grey_levels_of(chosen), command=command, gates=gates,
-                evidence={**parent.evidence, "calibration": method, "calibration_frames": len(inputs)},
+                parent, file=target.name, sha256=sha256_of(target), parent_sha256=parent.sha256, precision=precision,
+                target="cpu", gates=gates, **{**facts, "evidence": evidence},
             )  # fmt: skip
             write_manifest(manifests[task], target.with_suffix(".json"))
+            target.with_suffix(".sig").unlink(missing_ok=True)  # the signature of what stood here before
     return manifests
 
 
@@ -142,13 +182,15 @@ def _refiner(there: Found, paths: Mapping[str, Path], backend: str) -> Refiner:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge compile refine",
-        description="Quantise a refining model's encoder and denoiser to INT8 and prove accuracy and speed.",
+        description="A refining model's encoder and denoiser in INT8 or FP16, with proof of accuracy and speed. What fails a "
+        "gate is written, too, and refused when it is loaded.",
         epilog="example: echoedge compile refine models/echo-dnd --data camus:/data/camus --held-out split_valid.txt",
     )
     p.add_argument("folder", type=Path, help="model folder that `echoedge export` made")
     p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated")
     p.add_argument("--held-out", type=Path, required=True, help="file of patients that judge accuracy, one a line")
-    p.add_argument("--count", type=int, default=64, help="calibration frames (default 64)")
+    p.add_argument("--precision", choices=("int8", "fp16"), default="int8")
+    p.add_argument("--count", type=int, default=64, help="calibration frames of INT8 (default 64)")
     p.add_argument("--backend", default="auto")
     p.add_argument("--rounds", type=int, default=50, help="runs of the race (default 50)")
     p.add_argument("--seed", type=int, default=0)
@@ -158,14 +200,18 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     held_out = read_split(args.held_out)
-    chosen = choose_from(args.data, args.count, held_out, args.seed)
     spec = next((m.preprocess for m, _ in find_manifests(args.folder) if m.task == ENCODER), None)
     if spec is None:
         raise ModelError(f"{args.folder} holds no encoder; make both graphs with `echoedge export`")
     trial = open_trial("segmentation", args.data, held_out, spec.size_px)
-    inputs = inputs_of(chosen, args.data, spec)
     command = recorded("compile refine", argv)
-    for task, made in quantize_refiner(args.folder, chosen, inputs, trial, args.backend, args.rounds, command).items():
+    if args.precision == "fp16":
+        manifests = halve_refiner(args.folder, trial, args.backend, args.rounds, command)
+    else:
+        chosen = choose_from(args.data, args.count, held_out, args.seed)
+        inputs = inputs_of(chosen, args.data, spec)
+        manifests = quantize_refiner(args.folder, chosen, inputs, trial, args.backend, args.rounds, command)
+    for task, made in manifests.items():
         speed = made.gates.speed
         assert speed is not None
         verdict = "; ".join(made.gates.failures()) or "passes its gates"

@@ -60,14 +60,18 @@ class BestFrames:
 
     def __init__(self) -> None:
         self.best = Best()
+        self.confirmed: Analysis | None = None
+        """The ED or ES frame that the newest frame's event names; None where it names none."""
         self._kept: dict[int, Analysis] = {}
         self._newest: deque[int] = deque(maxlen=DELAY)
         self._last: Rated | None = None
 
     def update(self, analysis: Analysis, candidates: Iterable[int]) -> Best:
         """Take one frame; `candidates` are the frame numbers that the beat detector may still name."""
+        self.confirmed = None
         if analysis.event is not None:
-            self._confirm(analysis.event.kind, self._kept.get(analysis.event.frame))
+            self.confirmed = self._kept.get(analysis.event.frame)
+            self._confirm(analysis.event.kind, self.confirmed)
         number = analysis.frame.number
         self._kept[number] = analysis
         self._newest.append(number)

@@ -9,8 +9,10 @@ import numpy as np
 
 from edge.analysis import Analysis
 from edge.best import Best
+from edge.inset import figure
 from edge.measure import Event
 from edge.palette import AMBER, CONTOUR, DIM, GRID, TEXT, Canvas, text, wrapped
+from edge.refined import Held
 
 FIGURES_W = 330
 ROW = 20
@@ -20,10 +22,14 @@ BACKGROUND = 12
 
 
 class Chart:
-    """Draws onto a strip of the canvas. The curve spans `window` frames; it breaks where the area is withheld."""
+    """Draws onto a strip of the canvas. The curve spans `window` frames; it breaks where the area is withheld.
 
-    def __init__(self, strip: Canvas, window: int) -> None:
+    `spare_px` columns between curve and figures stay free.
+    """
+
+    def __init__(self, strip: Canvas, window: int, spare_px: int = 0) -> None:
         self._strip = strip
+        self._curve_px = strip.shape[1] - FIGURES_W - spare_px
         self._curve: deque[tuple[int, float]] = deque(maxlen=window)
         self._events: deque[Event] = deque(maxlen=32)
         self._unit = ""
@@ -34,7 +40,7 @@ class Chart:
         self._curve.clear()
         self._events.clear()
 
-    def draw(self, analysis: Analysis, best: Best | None) -> None:
+    def draw(self, analysis: Analysis, best: Best | None, refined: Held | None = None) -> None:
         """Add one frame's area and draw all."""
         ventricle = analysis.ventricle
         area = np.nan
@@ -48,11 +54,11 @@ class Chart:
             self._events.append(analysis.event)
         self._strip[:] = BACKGROUND
         self._draw_curve()
-        self._draw_figures(analysis, best)
+        self._draw_figures(analysis, best, refined)
 
     def _draw_curve(self) -> None:
-        chart, height, width = self._strip, self._strip.shape[0], self._strip.shape[1]
-        right, low, high = width - FIGURES_W, height - 26, 34
+        chart, height = self._strip, self._strip.shape[0]
+        right, low, high = self._curve_px, height - 26, 34
         areas = np.array([area for _, area in self._curve])
         shown = np.isfinite(areas)
         if not shown.any():
@@ -83,13 +89,13 @@ class Chart:
                 cv2.circle(chart, (x, y), 5, AMBER, -1, cv2.LINE_AA)
                 text(chart, event.kind, (x - 10, y - 9 if event.kind == "ED" else y + 19), AMBER)
 
-    def _draw_figures(self, analysis: Analysis, best: Best | None) -> None:
+    def _draw_figures(self, analysis: Analysis, best: Best | None, refined: Held | None) -> None:
         ventricle, withheld = analysis.ventricle, analysis.withheld
         rows = [
             ("LV area", _figure(ventricle.area_cm2, "cm2")),
             ("LV length", _figure(ventricle.length_mm, "mm")),
             ("LV volume", _figure(ventricle.volume_ml, "ml")),
-            _ejection_fraction(analysis),
+            _ejection_fraction(analysis, refined),
             ("Quality", _quality(analysis)),
             ("Best frame", _best(best)),
         ]
@@ -106,10 +112,12 @@ def _figure(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.1f} {unit}"
 
 
-def _ejection_fraction(analysis: Analysis) -> tuple[str, str]:
-    """Name and figure: of two planes where they have been seen, else of the one."""
+def _ejection_fraction(analysis: Analysis, refined: Held | None) -> tuple[str, str]:
+    """Name and figure: of two planes where they have been seen, else of the one, refined where that is known."""
     if analysis.biplane is not None:
         return "EF (biplane)", f"{analysis.biplane.ef_percent:.0f} %"
+    if refined is not None and refined.ejection_fraction is not None and not analysis.withheld.volume:
+        return "EF (refined)", figure(refined.ejection_fraction, " %")
     return "EF (1 plane)", "-" if analysis.withheld.volume else _beats(analysis.ejection_fractions)
 
 

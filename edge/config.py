@@ -10,15 +10,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from edge.errors import EchoEdgeError
+from edge.refine import SAMPLES
 from edge.sources.address import redacted
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 PREFIX = "ECHOEDGE_"
+RefineMode = Literal["off", "keyframes", "always"]
+REFINE: tuple[str, ...] = get_args(RefineMode)
+"""What `refine` may be."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class RunConfig:
     """Every setting of a run. Times in ms, depth in cm; 0 and "" leave a thing open.
 
     `sinks` are addresses of outputs; `out` and `name` are short for NAME.mp4, NAME.jsonl and NAME.png in a folder.
-    `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md.
+    `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md. `refine` says
+    which frames a second model refines beside the loop.
     """
 
     source: str = ""
@@ -35,6 +40,9 @@ class RunConfig:
     name: str = ""
     model: str = str(MODELS / "pspnet-mk")
     quality: str = str(MODELS / "quality")
+    refine: RefineMode = "off"
+    refine_model: str = str(MODELS / "echo-dnd")
+    refine_samples: int = SAMPLES
     precision: str = "auto"
     backend: str = "auto"
     threads: int = 0

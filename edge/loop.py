@@ -15,13 +15,14 @@ from edge.profile import Profile
 from edge.realtime import Realtime, make_realtime
 from edge.report import Report, report_of
 from edge.safety import Guard, Limits
-from edge.sinks import Sink
+from edge.sinks import Keyed, Sink
 from edge.sinks.worker import SinkWorker
 from edge.sources import Live, Source
 from edge.stages.capture import Capture
 from edge.stages.drawing import Drawing
 from edge.stages.inference import Inference
 from edge.stages.recording import Recording
+from edge.stages.refining import Refine, Refining
 from edge.stages.watchdog import Watchdog
 from edge.tracker import LOCATE_FRAMES
 
@@ -32,7 +33,7 @@ class LoopOptions:
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period.
     `depth_cm` is the imaging depth where the picture's scale is not known otherwise. `record` names a .mkv for the frames.
-    `profile` is a known screen; another one is refused.
+    `profile` is a known screen; another one is refused. `refine` is what refines key frames beside the loop, None for nothing.
     """
 
     view: str = ""
@@ -42,6 +43,7 @@ class LoopOptions:
     depth_cm: float = 0.0
     record: str = ""
     profile: Profile | None = None
+    refine: Refine | None = None
 
 
 def run_loop(
@@ -69,7 +71,13 @@ def run_loop(
     try:
         make_realtime("inference", options.realtime)
         workers = [SinkWorker(sink, live, clock) for sink in sinks]
-        drawing = Drawing(source, segmenter, workers, clock, guard, capture, options.realtime)
+        refines = options.refine is not None
+        drawing = Drawing(source, segmenter, workers, clock, guard, capture, options.realtime, refines)
+        if options.refine is not None:
+            inference.refining = Refining(options.refine, live, clock)
+            for sink in sinks:
+                if isinstance(sink, Keyed):
+                    sink.keys["r"] = inference.refining.ask
         if options.record:
             inference.recorder = Recording(options.record, source)
         if live:
@@ -96,6 +104,8 @@ def run_loop(
         capture.stop()
         if inference.recorder is not None:
             inference.recorder.finish()
+        if inference.refining is not None:
+            inference.refining.finish()
         if drawing is not None:
             drawing.finish()
     return report_of(source, segmenter, clock, guard, capture, drawing, inference, workers, time.monotonic() - started)

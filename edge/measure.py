@@ -111,6 +111,8 @@ class BeatDetector:
 
     def __init__(self) -> None:
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self.confirmed = 0
+        """How many there were, those that `events` has lost included: neighbours differ by one."""
         self._recent: deque[Event] = deque(maxlen=3)
         self._window: deque[float] = deque(maxlen=WINDOW)
         self._since: deque[Event] = deque(maxlen=WINDOW)  # candidates since the last event, kind ""
@@ -160,6 +162,7 @@ class BeatDetector:
             return None
         event = replace(at, kind=kind)
         self.events.append(event)
+        self.confirmed += 1
         return event
 
 

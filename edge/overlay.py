@@ -11,8 +11,9 @@ import numpy as np
 from edge.analysis import Analysis
 from edge.annotate import annotate, fitted
 from edge.best import Best
-from edge.chart import Chart
+from edge.chart import FIGURES_W, Chart
 from edge.hint import Hint
+from edge.inset import INSET_W, Inset
 from edge.palette import (
     AMBER,
     BANNER,
@@ -26,12 +27,14 @@ from edge.palette import (
     text,
     width_of,
 )  # fmt: skip
+from edge.refined import Held
 
 WIDTH, HEIGHT = 1280, 720
 HEAD, CHART = 40, 168
 PANEL_W, PANEL_H = WIDTH // 2, HEIGHT - HEAD - CHART
 LEGEND_H = 30
 CURVE_SECONDS = 6.0
+GAP = 16
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,23 @@ class HeadUp:
 class Overlay:
     """Draws onto one canvas that it owns; `draw` returns that canvas, overwritten by the next call.
 
-    The curve spans CURVE_SECONDS, or the whole recording where it has fewer `frames`.
+    The curve spans CURVE_SECONDS, or the whole recording where it has fewer `frames`. With `refines` it leaves room for the
+    still of a refined key frame.
     """
 
-    def __init__(self, frame_shape: tuple[int, int], fps: float, frames: int | None = None) -> None:
+    def __init__(
+        self, frame_shape: tuple[int, int], fps: float, frames: int | None = None, refines: bool = False
+    ) -> None:
         self._canvas: Canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
         self._shape: tuple[int, int] | None = None
         self._safe = False
         self.fit(frame_shape)
         self._chart = Chart(
-            self._canvas[HEIGHT - CHART :], max(2, min(round(CURVE_SECONDS * fps), frames or sys.maxsize))
+            self._canvas[HEIGHT - CHART :],
+            max(2, min(round(CURVE_SECONDS * fps), frames or sys.maxsize)),
+            INSET_W + GAP if refines else 0,
         )
+        self._inset = Inset(self._canvas[HEIGHT - CHART :, WIDTH - FIGURES_W - INSET_W : WIDTH - FIGURES_W])
         self._draw_legend()
 
     def fit(self, frame_shape: tuple[int, int]) -> None:
@@ -76,7 +85,7 @@ class Overlay:
         top = HEAD + (PANEL_H - LEGEND_H - self._size[1]) // 2
         self._raw_at, self._marked_at = (left, top), (PANEL_W + left, top)
 
-    def draw(self, analysis: Analysis, head: HeadUp, best: Best | None = None) -> Canvas:
+    def draw(self, analysis: Analysis, head: HeadUp, best: Best | None = None, refined: Held | None = None) -> Canvas:
         """One analysed frame as a 720x1280x3 uint8 RGB picture."""
         canvas = self._canvas
         if self._safe:  # the banner reaches beyond the frame's place
@@ -89,11 +98,16 @@ class Overlay:
         annotate(canvas[y : y + self._size[1], x : x + self._size[0]], analysis, self._scale)
         self._draw_head(head, _view(analysis))
         self._draw_hint(analysis.hint)
-        self._chart.draw(analysis, best)
+        self._chart.draw(analysis, best, refined)
+        if refined is not None:
+            self._inset.draw(refined, analysis.withheld.volume)
         return canvas
 
-    def draw_safe(self, image: Canvas | None, head: HeadUp, banner: str) -> Canvas:
-        """The picture without any overlay, curve or figure, and a banner that says why; black where `image` is None."""
+    def draw_safe(self, image: Canvas | None, head: HeadUp, banner: str, refined: Held | None = None) -> Canvas:
+        """The picture without any overlay, curve or figure, and a banner that says why; black where `image` is None.
+
+        `refined` is the frozen picture itself, refined: a still beside it.
+        """
         canvas, self._safe = self._canvas, True
         x, y = self._raw_at
         canvas[HEAD : HEAD + PANEL_H - LEGEND_H] = 0
@@ -102,6 +116,8 @@ class Overlay:
         self._draw_head(head)
         self._draw_hint(None)
         self._chart.clear()
+        if refined is not None:
+            self._inset.draw(refined, banner)
         if banner:
             cv2.rectangle(canvas, (PANEL_W + 10, HEAD + 170), (WIDTH - 10, HEAD + 250), BANNER, -1)
             title, _, remedy = banner.partition(": ")

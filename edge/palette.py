@@ -17,6 +17,7 @@ CONTOUR: Colour = (0, 229, 255)
 TEXT: Colour = (235, 235, 235)
 DIM: Colour = (150, 150, 150)
 GRID: Colour = (60, 60, 60)
+REFINED: Colour = (214, 120, 255)
 AMBER: Colour = (255, 200, 90)
 BANNER: Colour = (178, 34, 34)
 FONT = cv2.FONT_HERSHEY_SIMPLEX

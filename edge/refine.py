@@ -6,6 +6,7 @@ seed, so that a result repeats.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,8 +19,8 @@ from edge.errors import ModelError
 from edge.manifest import Manifest, find_manifests, verified_artefact
 from edge.model import PREFERRED
 from edge.postprocess import clean_mask, map_on_frame
-from edge.preprocess import Box, Frame, preprocess
-from edge.sector import Sector, find_sector
+from edge.preprocess import Box, Frame, PreprocessSpec, preprocess
+from edge.sector import find_sector
 
 ENCODER, DENOISER = "refine-encoder", "refine-denoiser"
 """Tasks of the two manifests."""
@@ -50,6 +51,14 @@ def entropy_bits(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)), np.float32)
 
 
+def breadth(probability: NDArray[np.float32], uncertainty: NDArray[np.float32]) -> float:
+    """How unsure a picture is as a whole: its entropy in bits summed over all pixels, by the root of the LV's area in pixels.
+
+    That is the border's breadth for the LV's size. Zooming by a factor multiplies it by the same.
+    """
+    return float(uncertainty.sum() / max(1.0, float(probability.sum()) ** 0.5))
+
+
 def draw_noise(manifest: Manifest, seed: int) -> dict[str, NDArray[np.float32]]:
     """Every random input of a denoiser by name, from its manifest's shapes: the same for the same seed."""
     rng = np.random.default_rng(seed)
@@ -73,10 +82,12 @@ class Refiner:
         if self.denoiser_manifest.preprocess != self.encoder_manifest.preprocess:
             raise ModelError("encoder and denoiser were made for different inputs; export both again, together")
 
-    def __call__(self, frame: Frame, sector: Sector | None = None, samples: int = SAMPLES, seed: int = 0) -> Refinement:
-        """HxW or HxWx3 RGB uint8; `sector` is found in the frame unless it is given. ModelError for fewer than one sample."""
-        box = (sector or find_sector([frame])).box
-        drawn = self.infer(preprocess(frame, box, self.encoder_manifest.preprocess), samples, seed)
+    def __call__(
+        self, frame: Frame, box: Box | None = None, samples: int = SAMPLES, seed: int = 0, until_ns: int | None = None
+    ) -> Refinement:
+        """HxW or HxWx3 RGB uint8; `box` is found in the frame unless it is given. The rest as `infer`."""
+        box = box or find_sector([frame]).box
+        drawn = self.infer(preprocess(frame, box, self.spec), samples, seed, until_ns)
         mean = drawn.mean(0)
         shape = frame.shape[:2]
         probability = map_on_frame(mean, box, shape)
@@ -84,29 +95,42 @@ class Refiner:
         return Refinement(mask, probability, map_on_frame(entropy_bits(mean), box, shape), drawn, box)
 
     @property
+    def spec(self) -> PreprocessSpec:
+        """Of the input of both graphs."""
+        return self.encoder_manifest.preprocess
+
+    @property
     def size_px(self) -> int:
         """Side of the input."""
-        return self.encoder_manifest.preprocess.size_px
+        return self.spec.size_px
 
     def encode(self, image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """The encoder's outputs of a 1 x 1 x size x size uint8 input, copied: COARSE and the conditions of the denoiser."""
         found = self.encoder.infer({self.encoder_manifest.inputs[0].name: image})
         return {name: np.array(value) for name, value in found.items()}
 
-    def infer(self, image: NDArray[np.uint8], samples: int = SAMPLES, seed: int = 0) -> NDArray[np.float32]:
-        """Probabilities samples x size x size float32 of a 1 x 1 x size x size uint8 input."""
+    def infer(
+        self, image: NDArray[np.uint8], samples: int = SAMPLES, seed: int = 0, until_ns: int | None = None
+    ) -> NDArray[np.float32]:
+        """Probabilities samples x size x size float32 of a 1 x 1 x size x size uint8 input.
+
+        After `until_ns` (monotonic) no further sample is begun: there are fewer then, but one at least. ModelError where
+        fewer than one is asked for.
+        """
         if samples < 1:
             raise ModelError(f"{samples} samples refine nothing; ask for one at least")
         encoded = self.encode(image)
-        wanted = {port.name for port in self.denoiser_manifest.inputs}
-        conditions: Arrays = {"frame": image, **{n: v for n, v in encoded.items() if n in wanted}}
-        drawn = [
-            np.array(
-                self.denoiser.infer({**conditions, **draw_noise(self.denoiser_manifest, seed * SAMPLES + k)})[REFINED]
-            )
-            for k in range(samples)
-        ]
+        drawn: list[NDArray[np.float32]] = []
+        while len(drawn) < samples and not (drawn and until_ns is not None and time.monotonic_ns() > until_ns):
+            given = self.denoiser_inputs(image, encoded, seed * SAMPLES + len(drawn))
+            drawn.append(np.array(self.denoiser.infer(given)[REFINED]))
         return np.asarray(np.concatenate(drawn)[:, 0], np.float32)
+
+    def denoiser_inputs(self, image: NDArray[np.uint8], encoded: Arrays, seed: int) -> Arrays:
+        """What one run of the denoiser takes: the frame, those of the encoder's outputs that are conditions, and noise."""
+        wanted = {port.name for port in self.denoiser_manifest.inputs}
+        conditions = {name: value for name, value in encoded.items() if name in wanted}
+        return {"frame": image, **conditions, **draw_noise(self.denoiser_manifest, seed)}
 
     def coarse(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The encoder's own estimate alone, size x size float32 in [0, 1]: no step is run."""
@@ -134,6 +158,11 @@ def open_refiner(
 
     Raises ModelError where one of the two graphs is missing, was changed or failed a gate.
     """
+    if not Path(folder).is_dir():
+        raise ModelError(
+            f"{folder} holds no refining model; make one with `echoedge distill`, then `echoedge export CHECKPOINT --name "
+            f"echo-dnd --out {folder}` (docs/echo-dnd.md)"
+        )
     found = [(m, p) for m, p in find_manifests(Path(folder)) if m.target in ("any", "cpu")]
     loaded = []
     for task in (ENCODER, DENOISER):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from edge.best import Best
@@ -22,6 +22,7 @@ class Report:
     """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service, drift.
 
     `withheld`: frames a reason for which the volume was not shown. `best`: the best ED and ES frame and the best beat.
+    `refined`: the newest refined key frames, with percentiles over their samples.
     """
 
     frames_in: int
@@ -44,6 +45,7 @@ class Report:
     best: dict[str, Any]
     view: str = ""
     biplane: dict[str, float] | None = None
+    refined: list[dict[str, Any]] = field(default_factory=list)
 
 
 def report_of(
@@ -58,7 +60,7 @@ def report_of(
     dropped = {"capture": capture.mailbox.dropped, "service cut": inference.skipped}
     dropped |= {"drawing": drawing.mailbox.dropped}
     lost = inference.recorder.mailbox.dropped if inference.recorder else 0
-    dropped |= {"recording": lost}
+    dropped |= {"recording": lost, "key frames": inference.refining.mailbox.dropped if inference.refining else 0}
     dropped |= {f"output {worker.name}": worker.dropped for worker in workers if worker.dropped}
     return Report(
         frames_in=capture.frames,
@@ -90,6 +92,7 @@ def report_of(
         best=_best(inference.best.best),
         view=analyser.view if analyser else "",
         biplane=asdict(analyser.biplane.value) if analyser and analyser.biplane.value else None,
+        refined=list(inference.refining.frames.rows) if inference.refining else [],
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.backends import CHOICES
-from edge.config import RunConfig, from_process, printed
+from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
 from edge.loop import LoopOptions, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
@@ -30,6 +31,7 @@ from edge.sinks import open_sink
 from edge.sources import Live, open_source
 from edge.sources.address import redacted
 from edge.sources.paced import Paced
+from edge.stages.refining import opened_refine
 
 SUFFIXES = (".mp4", ".jsonl", ".png", "_best.png")
 
@@ -53,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("--model", help="segmentation model folder")
     p.add_argument("--quality", help="quality model folder")
+    p.add_argument(
+        "--refine", choices=REFINE,
+        help="keyframes: ED, ES, a frozen picture and key r get a second contour with its uncertainty; always: every frame",
+    )  # fmt: skip
+    p.add_argument("--refine-model", metavar="FOLDER", help="refining model folder")
+    p.add_argument("--refine-samples", type=int, metavar="K", help="samples a refined frame")
     p.add_argument("--precision", choices=("auto", *PREFERRED))
     p.add_argument("--backend", choices=CHOICES)
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
@@ -120,6 +128,8 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
         if not isinstance(scorer, QualityScorer):
             raise ModelError(f"{config.quality} is a {scorer.manifest.task} model; --quality needs quality")
+        chosen = (config.refine, config.refine_model, config.refine_samples, config.allow_failed_gate)
+        refine = stack.enter_context(opened_refine(*chosen))
         outputs = list(config.sinks)
         if config.out:
             name = config.name or Path(urlsplit(config.source).path).stem or "live"
@@ -133,6 +143,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             config.depth_cm,
             config.record,
             load_profile(config.profile) if config.profile else None,
+            refine,
         )
         return run_loop(source, segmenter, scorer, sinks, options), outputs
 
@@ -159,6 +170,8 @@ def print_report(report: Report, source: str) -> None:
         console.print(
             f"ejection fraction (single plane): median {np.median(fractions):.0f} % of {len(fractions)} ED-ES pairs"
         )
+    if report.refined:
+        print_refined(console, report.refined)
     for reason, count in report.withheld.items():
         console.print(f"volume and ejection fraction withheld on {count} frames: {reason}", highlight=False)
     for kind, row in report.best.items():
@@ -176,6 +189,18 @@ def print_report(report: Report, source: str) -> None:
             f"ESV {volumes['esv_ml']:.0f} ml"
         )
     console.print("Research use only; not a medical device.")
+
+
+def print_refined(console: Console, rows: list[dict[str, Any]]) -> None:
+    """How many key frames were refined, and the newest EF with its interval."""
+    console.print(f"refined: {', '.join(f'{n} {kind}' for kind, n in Counter(r['kind'] for r in rows).items())}")
+    with_ef = [row for row in rows if row["ejection_fraction_percent"]]
+    if with_ef:
+        newest, ef = with_ef[-1], with_ef[-1]["ejection_fraction_percent"]
+        console.print(
+            f"ejection fraction (refined, {newest['kind']} at frame {newest['frame']}): {ef['median']:.0f} % "
+            f"({ef['low']:.0f}-{ef['high']:.0f}, 5 to 95 % of the samples)"
+        )
 
 
 def _ef(beat: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.preprocess import Frame
+from edge.screen_kind import FROZEN
 from edge.sources import Captured
 
 SAMPLE_STEP = 7
@@ -72,7 +73,7 @@ class SignalCheck:
         if _is_one_colour(view):
             return "NO PICTURE: the grabber shows its no-signal screen"
         if now_s - self._moved_s >= self._freeze_s:
-            return "PICTURE FROZEN: unfreeze the scanner to go on"
+            return FROZEN
         return ""
 
 

@@ -34,6 +34,18 @@ def sonosite() -> str:
 
 
 @pytest.fixture(scope="session")
+def refine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny untrained Echo-DND of two steps, exported for `edge.refine`."""
+    from compile.export import main as export
+    from tests.train.diffusion.tiny import TINY_STUDENT, write
+
+    checkpoint = write(tmp_path_factory.mktemp("checkpoint") / "student.safetensors", TINY_STUDENT)
+    made = tmp_path_factory.mktemp("echo-dnd")
+    assert export([str(checkpoint), "--name", "echo-dnd", "--out", str(made), "--steps", "2"]) == 0
+    return made
+
+
+@pytest.fixture(scope="session")
 def model_folders() -> dict[str, Path]:
     """The shipped networks, or those below $ECHOEDGE_MODELS; skips where they are absent."""
     folder = Path(os.environ.get("ECHOEDGE_MODELS", ROOT / "models"))

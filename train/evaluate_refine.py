@@ -20,7 +20,7 @@ from rich.table import Table
 from edge.errors import DataError
 from edge.postprocess import clean_mask, map_on_frame
 from edge.preprocess import Frame, PreprocessSpec, preprocess
-from edge.refine import entropy_bits, open_refiner
+from edge.refine import breadth, entropy_bits, open_refiner
 from edge.sector import find_sector
 from train.data import open_data
 from train.data.camus import read_split
@@ -91,8 +91,7 @@ def measure_frame(found: NDArray[np.float32], reference: Sample, size: int) -> d
         "brier": brier(probability, true),
         "auroc": error_auroc(uncertainty, wrong), "auroc_band": error_auroc(uncertainty[band], wrong[band]),
         "ged": energy_distance(among, true),
-        # an unsure picture is one whose border is broad for its size
-        "uncertainty": float(uncertainty.sum() / max(1.0, np.sqrt(float(probability.sum())))),
+        "uncertainty": breadth(probability, uncertainty),
     }  # fmt: skip
 
 

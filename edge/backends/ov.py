@@ -27,14 +27,17 @@ class OpenVinoBackend:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            compiled = openvino.Core().compile_model(path, "CPU", settings)
+            core = openvino.Core()
+            model = core.read_model(path)
+            compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:
             raise BackendError(
                 f"OpenVINO {self.version} cannot load {path}: {str(error).splitlines()[-1]}; try --backend onnxruntime"
             ) from error
         self._request = compiled.create_infer_request()
-        ports = {port.get_any_name(): port for port in compiled.inputs}
-        names = [port.get_any_name() for port in compiled.outputs]
+        # The file's own names: ports of a compiled graph also bear those of casts that were folded away.
+        ports = {port.get_any_name(): port for port in model.inputs}
+        names = [port.get_any_name() for port in model.outputs]
         self._states = states_of(ports, names)
         self._outputs = [(n, index) for index, n in enumerate(names) if n not in self._states.values()]
         # Two tensors a state: one is read while the other is written, then they change places.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import msgspec
 from rich.console import Console
@@ -19,9 +20,10 @@ from edge.bench.interleave import worker_of
 from edge.bench.result import SCHEMA_FILE, read_result
 from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
-from edge.config import MODELS
+from edge.config import MODELS, REFINE, RefineMode
 from edge.errors import EchoEdgeError
 from edge.model import PREFERRED
+from edge.refine import SAMPLES
 from edge.sources.address import redacted
 
 REGRESSED = 1
@@ -45,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
         "--precision", default="auto", help=f"one or several, such as int8,fp32 (auto, {', '.join(PREFERRED)})"
     )
     p.add_argument("--backend", default="auto", help=f"one or several (auto, {', '.join(BACKENDS)})")
+    p.add_argument(
+        "--refine", default="off",
+        help=f"one or several ({', '.join(REFINE)}); with --at-fps, since a recording waits for its refined frames",
+    )  # fmt: skip
+    p.add_argument("--refine-model", default=str(MODELS / "echo-dnd"), help="refining model folder")
+    p.add_argument("--refine-samples", type=int, default=SAMPLES, metavar="K", help="samples a refined frame")
     p.add_argument("--sink", action="append", default=[], metavar="URI", help="an output of `echoedge run`, repeatable")
     p.add_argument(
         "--at-fps", type=float, default=0, help="frames come at this rate like a live signal, late ones are dropped"
@@ -73,11 +81,12 @@ def main(argv: Sequence[str]) -> int:
         raise EchoEdgeError("--limit-ms looks for the rate itself: leave --at-fps out")
     sources = args.source or [str(default_clip())]
     precisions, backends = listed(args.precision, ("auto", *PREFERRED)), listed(args.backend, ("auto", *BACKENDS))
+    modes = listed(args.refine, REFINE)
     builders = []
-    for source, backend, precision in product(sources, backends, precisions):
+    for source, backend, precision, refine in product(sources, backends, precisions, modes):
         spec = Spec(
-            "pipeline", name_of(source, backend, precision), source, args.model, args.quality, precision, backend,
-            args.threads, tuple(args.sink), args.at_fps,
+            "pipeline", name_of(source, backend, precision, refine), source, args.model, args.quality, precision, backend,
+            args.threads, tuple(args.sink), args.at_fps, cast(RefineMode, refine), args.refine_model, args.refine_samples,
         )  # fmt: skip
         builders.append(partial(worker_of, spec))
     return conclude(perform(builders, "pipeline", args, ["bench", *argv], args.limit_ms), args)
@@ -92,11 +101,11 @@ def listed(text: str, known: Sequence[str]) -> list[str]:
     return parts or ["auto"]
 
 
-def name_of(source: str, backend: str, precision: str) -> str:
+def name_of(source: str, backend: str, precision: str, refine: str = "off") -> str:
     """How a pipeline configuration is called."""
     shown = redacted(source) if "://" in source else Path(source).name
-    how = " ".join(part for part in (backend, precision) if part != "auto")
-    return f"{shown} {how}".strip()
+    how = [part for part in (backend, precision) if part != "auto"] + (["refine", refine] if refine != "off" else [])
+    return " ".join([shown, *how])
 
 
 def show_comparison(args: argparse.Namespace) -> int:

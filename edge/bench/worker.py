@@ -20,9 +20,11 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 
+from edge.config import RefineMode
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
 from edge.model import QualityScorer, Segmenter, open_model
+from edge.refine import SAMPLES
 from edge.sources import Live, Source, open_source
 from edge.tracker import LOCATE_FRAMES
 
@@ -30,7 +32,7 @@ from edge.tracker import LOCATE_FRAMES
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a worker measures. `kind` is "pipeline", "net" or "yardstick"; `started_ns` when its process was asked for.
 
-    `fps` paces a recording like a live signal (0: as fast as it goes).
+    `fps` paces a recording like a live signal (0: as fast as it goes). `refine` is the mode of `echoedge run --refine`.
     """
 
     kind: str
@@ -43,6 +45,9 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     threads: int = 0
     sinks: tuple[str, ...] = ()
     fps: float = 0.0
+    refine: RefineMode = "off"
+    refine_model: str = ""
+    refine_samples: int = SAMPLES
     started_ns: int = 0
 
 
@@ -165,6 +170,7 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     from edge.bench.trace import DRAWN, Trace
     from edge.loop import LoopOptions, run_loop
     from edge.sinks import open_sink
+    from edge.stages.refining import opened_refine
 
     how = (spec.precision, spec.backend, spec.threads or None)
     started = time.monotonic_ns()
@@ -176,7 +182,9 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     _settle(segmenter)
     _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.
-    full_service = LoopOptions(deadline_ms=1e9)
+    full_service = LoopOptions(
+        deadline_ms=1e9, refine=stack.enter_context(opened_refine(spec.refine, spec.refine_model, spec.refine_samples))
+    )
 
     def run(order: Order) -> tuple[Trace, bool, float]:
         trace, cpu = Trace(), time.process_time()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import EchoEdgeError
-from edge.sinks.base import Shown, Sink
+from edge.sinks.base import Keyed, Shown, Sink
 from edge.sinks.best import BestSink
 from edge.sinks.igtl import IgtlSink
 from edge.sinks.jsonl import JsonLinesSink
@@ -19,7 +19,7 @@ from edge.sinks.video import VideoSink
 from edge.sinks.window import WindowSink
 from edge.sources.address import redacted, scheme_of
 
-__all__ = ["SCHEMES", "SUFFIXES", "Shown", "Sink", "open_sink"]
+__all__ = ["SCHEMES", "SUFFIXES", "Keyed", "Shown", "Sink", "open_sink"]
 
 SUFFIXES: dict[str, Callable[[Path, float, str], Sink]] = {
     "_best.png": lambda path, fps, view: BestSink(path),

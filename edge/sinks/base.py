@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from edge.analysis import Analysis
 from edge.best import Best
 from edge.overlay import HeadUp
+from edge.refined import Held
 from edge.sources import Captured
 
 S = TypeVar("S", bound="FileSink")
@@ -26,8 +28,8 @@ class Shown:
 
     `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner` says
     why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best` holds the
-    best frames of the run so far. `at_s` is the picture's time in a video of the run: capture for a live source, the
-    source's own for a recording.
+    best frames of the run so far, `refined` the refined key frame whose still the picture shows. `at_s` is the picture's
+    time in a video of the run: capture for a live source, the source's own for a recording.
     """
 
     analysis: Analysis | None
@@ -38,12 +40,20 @@ class Shown:
     withheld: str = ""
     best: Best | None = None
     at_s: float = 0.0
+    refined: Held | None = None
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):
     """Takes finished frames in order. Leaving the context without an error makes the output final."""
 
     def write(self, shown: Shown) -> None: ...
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """An output with a keyboard. `keys`: what a key does, filled in before the first picture; called on the output's thread."""
+
+    keys: dict[str, Callable[[], None]]
 
 
 class PartFile:

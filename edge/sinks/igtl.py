@@ -8,11 +8,13 @@ import threading
 from types import TracebackType
 
 import msgspec
+import numpy as np
 
 from edge.errors import EchoEdgeError
 from edge.igtl import DEFAULT_PORT, image_body, pack, text_body
 from edge.postprocess import mask_on_frame
 from edge.preprocess import grey
+from edge.refined import Refined
 from edge.regions import region_names
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import shown_record
@@ -26,7 +28,9 @@ SEND_S = 1.0
 class IgtlSink:
     """`igtl://host:18944` listens there; devices `echo` (IMAGE), `labels` (IMAGE, 0-3), `measurements` (STRING, JSON).
 
-    While an overlay is withheld the label map is not sent, and the measurements hold the reason.
+    With `--refine` each refined frame is sent once: `key frame` and, of the same size, `key labels` (IMAGE, 1 for the LV) and
+    `key uncertainty` (IMAGE, 255 for one bit). While an overlay is withheld the label map is not sent, and the measurements
+    hold the reason.
     """
 
     name = "igtl"
@@ -41,6 +45,7 @@ class IgtlSink:
         self.port = int(self._listener.getsockname()[1])
         self._clients: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._refined: Refined | None = None
         threading.Thread(target=self._accept, name="igtl", daemon=True).start()
 
     def _accept(self) -> None:
@@ -70,6 +75,9 @@ class IgtlSink:
         else:
             labels = mask_on_frame(analysis.mask, analysis.box, image.shape[:2])
             messages += pack("IMAGE", "labels", image_body(labels, None))
+        if shown.refined is not None and shown.refined.refined is not self._refined:
+            self._refined = shown.refined.refined
+            messages += _refined_messages(self._refined)
         messages += pack("STRING", "measurements", text_body(msgspec.json.encode(record).decode()))
         for client in clients:
             try:
@@ -90,3 +98,14 @@ class IgtlSink:
         self._listener.close()
         for client in self._clients:
             client.close()
+
+
+def _refined_messages(refined: Refined) -> bytes:
+    """A refined frame with its mask and the entropy of each pixel: pictures of their own, since none belongs to another frame."""
+    found = refined.refinement
+    pictures = {
+        "key frame": grey(refined.key.frame.image),
+        "key labels": found.mask,
+        "key uncertainty": np.rint(255 * found.uncertainty).astype(np.uint8),
+    }
+    return b"".join(pack("IMAGE", name, image_body(pixels, None)) for name, pixels in pictures.items())

@@ -12,6 +12,7 @@ import numpy as np
 from edge.analysis import Analysis
 from edge.best import Best
 from edge.palette import NOTICE
+from edge.refined import Held, held_record
 from edge.regions import region_names
 from edge.sinks.base import FileSink, Shown
 
@@ -40,19 +41,23 @@ class JsonLinesSink(FileSink):
 def shown_record(shown: Shown, names: tuple[str, ...]) -> dict[str, Any]:
     """The record of a finished frame; one without analysis has only its number, its time and the reason."""
     if shown.analysis is not None:
-        return record_of(shown.analysis, shown.head.age_ms, names, shown.best)
+        return record_of(shown.analysis, shown.head.age_ms, names, shown.best, shown.refined)
     assert shown.frame is not None
     return {
         "frame": shown.frame.number,
         "time_s": round(shown.frame.time_s, 6),
         "withheld": shown.withheld,
+        **({"refined": held_record(shown.refined, shown.withheld)} if shown.refined else {}),
         "notice": NOTICE,
     }
 
 
-def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: Best | None = None) -> dict[str, Any]:
+def record_of(
+    analysis: Analysis, age_ms: float, names: tuple[str, ...], best: Best | None = None, refined: Held | None = None
+) -> dict[str, Any]:
     """What one line holds. `event` names an ED or ES that this frame confirmed and the earlier frame it happened at,
-    `withheld_measurements` the reasons, `best` the frame numbers of the best ED and ES so far."""
+    `withheld_measurements` the reasons, `best` the frame numbers of the best ED and ES so far, `refined` the
+    key frame whose still is shown, with its 5th, 50th and 95th percentiles over the samples."""
     ventricle, regions, withheld = analysis.ventricle, analysis.regions, analysis.withheld
     fractions = () if withheld.volume else analysis.ejection_fractions
     names = region_names(analysis.view) if analysis.view else names
@@ -84,6 +89,7 @@ def record_of(analysis: Analysis, age_ms: float, names: tuple[str, ...], best: B
         "biplane": {name: round(value, 1) for name, value in asdict(analysis.biplane).items()}
         if analysis.biplane
         else None,
+        "refined": held_record(refined, withheld.volume) if refined else None,
         "event": {"kind": analysis.event.kind, "frame": analysis.event.frame} if analysis.event else None,
         "notice": NOTICE,
     }

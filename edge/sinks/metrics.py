@@ -9,6 +9,8 @@ from types import TracebackType
 
 from edge.analysis import Analysis
 from edge.errors import EchoEdgeError
+from edge.refine_measure import PERCENTILES
+from edge.refined import Held
 from edge.regions import region_names
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import record_of
@@ -83,13 +85,13 @@ class MetricsSink:
             ]
         lines = [line for name, kind, text, value in rows for line in _metric(name, kind, text, {"": value})]
         if shown is not None and shown.analysis is not None and not shown.banner:
-            for name, text, values in self._measured(shown.analysis):
+            for name, text, values in self._measured(shown.analysis, shown.refined):
                 lines += _metric(name, "gauge", text, values)
         return "\n".join(lines) + "\n"
 
-    def _measured(self, analysis: Analysis) -> list[tuple[str, str, dict[str, float]]]:
+    def _measured(self, analysis: Analysis, refined: Held | None) -> list[tuple[str, str, dict[str, float]]]:
         """(name, help, value by label) of what the newest frame shows, in the base units that Prometheus wants."""
-        record = record_of(analysis, 0.0, self._names)
+        record = record_of(analysis, 0.0, self._names, refined=refined)
         rows = [
             ("lv_area_square_metres", "Left ventricular area.", record["lv_area_cm2"], 1e-4),
             ("lv_length_metres", "Left ventricular long axis.", record["lv_length_mm"], 1e-3),
@@ -97,6 +99,12 @@ class MetricsSink:
             ("ejection_fraction_ratio", "Median over the beats.", record["ejection_fraction_percent"], 1e-2),
         ]
         gauges = [(name, text, {"": value * unit}) for name, text, value, unit in rows if value is not None]
+        fraction = (record["refined"] or {}).get("ejection_fraction_percent")
+        if fraction is not None:
+            percentiles = {f'{{percentile="{p}"}}': fraction[n] / 100 for n, p in zip(fraction, PERCENTILES)}
+            gauges.append(
+                ("ejection_fraction_refined_ratio", "Of the newest refined ED and ES, over samples.", percentiles)
+            )
         quality = {f'{{region="{name}"}}': score for name, score in record["quality"].items() if score is not None}
         if quality:
             gauges.append(("region_quality", "Score of a wall region, 1 not visible to 5 excellent.", quality))

@@ -6,6 +6,7 @@ Tk and not OpenCV: the headless build of OpenCV has no windows, and the other on
 from __future__ import annotations
 
 import _thread
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -15,7 +16,8 @@ from edge.sources.address import parse_address
 
 
 class WindowSink:
-    """`window://` or `window://?full`. Keys: f full screen, Escape back to a window, q ends the run.
+    """`window://` or `window://?full`. Keys: f full screen, Escape back to a window, q ends the run; with `--refine` r refines
+    the present frame.
 
     Tk belongs to the thread that makes it, so the window opens with the first picture.
     """
@@ -32,6 +34,7 @@ class WindowSink:
         self._root: Any = None
         self._label: Any = None
         self._closed = False
+        self.keys: dict[str, Callable[[], None]] = {}
 
     def __enter__(self) -> WindowSink:
         return self
@@ -61,6 +64,8 @@ class WindowSink:
         self._root.bind("q", lambda _: self._quit())
         self._root.bind("f", lambda _: self._root.attributes("-fullscreen", True))
         self._root.bind("<Escape>", lambda _: self._root.attributes("-fullscreen", False))
+        for key, action in self.keys.items():
+            self._root.bind(key, lambda _, act=action: act())
         self._root.protocol("WM_DELETE_WINDOW", self._quit)
         self._root.attributes("-fullscreen", self._full)
 

@@ -13,6 +13,7 @@ from edge.model import Segmenter
 from edge.overlay import HeadUp, Overlay
 from edge.realtime import Realtime, make_realtime
 from edge.safety import Guard
+from edge.screen_kind import FROZEN
 from edge.sinks import Shown
 from edge.sinks.worker import SinkWorker
 from edge.sources import Source
@@ -27,12 +28,12 @@ class Drawing:
 
     def __init__(
         self, source: Source, engine: Segmenter, workers: Sequence[SinkWorker], clock: StageClock, guard: Guard,
-        capture: Capture, realtime: Realtime,
+        capture: Capture, realtime: Realtime, refines: bool = False,
     ) -> None:  # fmt: skip
         self.mailbox: Mailbox[Finished] = Mailbox(1 if guard.live else 2, newest_wins=guard.live)
         self._overlay: Overlay | None = None
         self._source, self._engine, self._workers, self._clock = source, engine, workers, clock
-        self._guard, self._capture, self._realtime = guard, capture, realtime
+        self._guard, self._capture, self._realtime, self._refines = guard, capture, realtime, refines
         self._times: deque[float] = deque(maxlen=FPS_WINDOW)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="draw", daemon=True)
@@ -52,26 +53,31 @@ class Drawing:
         frame, analysis = finished.frame, finished.analysis
         banner = self._guard.state(now_ns, self._capture.status) or finished.banner
         head = self._head(finished, now_ns)
+        # Beside a banner no still is shown, but that of the frozen picture which the banner is about.
+        refined = finished.refined if not banner or banner == finished.banner == FROZEN else None
         with self._clock.time("overlay"):
             if frame is not None:
-                self._overlay = self._overlay or Overlay(frame.image.shape[:2], self._source.fps, self._source.frames)
+                self._overlay = self._overlay or self._new_overlay(frame.image.shape[:2])
                 self._overlay.fit(frame.image.shape[:2])
-            overlay = self._overlay or Overlay((480, 640), self._source.fps)
+            overlay = self._overlay or self._new_overlay((480, 640))
             if analysis is not None and not banner:
-                picture = overlay.draw(analysis, head, finished.best)
+                picture = overlay.draw(analysis, head, finished.best, refined)
             else:
                 # What is on screen while the source is silent would be an old picture: it goes, too.
                 image = frame.image if frame is not None and not banner.startswith("NO SIGNAL") else None
-                picture = overlay.draw_safe(image, head, banner)
+                picture = overlay.draw_safe(image, head, banner, refined)
         if frame is not None:
             self._clock.add("capture to drawn", time.monotonic_ns() - frame.captured_ns)
         if self._guard.live:
             at_s = (frame.captured_ns if frame is not None else now_ns) / 1e9
         else:
             at_s = frame.time_s if frame is not None else 0.0
-        shown = Shown(analysis, picture, head, frame, banner, finished.banner, finished.best, at_s)
+        shown = Shown(analysis, picture, head, frame, banner, finished.banner, finished.best, at_s, refined)
         for worker in self._workers:
             worker.offer(shown)
+
+    def _new_overlay(self, frame_shape: tuple[int, int]) -> Overlay:
+        return Overlay(frame_shape, self._source.fps, self._source.frames, self._refines)
 
     def _head(self, finished: Finished, now_ns: int) -> HeadUp:
         if finished.analysis is not None:

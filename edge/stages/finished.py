@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edge.analysis import Analysis
 from edge.best import Best
+from edge.refined import Held
 from edge.sources import Captured
 
 
@@ -13,7 +14,8 @@ from edge.sources import Captured
 class Finished:
     """What inference hands to drawing: a frame with its analysis, or with the reason why it has none.
 
-    `best` is the best of the run so far.
+    `best` is the best of the run so far; `refined` a key frame that may be shown beside this one, for a frame without
+    analysis the frozen picture itself.
     """
 
     frame: Captured | None
@@ -22,3 +24,4 @@ class Finished:
     started_ns: int
     notice: str = ""
     best: Best | None = None
+    refined: Held | None = None

@@ -15,13 +15,15 @@ from edge.jetson.heat import HeatWatch
 from edge.ladder import Ladder
 from edge.model import QualityScorer, Segmenter
 from edge.profile import Profile
+from edge.refined import Held
 from edge.safety import Guard, SignalCheck
 from edge.scale import Calibration, TypedDepth, calibrate
-from edge.screen_kind import STILL_S, EchoWatch
+from edge.screen_kind import FROZEN, STILL_S, EchoWatch
 from edge.sector import Sector
 from edge.sources import Captured, Source
 from edge.stages.finished import Finished
 from edge.stages.recording import Recording
+from edge.stages.refining import Refining
 from edge.tracker import SectorTracker
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Inference:
         self.calibration = Calibration()
         self.processed = self.skipped = 0
         self.recorder: Recording | None = None
+        self.refining: Refining | None = None
+        self._captured_ns = 0
         self._watch = DriftWatch(segmenter.manifest.grey_levels)
         self.drifts: list[tuple[int, Drift]] = []
         """Numbers of the frames with which a warning began or ended, and what was found."""
@@ -82,6 +86,9 @@ class Inference:
         with_quality = with_quality if frame.quality is None else frame.quality
         if self.recorder is not None:
             self.recorder.mailbox.put((frame, with_quality))
+        gap_ms, self._captured_ns = (frame.captured_ns - self._captured_ns) / 1e6, frame.captured_ns
+        if self.refining is not None and gap_ms > self._guard.limits.signal_ms:
+            self.refining.forget()
         problem = self._signal.look(frame, frame.captured_ns / 1e9)
         if problem and self.analyser is not None:
             self.analyser.forget()
@@ -100,7 +107,22 @@ class Inference:
         """No analysis, and why. What comes after it is another recording to beats and scores."""
         self.analyser = None
         self._guard.judged(problem)
-        return Finished(frame, None, problem, started_ns)
+        return Finished(frame, None, problem, started_ns, refined=self._frozen(frame, problem))
+
+    def _frozen(self, frame: Captured, problem: str) -> Held | None:
+        """The frozen picture refined: only of a sector that is known, and without flow in it."""
+        sector = self.tracker.sector
+        if self.refining is None:
+            return None
+        if (
+            problem != FROZEN
+            or sector is None
+            or self._echo is None
+            or self._echo.flow(frame.image, frame.captured_ns / 1e9)
+        ):
+            self.refining.forget()
+            return None
+        return self.refining.frozen(frame, sector.box)
 
     def _analyse(self, analyser: Analyser, frame: Captured, with_quality: bool) -> Finished:
         started_ns = time.monotonic_ns()
@@ -125,10 +147,15 @@ class Inference:
         drift = self._drift(frame, analyser)
         notice = (self.heat.warning if self.heat else "") or drift
         if analysis.invalid:
+            if self.refining is not None:
+                self.refining.forget()
             return Finished(frame, None, problem, started_ns, notice)
         self.withheld[analysis.withheld.volume] += 1
         best = self.best.update(analysis, analyser.beats.candidates())
-        return Finished(frame, analysis, problem, started_ns, notice, best)
+        refining, refined = self.refining, None
+        if refining is not None:
+            refined = refining.analysed(analysis, analyser.beats, self.best.confirmed, self.ladder.level == 0)
+        return Finished(frame, analysis, problem, started_ns, notice, best, refined)
 
     def _drift(self, frame: Captured, analyser: Analyser) -> str:
         """The notice while the picture is unlike the calibration frames, "" else."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from calib.choose import choose_frames
 from calib.frames import Candidate, describe
 from compile.export import main as export
-from compile.refine import inner_convolutions, quantize_refiner
+from compile.refine import halve_refiner, inner_convolutions, quantize_refiner
 from compile.score import Trial
 from edge.errors import ModelError
 from edge.manifest import read_manifest
@@ -30,10 +31,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def folder(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("echo-dnd")
-    assert export([str(checkpoint), "--name", "echo-dnd", "--out", str(made), "--steps", str(STEPS)]) == 0
-    return made
+def folder(refine_folder: Path) -> Path:
+    return refine_folder
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +81,31 @@ def test_what_cannot_be_refined_says_why(refiner: Refiner, folder: Path, checkpo
         open_refiner(folder, precision="int8")
     with pytest.raises(ModelError, match="leave --size"):
         export([str(checkpoint), "--name", "x", "--out", str(tmp_path), "--size", "64"])
+
+
+def test_no_sample_is_begun_after_the_deadline(refiner: Refiner) -> None:
+    image = np.zeros((1, 1, 32, 32), np.uint8)
+    every = refiner.infer(image, 3)
+    np.testing.assert_array_equal(refiner.infer(image, 3, until_ns=0), every[:1])
+    np.testing.assert_array_equal(refiner.infer(image, 3, until_ns=time.monotonic_ns() + 10**12), every)
+
+
+def test_fp16_of_both_graphs_with_their_gates(folder: Path, tmp_path: Path) -> None:
+    work = Path(shutil.copytree(folder, tmp_path / "model"))
+    made = halve_refiner(work, Trial("small", tuple(samples(1, first=9))), "onnxruntime", rounds=3, command="test")
+    assert made.keys() == {ENCODER, DENOISER}
+    for task, manifest in made.items():
+        assert (manifest.task, manifest.precision, manifest.target) == (task, "fp16", "cpu")
+        assert manifest.gates.accuracy is not None
+        assert manifest.gates.speed is not None
+        weights = [t for t in onnx.load(work / manifest.file).graph.initializer if len(t.dims) == 4]
+        assert {t.data_type for t in weights} == {onnx.TensorProto.FLOAT16}
+    image = preprocess(samples(1)[0].image, find_sector([samples(1)[0].image]).box, PreprocessSpec(size_px=32))
+    with open_refiner(work, "fp32", "onnxruntime") as fp32:
+        expected = fp32.infer(image, 2)
+    for backend in ("onnxruntime", "openvino"):
+        with open_refiner(work, "fp16", backend, allow_failed_gate=True) as fp16:
+            assert np.abs(fp16.infer(image, 2) - expected).mean() < 0.02
 
 
 def test_int8_keeps_the_last_convolutions_in_float(folder: Path, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_what_is_printed_is_read_again_and_holds_no_password(tmp_path: Path) -> 
         ("veiw = 'A4C'", "sets 'veiw', which is no setting"),
         ("threads = 'many'", "holds a wrong value"),
         ("threads =", "is no TOML"),
+        ("refine = 'sometimes'", "holds a wrong value"),
     ],
 )
 def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, says: str) -> None:

@@ -66,15 +66,16 @@ def test_a_trace_cuts_off_the_warm_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "backend", "precision", "name"),
+    ("source", "backend", "precision", "refine", "name"),
     [
-        ("/data/loop.mp4", "auto", "auto", "loop.mp4"),
-        ("loop.mp4", "openvino", "int8", "loop.mp4 openvino int8"),
-        ("rtsp://user:secret@host/x", "auto", "fp32", "rtsp://***@host/x fp32"),
+        ("/data/loop.mp4", "auto", "auto", "off", "loop.mp4"),
+        ("loop.mp4", "openvino", "int8", "off", "loop.mp4 openvino int8"),
+        ("loop.mp4", "auto", "auto", "keyframes", "loop.mp4 refine keyframes"),
+        ("rtsp://user:secret@host/x", "auto", "fp32", "off", "rtsp://***@host/x fp32"),
     ],
 )
-def test_names_of_configurations(source: str, backend: str, precision: str, name: str) -> None:
-    assert name_of(source, backend, precision) == name
+def test_names_of_configurations(source: str, backend: str, precision: str, refine: str, name: str) -> None:
+    assert name_of(source, backend, precision, refine) == name
 
 
 def test_the_pipeline_is_measured_and_a_short_run_is_invalid(clip: Path, tmp_path: Path) -> None:
@@ -104,14 +105,16 @@ def test_a_worker_answers_orders(clip: Path) -> None:
         assert len(piece.stages_ms["multiply"]) == len(piece.intervals_ms) + 1
 
 
-def test_at_a_rate_beyond_reach_frames_are_dropped_and_counted(clip: Path) -> None:
-    spec = Spec("pipeline", "x", str(clip), str(MODELS / "pspnet-mk"), str(MODELS / "quality"))
+def test_at_a_rate_beyond_reach_frames_are_dropped_and_counted(clip: Path, refine_folder: Path) -> None:
+    nets = (str(MODELS / "pspnet-mk"), str(MODELS / "quality"))
+    spec = Spec("pipeline", "x", str(clip), *nets, refine="always", refine_model=str(refine_folder))
     with ExitStack() as stack:
         worker = stack.enter_context(worker_of(spec))
         worker.wait_ready()
         piece = worker.run(Order(4.0, 0.0, 400.0))
     assert piece.dropped["late"] > 0
     assert len(piece.stages_ms["segment"]) > 0
+    assert len(piece.stages_ms["refine"]) > 0
 
 
 def test_what_cannot_run_says_so(clip: Path, tmp_path: Path) -> None:

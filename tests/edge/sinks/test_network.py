@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -25,10 +26,12 @@ from edge.igtl import Message, read_image, receive
 from edge.measure import measure_ventricle
 from edge.overlay import HeadUp
 from edge.preprocess import Box
+from edge.refine_measure import Spread
 from edge.regions import Regions, find_regions
 from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
 from edge.withhold import NOTHING, Withheld
+from tests.edge.refined import held
 from tests.peers.processes import free_port, need, running, wait_until
 from tests.phantom import apical_mask
 
@@ -111,6 +114,9 @@ def test_prometheus_reads_the_metrics() -> None:
         assert 'echoedge_measurement_withheld{measurement="volume"} 1' in gated
         assert "echoedge_lv_volume" not in gated
         assert "echoedge_ejection_fraction" not in gated
+        sink.write(replace(shown(), refined=held(fraction=Spread(52, 58, 63))))
+        text = get(f"{base}/metrics")[1]
+        assert 'echoedge_ejection_fraction_refined_ratio{percentile="95"} 0.63' in text
         sink.write(shown(1, "NO SIGNAL: cable"))
         assert get(f"{base}/readyz") == (503, "NO SIGNAL: cable\n")
         assert "lv_area" not in get(f"{base}/metrics")[1]
@@ -163,6 +169,23 @@ def test_openigtlink_serves_image_labels_and_measurements() -> None:
     assert record["lv_area_cm2"] > 10
     assert record["quality"]["mid anterior"] == 4
     assert record["hint"] == "lateral wall: poor; try more gel"
+
+
+def test_openigtlink_sends_a_refined_frame_once() -> None:
+    sink, known = open_sink(f"igtl://127.0.0.1:{free_port()}", 25), held()
+    with sink, socket.create_connection(("127.0.0.1", sink.port), 10) as client:  # type: ignore[attr-defined]
+        wait_until(lambda: sink._clients, "the server")  # type: ignore[attr-defined]
+        sink.write(replace(shown(), refined=known))
+        sink.write(replace(shown(1), refined=known))
+        found = [message for _ in range(6 + 3) if (message := receive(client))]
+    names = [message.device for message in found]
+    assert names[2:5] == ["key frame", "key labels", "key uncertainty"]
+    assert names[6:] == ["echo", "labels", "measurements"]
+    labels, uncertainty = (read_image(found[n].body)[0] for n in (3, 4))
+    assert labels.shape == uncertainty.shape
+    assert set(np.unique(labels)) == {0, 1}
+    assert uncertainty.max() > 200
+    assert b'"kind":"ES"' in found[5].body
 
 
 def test_openigtlink_withholds_labels_with_the_overlay() -> None:
@@ -223,9 +246,11 @@ def test_a_window_shows_the_picture() -> None:
     server = need("Xvfb", "xvfb")
     script = (
         "import numpy as np\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
-        "with open_sink('window://?full', 25) as sink:\n"
+        "pressed = []\nwith open_sink('window://?full', 25) as sink:\n"
+        "    sink.keys['r'] = lambda: pressed.append('r')\n"
         "    sink.write(shown())\n    sink.write(shown(1))\n"
-        "    print(sink._root.winfo_width(), sink._label.image.width())\n"
+        "    sink._root.event_generate('<KeyPress-r>')\n"
+        "    print(sink._root.winfo_width(), sink._label.image.width(), *pressed)\n"
     )
 
     display = f":{50 + free_port() % 500}"
@@ -236,7 +261,7 @@ def test_a_window_shows_the_picture() -> None:
             [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment, timeout=60
         )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[1] == "1280"
+    assert done.stdout.split()[1:] == ["1280", "r"]
 
 
 @pytest.mark.parametrize(
