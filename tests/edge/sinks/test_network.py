@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,9 +27,11 @@ from edge.measure import measure_ventricle
 from edge.overlay import HeadUp
 from edge.preprocess import Box
 from edge.regions import Regions, find_regions
+from edge.scale import Calibration
 from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
 from edge.withhold import NOTHING, Withheld
+from tests.peers.openigtlink import build_example
 from tests.peers.processes import free_port, need, running, wait_until
 from tests.phantom import apical_mask
 
@@ -52,6 +55,7 @@ def shown(number: int = 0, banner: str = "", withheld: Withheld = NOTHING) -> Sh
         (55.0, 61.0),
         withheld=withheld,
         hint=Hint("lateral wall", "poor", "more gel", 2.0),
+        calibration=Calibration((0.5, 0.5), "source"),
     )
     head = HeadUp(30.0, 20.0, 18.0, "openvino", "int8", 3)
     return Shown(None if banner else analysis, PICTURE, head, frame, banner, banner)
@@ -185,6 +189,22 @@ def test_pyigtl_understands_the_server() -> None:
             client.stop()
     assert message is not None
     assert set(np.unique(message.image)) == {0, 1, 2, 3}
+
+
+def test_the_example_client_of_openigtlink_understands_the_server(tmp_path: Path) -> None:
+    receiver, log = build_example("Receiver/ReceiveClient", tmp_path), tmp_path / "log"
+    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25)
+    with feeding(sink), log.open("wb") as out:
+        client = subprocess.Popen([str(receiver), "127.0.0.1", str(sink.port)], stdout=out, stderr=out)  # type: ignore[attr-defined]
+        try:
+            wait_until(lambda: b"lv_area_cm2" in log.read_bytes(), "the measurements")
+        finally:
+            client.kill()
+            client.wait()
+    said = log.read_text(errors="replace")
+    assert re.search(
+        r"Device Name +: labels\nScalar Type +: 3\nDimensions +: \(400, 400, 1\)\nSpacing +: \(0.5, 0.5, 1\)", said
+    )
 
 
 def test_mqtt_publishes_and_leaves_a_will(tmp_path: Path) -> None:
