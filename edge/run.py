@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -30,6 +31,8 @@ from edge.sinks import open_sink
 from edge.sources import Live, open_source
 from edge.sources.address import redacted
 from edge.sources.paced import Paced
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".mp4", ".jsonl", ".png", "_best.png")
 
@@ -125,14 +128,18 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             name = config.name or Path(urlsplit(config.source).path).stem or "live"
             outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
         sinks = [stack.enter_context(open_sink(output, source.fps, config.view)) for output in outputs]
+        profile = load_profile(config.profile) if config.profile else None
+        depth_cm = config.depth_cm or (profile.depth_cm if profile else 0.0)
+        if profile is not None and profile.depth_cm and not config.depth_cm and source.spacing_mm is None:
+            log.warning("profile %s: its depth of %g cm is used, no ticks would show another", profile.name, depth_cm)
         options = LoopOptions(
             config.view,
             Limits(config.signal_ms, config.freeze_ms, config.stuck_ms, config.age_ms),
             Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority),
             config.deadline_ms,
-            config.depth_cm,
+            depth_cm,
             config.record,
-            load_profile(config.profile) if config.profile else None,
+            profile,
         )
         return run_loop(source, segmenter, scorer, sinks, options), outputs
 

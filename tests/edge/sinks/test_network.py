@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
@@ -32,7 +31,7 @@ from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
 from edge.withhold import NOTHING, Withheld
 from tests.peers.openigtlink import build_example
-from tests.peers.processes import free_port, need, running, wait_until
+from tests.peers.processes import free_port, need, running, virtual_screen, wait_until
 from tests.phantom import apical_mask
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
@@ -240,18 +239,13 @@ def test_without_receivers_nothing_fails() -> None:
 
 def test_a_window_shows_the_picture() -> None:
     pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
-    server = need("Xvfb", "xvfb")
     script = (
         "import numpy as np\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
         "with open_sink('window://?full', 25) as sink:\n"
         "    sink.write(shown())\n    sink.write(shown(1))\n"
         "    print(sink._root.winfo_width(), sink._label.image.width())\n"
     )
-
-    display = f":{50 + free_port() % 500}"
-    with running(server, display, "-screen", "0", "1280x720x24", "-nolisten", "tcp"):
-        environment = {**os.environ, "DISPLAY": display}
-        wait_until(lambda: Path(f"/tmp/.X11-unix/X{display[1:]}").exists(), "the X server")
+    with virtual_screen() as environment:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment, timeout=60
         )
