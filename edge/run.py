@@ -28,6 +28,7 @@ from edge.regions import WALLS
 from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import open_sink
+from edge.sinks.encoder_choice import CHOICES as ENCODERS
 from edge.sources import Live, open_source
 from edge.sources.address import redacted
 from edge.sources.paced import Paced
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         help="native: frames come at the recording's own rate like a live signal, the newest wins",
     )  # fmt: skip
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
+    p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
     p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
     p.add_argument("--profile", help="a screen saved by `echoedge locate --save`; another screen is refused")
     for name, text in LIMIT_HELP.items():
@@ -127,7 +129,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         if config.out:
             name = config.name or Path(urlsplit(config.source).path).stem or "live"
             outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
-        sinks = [stack.enter_context(open_sink(output, source.fps, config.view)) for output in outputs]
+        sinks = [stack.enter_context(open_sink(output, source.fps, config.view, config.encoder)) for output in outputs]
         profile = load_profile(config.profile) if config.profile else None
         depth_cm = config.depth_cm or (profile.depth_cm if profile else 0.0)
         if profile is not None and profile.depth_cm and not config.depth_cm and source.spacing_mm is None:
