@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +23,15 @@ from edge.config import RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
 from edge.loop import LoopOptions, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.overlay import HEIGHT, WIDTH
 from edge.profile import load_profile
 from edge.realtime import Realtime
 from edge.regions import WALLS
 from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import open_sink
+from edge.sinks.encoder import Target
+from edge.sinks.encoder_choice import AUTO, choose_encoder
 from edge.sinks.encoder_choice import CHOICES as ENCODERS
 from edge.sources import Live, open_source
 from edge.sources.address import redacted
@@ -112,6 +116,8 @@ def main(argv: Sequence[str]) -> int:
 def run(config: RunConfig) -> tuple[Report, list[str]]:
     """Open everything, run the loop; (report, addresses of the outputs)."""
     how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
+    if config.encoder != AUTO:  # known to work before anything starts
+        choose_encoder(config.encoder, Target(WIDTH, HEIGHT, Fraction(30), Fraction(1, 90_000)))
     with ExitStack() as stack:
         source = open_source(config.source)
         if config.pace == "native" and not isinstance(source, Live):

@@ -50,11 +50,12 @@ class Feed(Protocol):
 class Backoff:
     """Waits between attempts: `first_s`, doubling up to `longest_s`, each shortened at random by up to `jitter`.
 
-    The jitter keeps several devices from knocking at a restarted server at once.
+    The jitter keeps several devices from knocking at a restarted server at once. No wait is longer than a second, however
+    long the sender was away: someone stands at the bedside and waits for the picture.
     """
 
     first_s: float = 0.25
-    longest_s: float = 8.0
+    longest_s: float = 1.0
     jitter: float = 0.5
 
     def wait_s(self, attempt: int, chance: float) -> float:

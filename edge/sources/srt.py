@@ -24,11 +24,16 @@ MAX_MESSAGE = 1456
 POLL_S = 0.02
 
 
+def find_libsrt() -> str:
+    """Name of the system's library, "" without one."""
+    return next(filter(None, map(find_library, LIBRARIES)), None) or ""
+
+
 @cache
 def _library() -> ctypes.CDLL:
     """libsrt, started once. Raises SourceError with the package's name where it is missing."""
-    found = next(filter(None, map(find_library, LIBRARIES)), None)
-    if found is None:
+    found = find_libsrt()
+    if not found:
         raise SourceError("srt:// needs libsrt: apt-get install libsrt1.5-openssl (Ubuntu 22.04: libsrt1.4-openssl)")
     library = ctypes.CDLL(found)
     library.srt_getlasterror_str.restype = library.srt_rejectreason_str.restype = ctypes.c_char_p
