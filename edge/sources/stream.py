@@ -52,9 +52,10 @@ class AvFeed:
                 self._own.close()
             if isinstance(error, SourceError):  # of a connection of our own
                 raise
+            # Not `from error`: FFmpeg's own message holds the address with its password, and a traceback would show it.
             raise SourceError(
                 f"{shown} does not open: {_reason(error)}; is the sender running and reachable?"
-            ) from error
+            ) from None
         if not self._container.streams.video:
             self.close()
             raise SourceError(f"{shown} carries no video")

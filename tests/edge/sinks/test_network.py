@@ -133,6 +133,15 @@ def test_mpeg_ts_reaches_a_receiver() -> None:
     assert (frame.width, frame.height) == (1280, 720)
 
 
+def test_ffmpeg_receives_mpeg_ts(tmp_path: Path) -> None:
+    address, target = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}", tmp_path / "received.ts"
+    command = [need("ffmpeg", "ffmpeg"), "-loglevel", "error", "-i", address, "-c", "copy", "-frames:v", "5", target]
+    with running(*command) as receiver, feeding(open_sink(address, 25)):
+        wait_until(lambda: receiver.poll() is not None, "five frames")
+    with av.open(str(target)) as received:
+        assert received.streams.video[0].width == 1280
+
+
 def test_rtsp_is_pushed_to_a_server(tmp_path: Path) -> None:
     port, target = free_port(), tmp_path / "received.ts"
     command = [
@@ -251,6 +260,36 @@ def test_a_window_shows_the_picture() -> None:
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[1] == "1280"
+
+
+def test_the_key_q_ends_the_run_even_without_a_window_manager(tmp_path: Path) -> None:
+    pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
+    xdotool = need("xdotool", "xdotool")
+    script = (
+        "import time\nfrom dataclasses import replace\nfrom edge.sinks import open_sink\n"
+        "from tests.edge.sinks.test_network import shown\n"
+        "small = replace(shown(), picture=shown().picture[:360, :640].copy())\n"
+        "with open_sink('window://', 25) as sink:\n"
+        "    try:\n"
+        "        while True:\n"
+        "            sink.write(small)\n"
+        "            print('shown', flush=True)\n"
+        "            time.sleep(0.05)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('ended')\n"
+    )
+    log = tmp_path / "log"
+    with virtual_screen() as environment, log.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=out, stderr=out, env=environment)
+
+        try:
+            wait_until(lambda: b"shown" in log.read_bytes(), "the window")
+            subprocess.run([xdotool, "key", "q"], env=environment, check=True)
+            assert process.wait(60) == 0, log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+    assert log.read_text().endswith("ended\n")
 
 
 @pytest.mark.parametrize(

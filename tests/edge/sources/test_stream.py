@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import http.server
+import logging
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from itertools import islice, pairwise
@@ -138,6 +140,26 @@ def test_a_restarted_sender_is_found_again(pictures: Path) -> None:
                     frame for frame in frames if source.reconnects == expected
                 )  # what was on its way comes first
     assert frame.number > 0
+
+
+@pytest.mark.parametrize("place", ["rtsp://user:secret@{}/echo?wait", "http://{}/video?token=secret&wait"])
+def test_neither_the_log_nor_a_traceback_tells_a_password(place: str, caplog: pytest.LogCaptureFixture) -> None:
+    address = place.format(f"127.0.0.1:{free_port()}")
+    with caplog.at_level(logging.DEBUG), open_source(address) as source:
+        assert isinstance(source, Live)
+        reader = threading.Thread(target=lambda: list(source))
+        reader.start()
+        wait_until(lambda: "attempt 2" in caplog.text, "two attempts")
+        source.stop()
+        reader.join(30)
+    assert "***" in caplog.text
+    assert "secret" not in caplog.text
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.cli", "run", address.removesuffix("wait"), "--debug"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "Traceback" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
 
 
 def test_an_unknown_transport_is_refused() -> None:
