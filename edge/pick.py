@@ -9,7 +9,7 @@ from edge.preprocess import Frame
 
 Points = tuple[tuple[float, float], tuple[float, float]]
 
-MARK_PX = 6
+MARK_PX, COLOUR = 8, "#00e5ff"
 MARGIN_PX = 120
 """What the screen's own bars and the window's frame may take."""
 HINT = "Click two points at a known distance. Backspace takes one back, Return accepts, Escape gives up."
@@ -18,8 +18,8 @@ HINT = "Click two points at a known distance. Backspace takes one back, Return a
 def pick_points(picture: Frame) -> Points:
     """Ask for two points on an HxWx3 RGB picture; (x, y) in its own pixels.
 
-    A picture larger than the screen is shown smaller, by a whole factor. Raises EchoEdgeError without a screen, and where
-    the user gives up.
+    It is shown as large as a whole factor allows; one larger than the screen is shown smaller. Raises EchoEdgeError without
+    a screen, and where the user gives up.
     """
     try:
         import tkinter
@@ -32,8 +32,10 @@ def pick_points(picture: Frame) -> Points:
     height, width = picture.shape[:2]
     room = (root.winfo_screenwidth(), root.winfo_screenheight() - MARGIN_PX)
     shrink = max(1, -(-width // room[0]), -(-height // room[1]))
-    shown = np.ascontiguousarray(picture[::shrink, ::shrink])
+    zoom = max(1, min(room[0] // width, room[1] // height))
+    shown = np.repeat(np.repeat(picture[::shrink, ::shrink], zoom, axis=0), zoom, axis=1)
     root.title(HINT)
+    tkinter.Label(root, text=HINT).pack(side="bottom")
     data = b"P6 %d %d 255 " % (shown.shape[1], shown.shape[0]) + shown.tobytes()
     image = tkinter.PhotoImage(master=root, data=data, format="PPM")
     canvas = tkinter.Canvas(root, width=shown.shape[1], height=shown.shape[0], highlightthickness=0, cursor="crosshair")
@@ -45,10 +47,10 @@ def pick_points(picture: Frame) -> Points:
     def draw() -> None:
         canvas.delete("mark")
         for x, y in clicked:
-            canvas.create_line(x - MARK_PX, y, x + MARK_PX, y, fill="cyan", tags="mark")
-            canvas.create_line(x, y - MARK_PX, x, y + MARK_PX, fill="cyan", tags="mark")
+            canvas.create_line(x - MARK_PX, y, x + MARK_PX, y, fill=COLOUR, tags="mark")
+            canvas.create_line(x, y - MARK_PX, x, y + MARK_PX, fill=COLOUR, tags="mark")
         if len(clicked) == 2:
-            canvas.create_line(*clicked[0], *clicked[1], fill="cyan", tags="mark")
+            canvas.create_line(*clicked[0], *clicked[1], fill=COLOUR, tags="mark")
 
     def click(event: tkinter.Event[tkinter.Canvas]) -> None:
         if len(clicked) < 2:
@@ -75,4 +77,5 @@ def pick_points(picture: Frame) -> Points:
     if not accepted:
         raise EchoEdgeError("no two points were clicked; nothing was measured")
     (ax, ay), (bx, by) = clicked
-    return ((ax * shrink, ay * shrink), (bx * shrink, by * shrink))
+    scale = shrink / zoom
+    return ((ax * scale, ay * scale), (bx * scale, by * scale))
