@@ -40,7 +40,7 @@ def pick_points(picture: Frame) -> Points:
     image = tkinter.PhotoImage(master=root, data=data, format="PPM")
     canvas = tkinter.Canvas(root, width=shown.shape[1], height=shown.shape[0], highlightthickness=0, cursor="crosshair")
     canvas.create_image(0, 0, image=image, anchor="nw")
-    canvas.pack()
+    canvas.pack(anchor="nw")
     clicked: list[tuple[float, float]] = []
     accepted = False
 

@@ -113,6 +113,6 @@ def test_points_are_clicked_in_a_window(screens: dict[str, str]) -> None:
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
     assert process.returncode == 0, err
     assert np.allclose(json.loads(out)["mm_per_px"], 50 / 180)
