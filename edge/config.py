@@ -49,6 +49,7 @@ class RunConfig:
     view: str = ""
     pace: str = "fast"
     record: str = ""
+    encoder: str = "auto"
     depth_cm: float = 0.0
     profile: str = ""
     deadline_ms: float = 0.0

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -98,9 +99,21 @@ def _engines(_: Path) -> Finding:
 def _decoders(_: Path) -> Finding:
     import av
 
+    from edge.sinks.encoder import Target
+    from edge.sinks.encoder_choice import AUTO, choose_encoder
+
     names = [name for name in ("h264", "hevc", "mjpeg", "mpeg2video", "vp9", "av1") if name in av.codecs_available]
-    encoder = next((name for name in ("libx264", "mpeg4") if name in av.codecs_available), "none")
+    encoder = choose_encoder(AUTO, Target(1280, 720, Fraction(30), Fraction(1, 90_000)))
     return Finding("video", "ok", f"PyAV {av.__version__}; decodes {', '.join(names)}; encodes with {encoder}")
+
+
+def _srt(_: Path) -> Finding:
+    from edge.sources.srt import find_libsrt
+
+    found = find_libsrt()
+    if found:
+        return Finding("SRT", "ok", found)
+    return Finding("SRT", "absent", "inputs srt://", "apt-get install libsrt1.5-openssl")
 
 
 def _gstreamer(_: Path) -> Finding:
@@ -141,7 +154,7 @@ CHECKS: tuple[Callable[[Path], Finding], ...] = (
     _package("CUDA for Python", "cuda", "GPU memory for TensorRT", "pip install 'echoedge[cuda]'"),
     _decoders,
     _package("DICOM", "pydicom", "reading DICOM", "pip install 'echoedge[dicom]'"),
-    _gstreamer, _cameras,
+    _gstreamer, _srt, _cameras,
     _package("training", "torch", "training and export", "pip install 'echoedge[train]'"),
     _models,
 )  # fmt: skip

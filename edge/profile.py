@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -13,6 +14,8 @@ from edge.errors import SourceError
 from edge.scale import UNITS_MM, Scale
 from edge.sector import Fan, Sector, box_of, fan_mask
 
+log = logging.getLogger(__name__)
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ALIKE = 0.85
 """Least IoU of the profile's sector and the one that is found on the screen."""
@@ -22,7 +25,8 @@ UNIT_TOLERANCE = 0.06
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One scanner's screen: size in pixels, the sector's fan (pixels, radians), mm between ticks (0: unknown).
 
-    No mm per pixel: that would be wrong at the next depth, and be believed.
+    Where ticks are seen there are no mm per pixel: they would be wrong at the next depth, and be believed. `depth_cm` is kept
+    only for a screen without ticks, as it was typed in or clicked (0: none): it holds at that depth alone.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     radius: float
     half_angle: float
     tick_mm: float = 0.0
+    depth_cm: float = 0.0
 
     def sector(self) -> Sector:
         """The sector on a frame of the profile's size."""
@@ -55,8 +60,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ""
 
 
-def profile_of(name: str, sector: Sector, scale: Scale, mm_per_px: float | None) -> Profile:
-    """A profile of what was found. `mm_per_px`, where it is known, settles what the ticks stand for.
+def profile_of(name: str, sector: Sector, scale: Scale, mm_per_px: float | None, depth_cm: float = 0.0) -> Profile:
+    """A profile of what was found. `mm_per_px`, where it is known, settles what the ticks stand for; `depth_cm` is the
+    depth where the user told it.
 
     Raises SourceError for a bad name or a sector that is no fan.
     """
@@ -68,11 +74,16 @@ def profile_of(name: str, sector: Sector, scale: Scale, mm_per_px: float | None)
     if mm_per_px is not None and scale.step_px:
         shown = mm_per_px * scale.step_px
         tick_mm = next((unit for unit in UNITS_MM if abs(shown / unit - 1) < UNIT_TOLERANCE), 0.0)
+        if not tick_mm:
+            log.warning(
+                "by this scale the ticks stand %.1f mm apart, not 5 or 10; profile %s keeps no scale", shown, name
+            )
     height, width = sector.mask.shape
     apex = (round(fan.apex[0], 2), round(fan.apex[1], 2))
     return Profile(
-        name, width, height, apex, round(fan.inner_radius, 2), round(fan.radius, 2), round(fan.half_angle, 5), tick_mm
-    )
+        name, width, height, apex, round(fan.inner_radius, 2), round(fan.radius, 2), round(fan.half_angle, 5), tick_mm,
+        0.0 if scale.step_px else round(depth_cm, 2),
+    )  # fmt: skip
 
 
 def save_profile(profile: Profile) -> Path:

@@ -21,6 +21,8 @@ from edge.stages.inference import Inference
 class Report:
     """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service, drift.
 
+    `dropped` counts frames by reason. Of a live source "capture", "service cut" and "not analysed" (a banner was shown) add up
+    to `frames_dropped`, those that came in and were not processed; the others were processed and lost afterwards.
     `withheld`: frames a reason for which the volume was not shown. `best`: the best ED and ES frame and the best beat.
     `refined`: the newest refined key frames, with percentiles over their samples.
     """
@@ -58,6 +60,8 @@ def report_of(
     sector = inference.tracker.sector
     analysed = clock.count("segment")
     dropped = {"capture": capture.mailbox.dropped, "service cut": inference.skipped}
+    if guard.live:
+        dropped |= {"not analysed": inference.processed - inference.skipped - analysed}
     dropped |= {"drawing": drawing.mailbox.dropped}
     lost = inference.recorder.mailbox.dropped if inference.recorder else 0
     dropped |= {"recording": lost, "key frames": inference.refining.mailbox.dropped if inference.refining else 0}

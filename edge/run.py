@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,16 +24,22 @@ from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
 from edge.loop import LoopOptions, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.overlay import HEIGHT, WIDTH
 from edge.profile import load_profile
 from edge.realtime import Realtime
 from edge.regions import WALLS
 from edge.report import Report
 from edge.safety import Limits
 from edge.sinks import open_sink
+from edge.sinks.encoder import Target
+from edge.sinks.encoder_choice import AUTO, choose_encoder
+from edge.sinks.encoder_choice import CHOICES as ENCODERS
 from edge.sources import Live, open_source
 from edge.sources.address import redacted
 from edge.sources.paced import Paced
 from edge.stages.refining import opened_refine
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".mp4", ".jsonl", ".png", "_best.png")
 
@@ -71,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
         help="native: frames come at the recording's own rate like a live signal, the newest wins",
     )  # fmt: skip
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
+    p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
     p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
     p.add_argument("--profile", help="a screen saved by `echoedge locate --save`; another screen is refused")
     for name, text in LIMIT_HELP.items():
@@ -115,6 +124,8 @@ def main(argv: Sequence[str]) -> int:
 def run(config: RunConfig) -> tuple[Report, list[str]]:
     """Open everything, run the loop; (report, addresses of the outputs)."""
     how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
+    if config.encoder != AUTO:  # known to work before anything starts
+        choose_encoder(config.encoder, Target(WIDTH, HEIGHT, Fraction(30), Fraction(1, 90_000)))
     with ExitStack() as stack:
         source = open_source(config.source)
         if config.pace == "native" and not isinstance(source, Live):
@@ -134,15 +145,19 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         if config.out:
             name = config.name or Path(urlsplit(config.source).path).stem or "live"
             outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
-        sinks = [stack.enter_context(open_sink(output, source.fps, config.view)) for output in outputs]
+        sinks = [stack.enter_context(open_sink(output, source.fps, config.view, config.encoder)) for output in outputs]
+        profile = load_profile(config.profile) if config.profile else None
+        depth_cm = config.depth_cm or (profile.depth_cm if profile else 0.0)
+        if profile is not None and profile.depth_cm and not config.depth_cm and source.spacing_mm is None:
+            log.warning("profile %s: its depth of %g cm is used, no ticks would show another", profile.name, depth_cm)
         options = LoopOptions(
             config.view,
             Limits(config.signal_ms, config.freeze_ms, config.stuck_ms, config.age_ms),
             Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority),
             config.deadline_ms,
-            config.depth_cm,
+            depth_cm,
             config.record,
-            load_profile(config.profile) if config.profile else None,
+            profile,
             refine,
         )
         return run_loop(source, segmenter, scorer, sinks, options), outputs

@@ -68,13 +68,14 @@ class IgtlSink:
         if not clients or shown.frame is None:
             return
         analysis, image = shown.analysis, shown.frame.image
-        messages = pack("IMAGE", "echo", image_body(grey(image), None))
+        spacing_mm = analysis.calibration.spacing_mm if analysis is not None else None
+        messages = pack("IMAGE", "echo", image_body(grey(image), spacing_mm))
         record = shown_record(shown, self._names)
         if shown.banner or analysis is None:
             record = {"frame": shown.frame.number, "withheld": shown.banner or shown.withheld}
         else:
             labels = mask_on_frame(analysis.mask, analysis.box, image.shape[:2])
-            messages += pack("IMAGE", "labels", image_body(labels, None))
+            messages += pack("IMAGE", "labels", image_body(labels, spacing_mm))
         if shown.refined is not None and shown.refined.refined is not self._refined:
             self._refined = shown.refined.refined
             messages += _refined_messages(self._refined)

@@ -9,9 +9,11 @@ from types import TracebackType
 
 import av
 import cv2
+import numpy as np
 
-from edge.errors import EchoEdgeError
 from edge.sinks.base import Shown
+from edge.sinks.encoder import Encoder, Target
+from edge.sinks.encoder_choice import AUTO, choose_encoder, open_encoder
 from edge.sources.address import parse_address, redacted
 from edge.sources.live import Backoff
 
@@ -19,9 +21,6 @@ log = logging.getLogger(__name__)
 
 TIME_BASE = Fraction(1, 90_000)
 FORMATS = {"udp": "mpegts", "rtsp": "rtsp"}
-ENCODERS = ("h264_nvenc", "h264_v4l2m2m", "libx264")
-"""Hardware first; one that does not open on this machine is passed over."""
-SETTINGS = {"libx264": {"preset": "ultrafast", "tune": "zerolatency"}, "h264_nvenc": {"preset": "p1", "tune": "ull"}}
 
 
 class StreamSink:
@@ -29,14 +28,15 @@ class StreamSink:
 
     name = "stream"
 
-    def __init__(self, uri: str, fps: float) -> None:
+    def __init__(self, uri: str, fps: float, encoder: str = AUTO) -> None:
         address = parse_address(uri, ("bitrate",), strict=False)
         self._url, self._format, self._shown = address.url, FORMATS[address.scheme], redacted(address.url)
         if self._format == "mpegts" and "pkt_size" not in self._url:  # whole TS packets that fit an Ethernet frame
             self._url += ("&" if "?" in self._url else "?") + "pkt_size=1316"
-        self._bitrate, self._fps = address.whole("bitrate", 4_000_000), fps
+        self._bitrate, self._wanted = address.whole("bitrate", 4_000_000), encoder
+        self._rate = Fraction(max(1, round(fps)))
         self._container: av.container.OutputContainer | None = None
-        self._stream: av.VideoStream | None = None
+        self._encoder: Encoder | None = None
         self._started = self._retry_at = 0.0
         self._failures, self._backoff = 0, Backoff()
 
@@ -53,11 +53,9 @@ class StreamSink:
                 self._open(shown.picture.shape[1], shown.picture.shape[0])
                 self._started = now
             assert self._container is not None
-            assert self._stream is not None
-            planes = cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420)
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts, frame.time_base = round((now - self._started) * 90_000), TIME_BASE
-            self._container.mux(self._stream.encode(frame))
+            assert self._encoder is not None
+            planes = np.asarray(cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+            self._container.mux(self._encoder.encode(planes, round((now - self._started) / TIME_BASE)))
             self._failures = 0
         except (av.FFmpegError, OSError) as error:
             self._close()
@@ -69,31 +67,21 @@ class StreamSink:
     def _open(self, width: int, height: int) -> None:
         # A receiver that is told how long a picture is shows it at once; else it waits for the next one to begin.
         options = {"rtsp_transport": "tcp"} if self._format == "rtsp" else {"omit_video_pes_length": "0"}
-        for name in ENCODERS:
-            if name not in av.codecs_available:
-                continue
-            container = av.open(self._url, "w", format=self._format, options=options, timeout=5)
-            stream = container.add_stream(name, rate=round(self._fps), options=SETTINGS.get(name, {}))
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.bit_rate, stream.gop_size = self._bitrate, max(1, round(self._fps))
-            stream.codec_context.time_base = TIME_BASE
-            stream.codec_context.max_b_frames = 0
-            try:
-                stream.codec_context.open()
-            except (av.FFmpegError, OSError):
-                container.close()
-                continue
-            self._container, self._stream = container, stream
-            return
-        raise EchoEdgeError("this build of FFmpeg encodes no H.264; reinstall the 'av' package")
+        target = Target(width, height, self._rate, TIME_BASE, live=True, bitrate=self._bitrate)
+        choose_encoder(self._wanted, target)  # before a receiver is bothered
+        self._container = av.open(self._url, "w", format=self._format, options=options, timeout=5)
+        self._encoder = open_encoder(self._container, target, self._wanted)
 
     def _close(self) -> None:
-        container, self._container, self._stream = self._container, None, None
-        if container is not None:
-            try:
+        container, encoder = self._container, self._encoder
+        self._container = self._encoder = None
+        try:
+            if encoder is not None:
+                encoder.finish()  # what is left is a moment that nobody waits for
+            if container is not None:
                 container.close()
-            except (av.FFmpegError, OSError) as error:
-                log.debug("%s: %s", self._shown, error)
+        except (av.FFmpegError, OSError) as error:
+            log.debug("%s: %s", self._shown, error)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 
-from edge.errors import EchoEdgeError
 from edge.sinks.base import FileSink, Shown
-
-ENCODERS = (("libx264", {"preset": "ultrafast", "crf": "21"}), ("mpeg4", {"q": "4"}))
-"""libx264 comes with PyAV's wheels; a build of FFmpeg without it has MPEG-4 part 2."""
+from edge.sinks.encoder import Encoder, Target
+from edge.sinks.encoder_choice import AUTO, FILE_OPTIONS, SOFTWARE, open_encoder
 
 TIME_BASE = Fraction(1, 60_000)
 """Exact for 24, 25, 29.97, 30, 50 and 60 frames a second, and within the 16 bits of MPEG-4 part 2."""
@@ -21,14 +20,12 @@ TIME_BASE = Fraction(1, 60_000)
 def add_video_stream(
     container: av.container.OutputContainer, rate: Fraction, width: int, height: int
 ) -> av.VideoStream:
-    """A YUV 4:2:0 stream of the first encoder of ENCODERS that this FFmpeg has; sides must be even. EchoEdgeError if none."""
-    for name, options in ENCODERS:
-        if name in av.codecs_available:
-            stream = container.add_stream(name, rate=rate, options=options)
-            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            stream.time_base = 1 / rate
-            return stream
-    raise EchoEdgeError("this build of FFmpeg encodes neither H.264 nor MPEG-4; reinstall the 'av' package")
+    """A stream encoded in software, alike on every machine, for clips that are measured on. Sides must be even."""
+    name = next(name for name in SOFTWARE if name in av.codecs_available)
+    stream = container.add_stream(name, rate=rate, options=FILE_OPTIONS[name])
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.time_base = 1 / rate
+    return stream
 
 
 class VideoSink(FileSink):
@@ -36,28 +33,25 @@ class VideoSink(FileSink):
 
     name = "video"
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, encoder: str = AUTO) -> None:
         super().__init__(path)
-        self._rate = Fraction(fps).limit_denominator(1001)
+        self._rate, self._wanted = Fraction(fps).limit_denominator(1001), encoder
         self._container = av.open(str(self._file.part), "w", format="mp4")
-        self._stream: av.VideoStream | None = None
+        self._encoder: Encoder | None = None
         self._first_s, self._last = 0.0, -1
 
     def write(self, shown: Shown) -> None:
-        if self._stream is None:
+        if self._encoder is None:
             height, width = shown.picture.shape[:2]
-            self._stream = add_video_stream(self._container, self._rate, width, height)
-            self._stream.time_base = self._stream.codec_context.time_base = TIME_BASE
+            self._encoder = open_encoder(self._container, Target(width, height, self._rate, TIME_BASE), self._wanted)
             self._first_s = shown.at_s
-        planes = cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        planes = np.asarray(cv2.cvtColor(shown.picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
         # A source that begins again or a banner between two frames must not run backwards.
         self._last = max(self._last + 1, round((shown.at_s - self._first_s) / TIME_BASE))
-        frame.pts, frame.time_base = self._last, TIME_BASE
-        self._container.mux(self._stream.encode(frame))
+        self._container.mux(self._encoder.encode(planes, self._last))
         self._written += 1
 
     def _finish(self) -> None:
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
+        if self._encoder is not None:
+            self._container.mux(self._encoder.finish())
         self._container.close()

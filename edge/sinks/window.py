@@ -5,7 +5,8 @@ Tk and not OpenCV: the headless build of OpenCV has no windows, and the other on
 
 from __future__ import annotations
 
-import _thread
+import signal
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -68,11 +69,13 @@ class WindowSink:
             self._root.bind(key, lambda _, act=action: act())
         self._root.protocol("WM_DELETE_WINDOW", self._quit)
         self._root.attributes("-fullscreen", self._full)
+        self._root.focus_force()  # a kiosk has no window manager that would hand the keys to its only window
 
     def _quit(self) -> None:
         self._closed = True
         self._root.destroy()
-        _thread.interrupt_main()
+        # A real signal: it also wakes a main thread that waits for a frame, which may not come.
+        signal.pthread_kill(int(threading.main_thread().ident or 0), signal.SIGINT)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

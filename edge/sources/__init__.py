@@ -58,7 +58,7 @@ SCHEMES: dict[str, Callable[[str], Source]] = {
     "rtsp": stream.open_stream,
     "rtsps": stream.open_stream,
     "udp": stream.open_stream,
-    "srt": stream.open_stream,
+    "srt": stream.open_srt,
     "http": stream.open_stream,
     "https": stream.open_stream,
 }

@@ -17,6 +17,9 @@ from edge.sources.base import Captured
 
 log = logging.getLogger(__name__)
 
+LEAP_S = 1.0
+"""A feed's time that runs ahead of the clock by more than this between two pictures belongs to a sender that began anew."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -47,11 +50,12 @@ class Feed(Protocol):
 class Backoff:
     """Waits between attempts: `first_s`, doubling up to `longest_s`, each shortened at random by up to `jitter`.
 
-    The jitter keeps several devices from knocking at a restarted server at once.
+    The jitter keeps several devices from knocking at a restarted server at once. No wait is longer than a second, however
+    long the sender was away: someone stands at the bedside and waits for the picture.
     """
 
     first_s: float = 0.25
-    longest_s: float = 8.0
+    longest_s: float = 1.0
     jitter: float = 0.5
 
     def wait_s(self, attempt: int, chance: float) -> float:
@@ -94,7 +98,7 @@ class LiveSource:
         self.fps, self.spacing_mm = self._feed.fps, self._feed.spacing_mm
 
     def __iter__(self) -> Iterator[Captured]:
-        number, attempt, offset_s, last_s = 0, 0, 0.0, 0.0
+        number, attempt, offset_s, last_s, last_elapsed = 0, 0, 0.0, 0.0, 0.0
         started = time.monotonic()
         opened = self._feed is not None
         while not self._stopped.is_set():
@@ -111,12 +115,15 @@ class LiveSource:
                     captured_ns = time.monotonic_ns()
                     elapsed = time.monotonic() - started
                     at = elapsed if picture.time_s is None else picture.time_s
-                    if first:  # a sender that starts again counts from zero: the source's time goes on
+                    step_s = at + offset_s - last_s
+                    # A sender that starts again counts from another time: the source's own goes on. Where there is no
+                    # connection that could break (UDP), the leap is all that tells.
+                    if first or not 0 <= step_s <= elapsed - last_elapsed + LEAP_S:
                         offset_s, first = (max(elapsed, last_s) - at if number else -at), False
-                    last_s = max(last_s, at + offset_s)
+                    last_s, last_elapsed = max(last_s, at + offset_s), elapsed  # the sum may round downwards
                     self.status, attempt = "", 0
                     yield Captured(
-                        number, picture.image, captured_ns, at + offset_s, picture.pixel_format, picture.colour_space,
+                        number, picture.image, captured_ns, last_s, picture.pixel_format, picture.colour_space,
                         decode_ms=picture.decode_ms,
                     )  # fmt: skip
                     number += 1

@@ -1,4 +1,4 @@
-"""Network streams through FFmpeg: RTSP, MPEG-TS over UDP, SRT, HTTP (MJPEG and others), with as little buffering as it allows."""
+"""Network streams through FFmpeg, with little buffering: RTSP, MPEG-TS over UDP and SRT, HTTP (MJPEG and others)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import av
 
 from edge.errors import SourceError
+from edge.sources import srt
 from edge.sources.address import parse_address, redacted
 from edge.sources.convert import Converter, colour_space
 from edge.sources.live import LiveSource, Picture
 
-OPTIONS = ("wait", "timeout", "transport", "format", "latency", "parse")
+OPTIONS = ("wait", "timeout", "transport", "format", "parse")
 TIMEOUT_S = 2.0
 """A stream that delivers nothing for this long counts as broken and is opened again."""
 DEFAULT_FPS = 30.0
@@ -32,29 +33,31 @@ one to know where it ends. `?parse` brings the parser back for a sender that cut
 class AvFeed:
     """One connection of FFmpeg: decoded on slices, not on whole frames, so that no frame waits for the next.
 
-    `shown` is the address fit for messages. Raises SourceError where it cannot be opened.
+    `url` is what FFmpeg opens, or a connection of our own that it reads like a file; `shown` is the address fit for
+    messages. Raises SourceError where it cannot be opened.
     """
 
     spacing_mm: tuple[float, float] | None = None
 
     def __init__(
-        self, url: str, shown: str, options: dict[str, str], format: str | None = None, timeout_s: float = TIMEOUT_S
-    ) -> None:
-        self._shown = shown
+        self, url: str | srt.SrtStream, shown: str, options: dict[str, str], format: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:  # fmt: skip
+        self._shown, self._own = shown, None if isinstance(url, str) else url
         try:
             # Opening analyses some frames, so that it may take longer than a read.
             self._container = av.open(url, format=format, options=options, timeout=(timeout_s + 5, timeout_s))
-        except av.ProtocolNotFoundError as error:
-            raise SourceError(
-                f"this build of PyAV does not speak {url.split(':')[0]}; bridge it: "
-                "`srt-live-transmit SRT-ADDRESS udp://127.0.0.1:5000`, then open udp://127.0.0.1:5000"
-            ) from error
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (av.FFmpegError, OSError, ValueError, SourceError) as error:
+            if self._own is not None:
+                self._own.close()
+            if isinstance(error, SourceError):  # of a connection of our own
+                raise
+            # Not `from error`: FFmpeg's own message holds the address with its password, and a traceback would show it.
             raise SourceError(
                 f"{shown} does not open: {_reason(error)}; is the sender running and reachable?"
-            ) from error
+            ) from None
         if not self._container.streams.video:
-            self._container.close()
+            self.close()
             raise SourceError(f"{shown} carries no video")
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "SLICE"
@@ -80,14 +83,15 @@ class AvFeed:
 
     def close(self) -> None:
         self._container.close()
+        if self._own is not None:
+            self._own.close()
 
 
 def open_stream(uri: str) -> LiveSource:
-    """`rtsp://`, `rtsps://`, `udp://`, `srt://`, `http://` or `https://`.
+    """`rtsp://`, `rtsps://`, `udp://`, `http://` or `https://`.
 
-    Options: `transport=tcp|udp` (RTSP, default tcp), `latency=MS` (SRT, default 20), `timeout=S`, `format=mpjpeg` where
-    FFmpeg does not recognise it, `parse` (see WHOLE_PICTURES), `wait` to keep trying from the start. Others go to the server with
-    the address.
+    Options: `transport=tcp|udp` (RTSP, default tcp), `timeout=S`, `format=mpjpeg` where FFmpeg does not recognise it,
+    `parse` (see WHOLE_PICTURES), `wait` to keep trying from the start. Others go to the server with the address.
     Raises SourceError where the first opening fails.
     """
     address = parse_address(uri, OPTIONS, strict=False)
@@ -99,13 +103,29 @@ def open_stream(uri: str) -> LiveSource:
     extra: dict[str, dict[str, str]] = {
         "rtsp": {"rtsp_transport": transport, "timeout": micro, "reorder_queue_size": "0"},
         "udp": {"timeout": micro, "overrun_nonfatal": "1", "fifo_size": "50000"},
-        "srt": {"latency": str(int(address.number("latency", 20) * 1000)), "rw_timeout": micro},
         "http": {"rw_timeout": micro},
     }
-    whole = WHOLE_PICTURES if address.scheme in ("udp", "srt") and not address.flag("parse") else {}
+    whole = WHOLE_PICTURES if address.scheme == "udp" and not address.flag("parse") else {}
     options = {**LOW_LATENCY, **whole, **extra[address.scheme.removesuffix("s")]}
     chosen = address.options.get("format")
     return LiveSource(shown, lambda: AvFeed(address.url, shown, options, chosen, timeout_s), address.flag("wait"))
+
+
+def open_srt(uri: str) -> LiveSource:
+    """`srt://HOST:PORT` connects to a sender that listens, `srt://:PORT?mode=listener` waits for one that calls: MPEG-TS.
+
+    Options: `latency=MS` (default 20; the larger one of both ends counts), `passphrase`, `streamid`, and `timeout`, `format`,
+    `parse` and `wait` as for `open_stream`. Raises SourceError where libsrt is missing or the first opening fails.
+    """
+    address = parse_address(uri, ("wait", "timeout", "format", "parse", *srt.OPTIONS))
+    shown, timeout_s = redacted(uri), address.number("timeout", TIMEOUT_S)
+    options = LOW_LATENCY if address.flag("parse") else {**LOW_LATENCY, **WHOLE_PICTURES}
+    chosen = address.options.get("format", "mpegts")
+
+    def connect() -> AvFeed:
+        return AvFeed(srt.SrtStream(address, shown, timeout_s), shown, options, chosen, timeout_s)
+
+    return LiveSource(shown, connect, address.flag("wait"))
 
 
 def _reason(error: Exception) -> str:

@@ -110,6 +110,16 @@ def choose_mode(modes: list[Mode], width: int, height: int, fps: float, format: 
     return max(fitting, key=merit)
 
 
+def offer_of(modes: list[Mode]) -> str:
+    """Modes for a person: each format and size once, with its rates; those that we cannot read are marked."""
+    rates: dict[str, list[str]] = {}
+    for mode in modes:
+        what, _, rate = str(mode).partition(" at ")
+        what += "" if mode.format in FORMATS else " (not read here)"
+        rates.setdefault(what, []).append(rate.removesuffix(" fps"))
+    return "; ".join(f"{what} at {', '.join(values)} fps" for what, values in rates.items())
+
+
 def open_v4l2(uri: str) -> LiveSource:
     """`v4l2:///dev/video0?width=1280&height=720&fps=60&format=MJPEG`; every option may be left out.
 
@@ -150,16 +160,11 @@ def _negotiate(path: Path, shown: str, address: Address) -> Mode:
         os.close(fd)
     if not modes:
         raise SourceError(f"{path} is no video capture device; `v4l2-ctl --list-devices` names those that are")
-    asked = (
-        address.whole("width", 0),
-        address.whole("height", 0),
-        address.number("fps", 0),
-        address.options.get("format", ""),
-    )
-    chosen = choose_mode(modes, *asked)
+    width, height, fps = address.whole("width", 0), address.whole("height", 0), address.number("fps", 0)
+    format = address.options.get("format", "")
+    chosen = choose_mode(modes, width, height, fps, format)
     if chosen is None:
-        raise SourceError(
-            f"{shown} has no mode {asked[3]} {asked[0] or '?'}x{asked[1] or '?'} at {asked[2] or '?'} fps; "
-            f"it offers {'; '.join(str(mode) for mode in modes)}"
-        )
+        size = f"{width or 'any'}x{height or 'any'}" if width or height else ""
+        asked = " ".join(filter(None, (format.upper(), size, f"at {fps:g} fps" if fps else "")))
+        raise SourceError(f"{shown} has no mode {asked}; it offers {offer_of(modes)}")
     return chosen

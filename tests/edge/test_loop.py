@@ -255,6 +255,8 @@ def test_service_is_cut_and_reported_when_frames_come_too_late() -> None:
     thread.join(60)
     assert reports[0].service[0]["to"] == "quality net on every 3rd frame"
     assert reports[0].service[0]["down"]
+    lost = [reports[0].dropped.get(reason, 0) for reason in ("capture", "service cut", "not analysed")]
+    assert sum(lost) == reports[0].frames_dropped == reports[0].frames_in - reports[0].frames_processed
 
 
 @pytest.mark.parametrize(("kind", "withheld"), [("b-mode", {}), ("colour", {"colour doppler": 1})])

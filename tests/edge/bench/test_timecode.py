@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.bench.timecode import WRAP, TimeCode, age_ms, draw_code, read_code, ticks_of
-from edge.sinks.video import ENCODERS
+from edge.sinks.encoder_choice import SOFTWARE
 
 codes = st.builds(TimeCode, st.integers(0, WRAP - 1), st.integers(0, 0xFFFF))
 
@@ -44,7 +44,7 @@ def test_survives_h264_at_half_size(bit_rate: int) -> None:
     rng = np.random.default_rng(5)
     sent = [TimeCode(int(rng.integers(WRAP)), n) for n in range(20)]
     file = io.BytesIO()
-    encoder = next(name for name, _ in ENCODERS if name in av.codecs_available)
+    encoder = next(name for name in SOFTWARE if name in av.codecs_available)
     with av.open(file, "w", format="mp4") as out:
         stream = out.add_stream(encoder, rate=30)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 640, 360, "yuv420p", bit_rate

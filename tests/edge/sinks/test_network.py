@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import socket
 import subprocess
 import sys
@@ -28,11 +28,13 @@ from edge.overlay import HeadUp
 from edge.preprocess import Box
 from edge.refine_measure import Spread
 from edge.regions import Regions, find_regions
+from edge.scale import Calibration
 from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
 from edge.withhold import NOTHING, Withheld
 from tests.edge.refined import held
-from tests.peers.processes import free_port, need, running, wait_until
+from tests.peers.openigtlink import build_example
+from tests.peers.processes import free_port, need, running, virtual_screen, wait_until
 from tests.phantom import apical_mask
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
@@ -55,6 +57,7 @@ def shown(number: int = 0, banner: str = "", withheld: Withheld = NOTHING) -> Sh
         (55.0, 61.0),
         withheld=withheld,
         hint=Hint("lateral wall", "poor", "more gel", 2.0),
+        calibration=Calibration((0.5, 0.5), "source"),
     )
     head = HeadUp(30.0, 20.0, 18.0, "openvino", "int8", 3)
     return Shown(None if banner else analysis, PICTURE, head, frame, banner, banner)
@@ -136,6 +139,15 @@ def test_mpeg_ts_reaches_a_receiver() -> None:
     assert (frame.width, frame.height) == (1280, 720)
 
 
+def test_ffmpeg_receives_mpeg_ts(tmp_path: Path) -> None:
+    address, target = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}", tmp_path / "received.ts"
+    command = [need("ffmpeg", "ffmpeg"), "-loglevel", "error", "-i", address, "-c", "copy", "-frames:v", "5", target]
+    with running(*command) as receiver, feeding(open_sink(address, 25)):
+        wait_until(lambda: receiver.poll() is not None, "five frames")
+    with av.open(str(target)) as received:
+        assert received.streams.video[0].width == 1280
+
+
 def test_rtsp_is_pushed_to_a_server(tmp_path: Path) -> None:
     port, target = free_port(), tmp_path / "received.ts"
     command = [
@@ -210,6 +222,22 @@ def test_pyigtl_understands_the_server() -> None:
     assert set(np.unique(message.image)) == {0, 1, 2, 3}
 
 
+def test_the_example_client_of_openigtlink_understands_the_server(tmp_path: Path) -> None:
+    receiver, log = build_example("Receiver/ReceiveClient", tmp_path), tmp_path / "log"
+    sink = open_sink(f"igtl://127.0.0.1:{free_port()}", 25)
+    with feeding(sink), log.open("wb") as out:
+        client = subprocess.Popen([str(receiver), "127.0.0.1", str(sink.port)], stdout=out, stderr=out)  # type: ignore[attr-defined]
+        try:
+            wait_until(lambda: b"lv_area_cm2" in log.read_bytes(), "the measurements")
+        finally:
+            client.kill()
+            client.wait()
+    said = log.read_text(errors="replace")
+    assert re.search(
+        r"Device Name +: labels\nScalar Type +: 3\nDimensions +: \(400, 400, 1\)\nSpacing +: \(0.5, 0.5, 1\)", said
+    )
+
+
 def test_mqtt_publishes_and_leaves_a_will(tmp_path: Path) -> None:
     client = pytest.importorskip("paho.mqtt.client", reason="pip install 'echoedge[mqtt]'")
     enums = pytest.importorskip("paho.mqtt.enums")
@@ -243,7 +271,6 @@ def test_without_receivers_nothing_fails() -> None:
 
 def test_a_window_shows_the_picture() -> None:
     pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
-    server = need("Xvfb", "xvfb")
     script = (
         "import numpy as np\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
         "pressed = []\nwith open_sink('window://?full', 25) as sink:\n"
@@ -252,16 +279,47 @@ def test_a_window_shows_the_picture() -> None:
         "    sink._root.event_generate('<KeyPress-r>')\n"
         "    print(sink._root.winfo_width(), sink._label.image.width(), *pressed)\n"
     )
-
-    display = f":{50 + free_port() % 500}"
-    with running(server, display, "-screen", "0", "1280x720x24", "-nolisten", "tcp"):
-        environment = {**os.environ, "DISPLAY": display}
-        wait_until(lambda: Path(f"/tmp/.X11-unix/X{display[1:]}").exists(), "the X server")
+    with virtual_screen() as environment:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment, timeout=60
         )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[1:] == ["1280", "r"]
+
+
+def test_the_key_q_ends_the_run(tmp_path: Path) -> None:
+    """Without a window manager, as in a kiosk, and while the main thread waits for a frame that does not come."""
+    pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
+    xdotool, log = need("xdotool", "xdotool"), tmp_path / "log"
+    script = (
+        "import threading, time\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
+        "def work():\n"
+        "    with open_sink('window://', 25) as sink:\n"
+        "        while True:\n"
+        "            sink.write(shown())\n"
+        "            print('shown', flush=True)\n"
+        "            time.sleep(0.05)\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "try:\n"
+        "    threading.Event().wait()\n"
+        "except KeyboardInterrupt:\n"
+        "    print('ended', flush=True)\n"
+    )
+    with virtual_screen() as environment, log.open("wb") as out:
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=out, stderr=out, env=environment)
+
+        def ended_by_key() -> bool:
+            """A person presses once; here the window may not have the keys yet."""
+            subprocess.run([xdotool, "key", "q"], env=environment, check=False, capture_output=True)
+            return process.poll() is not None
+
+        try:
+            wait_until(lambda: b"shown" in log.read_bytes(), "the window")
+            wait_until(ended_by_key, "the end")
+        finally:
+            process.kill()
+            process.wait()
+    assert "ended\n" in log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from edge.sources.v4l2 import (
     Mode,
     choose_mode,
     modes_of,
+    offer_of,
 )
 
 GRABBER = {"YUYV": {(640, 480): (30, 60), (1920, 1080): (5,)}, "MJPG": {(1280, 720): (30, 60), (1920, 1080): (30,)}}
@@ -94,6 +95,29 @@ def test_the_structures_are_the_kernels(tmp_path: Path) -> None:
         *(struct.calcsize(layout) for layout in (FMTDESC, FRMSIZE, FRMIVAL)),
         struct.calcsize("<3I32s"), struct.calcsize("<3I"), struct.calcsize("<5I"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("width=1920&height=1080&fps=60", "no mode 1920x1080 at 60 fps"),
+        ("format=nv12", "no mode NV12"),
+        ("width=1024", "no mode 1024xany"),
+        ("fps=120&format=MJPEG", "no mode MJPEG at 120 fps"),
+    ],
+)
+def test_a_refusal_lists_what_the_device_offers(query: str, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fcntl.ioctl", driver)
+    with pytest.raises(EchoEdgeError) as raised:
+        open_source(f"v4l2:///dev/null?{query}")
+    said = str(raised.value)
+    assert asked in said
+    assert "it offers YUYV 640x480 at 30, 60 fps; YUYV 1920x1080 at 5 fps; MJPG 1280x720 at 30, 60 fps; MJPG" in said
+
+
+def test_a_format_that_is_not_read_is_marked() -> None:
+    offer = offer_of([Mode("HEVC", 640, 480, 30), Mode("NV12", 1920, 1080, 60, True)])
+    assert offer == "HEVC 640x480 (not read here) at 30 fps; NV12 up to 1920x1080 at 60 fps"
 
 
 @pytest.mark.parametrize(
