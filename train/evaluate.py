@@ -76,7 +76,7 @@ def summarise(rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sam
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge evaluate",
-        description="Dice, HD, HD95, MAD and mIoU of a segmentation model with bootstrap 95 %% intervals.",
+        description="Dice, HD, HD95, MAD and mIoU of a segmentation model with bootstrap 95 % intervals.",
         epilog="example: echoedge evaluate --model models/pspnet-mk --data camus:/data/camus --split split_valid.txt --json",
     )
     p.add_argument("--model", type=Path, required=True, help="model folder")

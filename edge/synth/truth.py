@@ -17,6 +17,8 @@ from edge.synth.imaging import Floats, PolarGrid, ScanConverter
 SCR_DB = (-3.0, 4.0, 11.0, 18.0, 25.0)
 """Signal-to-clutter ratios of a wholly visible region that are labelled 1 (not visible), 2, 3, 4 and 5 (excellent)."""
 GAMMA = 0.5
+COHERENCE_SIGMA = 3.0
+"""Window of the powers in lines and samples, about three speckle cells: a narrower one shows the ratio of two speckle patterns."""
 
 
 def quality_label(scr_db: NDArray[np.floating], visible: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -42,8 +44,8 @@ def draw_mask(state: HeartState, converter: ScanConverter) -> NDArray[np.uint8]:
 
 
 def coherence(signal_power: Floats, clutter_power: Floats) -> Floats:
-    """(signal / (signal + clutter))^0.5 of smoothed powers: 1 pure tissue, 0 pure clutter."""
-    signal, clutter = (cv2.GaussianBlur(p, (5, 5), 0) for p in (signal_power, clutter_power))
+    """(signal / (signal + clutter))^0.5 of powers averaged over speckle: 1 pure tissue, 0 pure clutter."""
+    signal, clutter = (cv2.GaussianBlur(p, (0, 0), COHERENCE_SIGMA) for p in (signal_power, clutter_power))
     return np.asarray((signal / (signal + clutter + 1e-12)) ** GAMMA, np.float32)
 
 
