@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from edge.backends.base import Arrays, states_of
 from edge.errors import BackendError, MissingExtraError
+
+
+@cache
+def openvino_core() -> Any:
+    """The one Core of the process, never closed.
+
+    The CPU plugin gives the thread that loads it a signal stack. Two plugins that are not closed in reverse order leave a
+    freed one behind, and the next signal with a Python handler ends the process (OpenVINO 2026.4.1).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 class OpenVinoBackend:
@@ -27,7 +41,7 @@ class OpenVinoBackend:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = openvino.Core()
+            core = openvino_core()
             model = core.read_model(path)
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:

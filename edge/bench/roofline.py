@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edge.backends.ov import openvino_core
 from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
@@ -107,17 +108,16 @@ def _convolution(precision: str, threads: int) -> Callable[[], object]:
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    request = ov.Core().compile_model(ov.Model([made], [frame]), "CPU", settings).create_infer_request()
+    request = openvino_core().compile_model(ov.Model([made], [frame]), "CPU", settings).create_infer_request()
     request.infer([rng.integers(0, 256, (1, CHANNELS, SIDE, SIDE)).astype(np.float32)])
     return lambda: request.infer()
 
 
 def demand_of(path: Path, quantized: bool) -> Demand:
     """Count a network's work from its ONNX file, by OpenVINO's reader: convolutions and matrix products."""
-    ov, _ = _openvino()
     macs = weights = activations = 0
     width = 1 if quantized else 4
-    for node in ov.Core().read_model(path).get_ordered_ops():
+    for node in openvino_core().read_model(path).get_ordered_ops():
         kind = node.get_type_name()
         if kind not in ("Convolution", "GroupConvolution", "MatMul"):
             continue

@@ -18,7 +18,7 @@ SCR_DB = (-3.0, 4.0, 11.0, 18.0, 25.0)
 """Signal-to-clutter ratios of a wholly visible region that are labelled 1 (not visible), 2, 3, 4 and 5 (excellent)."""
 GAMMA = 0.5
 COHERENCE_SIGMA = 3.0
-"""Window of the powers in lines and samples, about three speckle cells: a narrower one shows the ratio of two speckle patterns."""
+"""Window of the powers in lines and samples, about three speckle cells: one cell would show two speckle patterns' ratio."""
 
 
 def quality_label(scr_db: NDArray[np.floating], visible: NDArray[np.floating]) -> NDArray[np.float64]:
