@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from edge.errors import DataError, ModelError
+from edge.manifest import sha256_of
 from edge.model import Segmenter, open_model
 from edge.palette import quality_colour
 from train.checkpoint import load_checkpoint
@@ -110,8 +111,8 @@ class Table4:
         self.settings = {
             "scale": asdict(scale), "seed": self.seed, "data": sorted(p.partition(":")[0] for p in self.places),
             "held_out": sorted(self.held_out), "imagenet": bool(self.imagenet),
-            "quality": "" if not self.quality_path else self.quality_path.name,
-            "coherence": "" if not self.coherence_path else self.coherence_path.name,
+            "quality": sha256_of(self.quality_path) if self.quality_path else "",
+            "coherence": sha256_of(self.coherence_path) if self.coherence_path else "",
         }  # fmt: skip
 
     @cached_property
