@@ -27,10 +27,12 @@ LADDER = (
 
 WINDOW = 20
 CALM = 60
-"""Frames that must stay well below the deadline before one step up is tried."""
+"""Comfortable frames, less those that were not, before one step up is tried."""
 MAX_CALM = 8 * CALM
 COMFORT = 0.6
-"""Share of the deadline under which a frame counts as calm."""
+"""Share of the deadline under which a frame counts as comfortable."""
+UNEASE = 5
+"""Comfortable frames that one between comfort and the deadline undoes. A late frame undoes all."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ class Step:
 class Ladder:
     """Takes the cost of each frame, answers with the level for the next.
 
-    Down when more than half of the last WINDOW frames miss the deadline; up one step after CALM comfortable frames in a
-    row. A step up that fails soon doubles the wait for the next try, so that the level does not swing. `floor` is the best
-    level that may be served, whatever the frames cost: a board that throttles sets it.
+    Down when more than half of the last WINDOW frames miss the deadline; up one step after CALM comfortable frames, from
+    which uneasy ones are taken off: on a busy machine hardly any 60 frames in a row are comfortable. A step up that fails
+    soon doubles the wait for the next try, so that the level does not swing. `floor` is the best level that may be served,
+    whatever the frames cost: a board that throttles sets it.
     """
 
     def __init__(self, deadline_ms: float, rungs: tuple[Rung, ...] = LADDER) -> None:
@@ -67,7 +70,10 @@ class Ladder:
         """Take one frame's cost (capture to analysed, without waiting); the step it causes, if any."""
         budget_ms = self.deadline_ms * self.rung.frame_every
         self._late.append(cost_ms > budget_ms)
-        self._calm = self._calm + 1 if cost_ms < COMFORT * self.deadline_ms else 0
+        if cost_ms < COMFORT * self.deadline_ms:
+            self._calm += 1
+        else:
+            self._calm = 0 if cost_ms > self.deadline_ms else max(0, self._calm - UNEASE)
         self._since_up += 1
         if self.level < min(self.floor, len(self._rungs) - 1):
             return self._move(frame, 1, cost_ms)

@@ -37,6 +37,23 @@ def test_a_load_between_the_thresholds_changes_nothing() -> None:
     assert ladder.level == level
 
 
+def test_now_and_then_a_slower_frame_does_not_keep_service_down() -> None:
+    ladder = Ladder(33)
+    feed(ladder, 100, WINDOW)
+    for frame in range(10 * CALM):
+        ladder.observe(frame, 25 if frame % 10 == 9 else 15)
+    assert ladder.level == 0
+
+
+def test_late_frames_now_and_then_do() -> None:
+    ladder = Ladder(33)
+    feed(ladder, 100, WINDOW)
+    level = ladder.level
+    for frame in range(10 * CALM):
+        ladder.observe(frame, 40 if frame % 30 == 29 else 15)
+    assert ladder.level == level > 0
+
+
 def test_a_failed_step_up_doubles_the_wait() -> None:
     ladder = Ladder(33)
     feed(ladder, 100, WINDOW)
