@@ -144,7 +144,7 @@ def measure(builders: Sequence[Callable[[], Worker]], plan: Plan, stack: ExitSta
         workers.append(worker)
     rng = np.random.default_rng(plan.seed)
     goals = {worker.name: plan.seconds * (0.1 if worker.kind == YARDSTICK else 1.0) for worker in workers}
-    while unfinished := [w for w in workers if w.measured_s < 0.999 * goals[w.name]]:
+    while unfinished := [w for w in workers if w.measured_s < goals[w.name]]:
         for index in rng.permutation(len(unfinished)):
             worker = unfinished[index]
             done = sum(min(w.measured_s, goals[w.name]) for w in workers) / sum(goals.values())
