@@ -15,10 +15,13 @@ def openvino_core() -> Any:
     """The one Core of the process, never closed.
 
     The CPU plugin gives the thread that loads it a signal stack. Two plugins that are not closed in reverse order leave a
-    freed one behind, and the next signal with a Python handler ends the process (OpenVINO 2026.4.1).
+    freed one behind, and the next signal with a Python handler ends the process (OpenVINO 2026.4.1). Raises
+    MissingExtraError without OpenVINO.
     """
-    import openvino
-
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtraError("the OpenVINO backend", "openvino") from error
     return openvino.Core()
 
 
@@ -28,10 +31,9 @@ class OpenVinoBackend:
     name = "openvino"
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
-        try:
-            import openvino
-        except ImportError as error:
-            raise MissingExtraError("the OpenVINO backend", "openvino") from error
+        core = openvino_core()
+        import openvino
+
         self.version = openvino.__version__.split("-")[0]
         # Without the hint OpenVINO computes FP32 files in bfloat16 on CPUs that have it.
         settings: dict[str, str | int] = {
@@ -41,7 +43,6 @@ class OpenVinoBackend:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         try:
-            core = openvino_core()
             model = core.read_model(path)
             compiled = core.compile_model(model, "CPU", settings)
         except RuntimeError as error:

@@ -26,7 +26,6 @@ from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
 from edge.config import MODELS
-from edge.errors import MissingExtraError
 from edge.manifest import find_manifests, verified_artefact
 from edge.model import load_model
 
@@ -91,7 +90,10 @@ def ceiling(threads: int = 0) -> Ceiling:
 
 def _convolution(precision: str, threads: int) -> Callable[[], object]:
     """A convolution of constant weights in OpenVINO; INT8 with FakeQuantize on both sides, so that it runs in integers."""
-    ov, ops = _openvino()
+    core = openvino_core()
+    import openvino
+    import openvino.opset13 as ops
+
     rng = np.random.default_rng(0)
     frame = ops.parameter([1, CHANNELS, SIDE, SIDE], np.float32)
     weights = ops.constant(rng.integers(-127, 128, (CHANNELS, CHANNELS, KERNEL, KERNEL)).astype(np.float32))
@@ -108,7 +110,7 @@ def _convolution(precision: str, threads: int) -> Callable[[], object]:
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    request = openvino_core().compile_model(ov.Model([made], [frame]), "CPU", settings).create_infer_request()
+    request = core.compile_model(openvino.Model([made], [frame]), "CPU", settings).create_infer_request()
     request.infer([rng.integers(0, 256, (1, CHANNELS, SIDE, SIDE)).astype(np.float32)])
     return lambda: request.infer()
 
@@ -141,15 +143,6 @@ def place(name: str, demand: Demand, precision: str, roof: Ceiling, measured_s: 
     memory = (demand.weight_bytes + demand.activation_bytes) / roof.bytes_per_s
     bound = "multiply-accumulates" if compute > memory else "memory"
     return Place(name, measured_s * 1e3, max(compute, memory) * 1e3, bound, demand)
-
-
-def _openvino() -> tuple[Any, Any]:
-    try:
-        import openvino
-        import openvino.opset13 as ops
-    except ImportError as error:
-        raise MissingExtraError("the roofline", "openvino") from error
-    return openvino, ops
 
 
 def parser() -> argparse.ArgumentParser:
