@@ -24,6 +24,7 @@ READERS: dict[str, Callable[[Path, Iterable[str] | None], Iterator[Sample]]] = {
     "echonet-test": partial(read_echonet, split="TEST"),
     "folder": read_folder,
     "synth": read_synthetic,
+    "synth-wide": partial(read_synthetic, wide=True),
 }
 
 

@@ -1,10 +1,12 @@
-"""Synthetic frames as training data: `synth:COUNT@SEED`, such as `synth:800@0`."""
+"""Synthetic frames as training data: `synth:COUNT@SEED`, such as `synth:800@0`, and `synth-wide:` from wider draws."""
 
 from __future__ import annotations
 
 import multiprocessing
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,30 +17,33 @@ from edge.errors import DataError
 from edge.regions import MIN_VISIBLE
 from edge.synth import SyntheticFrame, SyntheticLoop, quality_label
 from edge.synth.compression import jpeg
-from train.data.sample import Sample
+from edge.synth.settings import HeartSettings, ScanSettings, draw_heart, draw_scan
+from train.data.sample import LA, Sample
 
 SHARES = {"A4C": 0.45, "A2C": 0.4, "A3C": 0.15}
 SIZES_PX = (320, 640)
 WORKERS = 2
 P_SECOND_FRAME = 0.5
-DRAW_STREAM = 21
+DRAW_STREAM, WIDE_STREAM = 21, 23
 
 
-def read_synthetic(place: Path, patients: Iterable[str] | None = None) -> Iterator[Sample]:
+def read_synthetic(place: Path, patients: Iterable[str] | None = None, wide: bool = False) -> Iterator[Sample]:
     """Yield about 1.5 x COUNT frames of COUNT loops (COUNT@SEED, the seed 0 if left out), in order, always the same ones.
 
     Views are drawn as in SHARES; each loop gives one or two frames at random phases under the patient name synthNNNNN, its
-    seed. ED and ES frames carry their phase. Raises DataError for another form of the name.
+    seed. ED and ES frames carry their phase. With `wide` hearts and scans are those of `wider_settings`, for networks that are
+    to read real recordings without having seen one. Raises DataError for another form of the name.
     """
+    make = partial(samples_of, wide=wide)
     wanted = set(patients) if patients is not None else None
     seeds = [s for s in seeds_of(place) if wanted is None or name_of(s) in wanted]
     if len(seeds) < 2 * WORKERS:
         for seed in seeds:
-            yield from samples_of(seed)
+            yield from make(seed)
         return
     # Spawned, since a fork of a process with threads (OpenCV, torch) may lock up.
     with multiprocessing.get_context("spawn").Pool(WORKERS, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        for samples in pool.imap(samples_of, seeds, chunksize=8):
+        for samples in pool.imap(make, seeds, chunksize=8):
             yield from samples
 
 
@@ -56,14 +61,38 @@ def name_of(seed: int) -> str:
     return f"synth{seed:05d}"
 
 
-def samples_of(seed: int) -> list[Sample]:
+def wider_settings(seed: int, view: str) -> tuple[HeartSettings, ScanSettings]:
+    """A loop's heart and scan, drawn from more than patients show (domain randomisation, Tobin et al. 2017).
+
+    The heart fills 40 to 75 % of the depth, ventricles may be rounder, walls thinner or lost, cavity and atrium as bright as the
+    wall, clutter deeper, the point spread up to twice as wide.
+    """
+    rng = np.random.default_rng([seed, WIDE_STREAM])
+    u = rng.uniform
+    heart, scan = draw_heart(seed, view), draw_scan(seed, view)
+    heart = replace(
+        heart, half_width=heart.length * u(0.25, 0.42), apex=(heart.apex[0], u(0.9, 3.4)),
+        wall_left=u(0.7, 1.6), wall_right=u(0.6, 1.5), wall_apex=u(0.5, 1.3),
+    )  # fmt: skip
+    scan = replace(
+        scan, depth=(heart.apex[1] + heart.length) * u(1.1, 1.75), axial=u(0.014, 0.034), lateral=np.deg2rad(u(0.3, 1.1)),
+        dynamic_range_db=u(38, 78), wall_grey=float(np.clip(rng.normal(0.4, 0.1), 0.18, 0.7)), blood_db=u(-34, -14),
+        atrium_db=u(-22, -2), near_clutter_db=u(-20, -2), near_clutter_cm=u(1.0, 7.0), haze_db=u(-30, -12),
+        pericardium_db=u(-4, 12), surroundings_db=u(-14, 3), tgc_db_per_cm=u(-0.6, 0.8),
+        dropout_db=tuple(float(d) for d in np.array(scan.dropout_db) - u(0, 14, 9) * (rng.random(9) < 0.4)),
+    )  # fmt: skip
+    return heart, scan
+
+
+def samples_of(seed: int, wide: bool = False) -> list[Sample]:
     """The samples of one loop: square pictures of SIZES_PX, half of them through JPEG; masks go on beyond the sector.
 
-    Their scores are exact.
+    Their scores are exact. With `wide` the atrium alone ends with the sector, as in CAMUS.
     """
     rng = np.random.default_rng([seed, DRAW_STREAM])
     view = str(rng.choice(list(SHARES), p=list(SHARES.values())))
-    loop = SyntheticLoop(seed, view, int(rng.integers(*SIZES_PX)))
+    heart, scan = wider_settings(seed, view) if wide else (None, None)
+    loop = SyntheticLoop(seed, view, int(rng.integers(*SIZES_PX)), heart=heart, scan=scan)
     count = 1 + int(rng.random() < P_SECOND_FRAME)
     numbers = rng.choice(loop.frames_per_beat, count, replace=False)
     quality = int(rng.integers(55, 96)) if rng.random() < 0.5 else 0
@@ -75,6 +104,8 @@ def samples_of(seed: int) -> list[Sample]:
         name = name_of(seed)
         source = f"synth/{name}_{view}_{number}"
         mask = loop.whole_mask(number)
+        if wide:
+            mask[(mask == LA) & ~loop.sector] = 0
         phase = phases.get(number, "")
         samples.append(Sample(image, mask, loop.spacing_mm, view, phase, name, source, exact_scores(frame)))
     return samples
