@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.preprocess import Frame
-from edge.sector import Sector, echo_areas
+from edge.sector import Sector, SectorFinder, echo_areas
 
 NOT_MEASURED = "nothing is measured"
 SPECTRAL = f"SPECTRAL DOPPLER: {NOT_MEASURED}; go back to 2D"
@@ -44,14 +44,16 @@ MOVED_GREY, MOVED_SHARE = 6, 0.002
 """Less than this share of samples that differ by more than this is the noise of a still picture."""
 
 
-def layout_problem(peak: Frame, sector: Sector, scale: float) -> str:
+def layout_problem(finder: SectorFinder, sector: Sector) -> str:
     """ "" for a screen with one sector, else what it shows.
 
-    `peak` (HxW uint8) is the brightest of some frames at the working size, coloured pixels black, as SectorFinder keeps it;
-    `scale` is its size relative to the frames that `sector` was found in.
+    `finder` has seen the frames that `sector` was found in.
     """
+    peak, rough, scale = finder.peak, finder.rough, finder.scale
+    assert peak is not None
+    assert rough is not None
     height, width = peak.shape
-    areas = echo_areas(peak)
+    areas = echo_areas(peak, rough)
     inside = cv2.resize(sector.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     margin = max(3, round(12 * scale))
     near = np.asarray(cv2.dilate(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)), np.uint8)

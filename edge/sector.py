@@ -39,7 +39,7 @@ BLOCK_PX, HALO_SHARE, MIN_RIM_PX = 8, 0.01, 0.4
 Where a higher grey level only takes such a rim off, on average of MIN_RIM_PX at least, it shows the edge."""
 FLAT, MIN_FLAT_FRACTION, MIN_PLAIN_FRACTION = 3, 0.01, 0.002
 """Echo has speckle: an area of this share of the picture within which neighbours differ no more is a panel or a bar;
-of the smaller one, a button."""
+of the smaller one, a button. The brightest of many frames of speckle may be as even: the latest frame must be, too."""
 FRAME_PX = 15
 """Frames between buttons and panels are narrower at the working size, and no echo."""
 SOLID = np.ones((5, 5), np.uint8)
@@ -98,12 +98,16 @@ def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | Non
 
 
 class SectorFinder:
-    """Takes frames of one size one by one and keeps only `peak`, their brightest values at the working size (`scale`)."""
+    """Takes frames of one size one by one and keeps `peak`, their brightest values at the working size (`scale`).
+
+    `rough` (HxW uint8) is how much neighbours differ in the latest of them.
+    """
 
     def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
         self.frames = 0
         self.scale = 1.0
         self.peak: Frame | None = None
+        self.rough: Frame | None = None
         self._region = region
         self._shape: tuple[int, int] = (0, 0)
 
@@ -112,6 +116,7 @@ class SectorFinder:
         height, width = self._shape = (frame.shape[0], frame.shape[1])
         self.scale = min(1.0, WORK_PX / max(width, height))
         grey = _echo_grey(frame, self.scale)
+        self.rough = _differences(grey)
         self.peak = grey if self.peak is None else np.maximum(self.peak, grey, out=self.peak)
         self.frames += 1
 
@@ -136,10 +141,11 @@ class SectorFinder:
         return self._find(cropped)
 
     def _find(self, peak: Frame) -> Sector:
+        assert self.rough is not None
         (height, width), scale = self._shape, self.scale
-        peak = np.asarray(cv2.GaussianBlur(peak, (3, 3), 0), np.uint8)
+        peak = _smooth(peak)
         black = _black_of(peak)
-        peak = np.where(_flat(peak, black), np.uint8(black), peak)
+        peak = np.where(_flat(peak, self.rough, black), np.uint8(black), peak)
         best: _Found | None = None
         for number, grey_level in enumerate(VISIBLE_GREYS):
             found = _visible_area(peak > black + grey_level)
@@ -242,10 +248,10 @@ def _echo_grey(frame: Frame, scale: float) -> Frame:
     return highest
 
 
-def echo_areas(peak: Frame) -> Frame:
-    """HxW 0/1: solid areas with the texture of echo on a screen (HxW grey, coloured pixels black): no text, no panels."""
+def echo_areas(peak: Frame, rough: Frame) -> Frame:
+    """HxW 0/1: solid areas with the texture of echo on a screen: no text, no panels. Both as `SectorFinder` keeps them."""
     black = _black_of(peak)
-    plain = _flat(peak, black, MIN_PLAIN_FRACTION).astype(np.uint8)
+    plain = _flat(peak, rough, black, MIN_PLAIN_FRACTION).astype(np.uint8)
     closed = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((FRAME_PX, FRAME_PX), np.uint8))
     visible = (peak > black + VISIBLE_GREYS[-1]) & (cv2.dilate(closed, SOLID) == 0)
     return np.asarray(cv2.morphologyEx(visible.astype(np.uint8), cv2.MORPH_OPEN, SOLID), np.uint8)
@@ -276,10 +282,19 @@ def _without_halo(found: _Found, peak: Frame, levels: Sequence[int], halo_px: in
     return (agreement, inner[1], fan, inner[0]) if agreement >= GOOD_AGREEMENT else found
 
 
-def _flat(peak: Frame, black: int, share: float = MIN_FLAT_FRACTION) -> NDArray[np.bool_]:
-    """HxW bool: where the screen has large areas of one colour, or of a slow gradient, brighter than its black."""
+def _smooth(grey: Frame) -> Frame:
+    return np.asarray(cv2.GaussianBlur(grey, (3, 3), 0), np.uint8)
+
+
+def _differences(grey: Frame) -> Frame:
+    """The largest difference of grey levels around each pixel."""
     kernel = np.ones((3, 3), np.uint8)
-    calm = (cv2.dilate(peak, kernel) - cv2.erode(peak, kernel) <= FLAT) & (peak > black + VISIBLE_GREYS[-2])
+    return np.asarray(cv2.dilate(grey, kernel) - cv2.erode(grey, kernel), np.uint8)
+
+
+def _flat(peak: Frame, rough: Frame, black: int, share: float = MIN_FLAT_FRACTION) -> NDArray[np.bool_]:
+    """HxW bool: where the screen has large areas of one colour, or of a slow gradient, brighter than its black."""
+    calm = (np.maximum(_differences(peak), rough) <= FLAT) & (peak > black + VISIBLE_GREYS[-2])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(calm.astype(np.uint8), connectivity=4)
     large = stats[:, cv2.CC_STAT_AREA] >= share * peak.size
     large[0] = False

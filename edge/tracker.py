@@ -94,9 +94,8 @@ class SectorTracker:
             sector = self._finder.find()
         except SourceError as error:
             return f"NO SECTOR: {error}"
-        assert self._finder.peak is not None
         assert self._peak is not None
-        problem = layout_problem(self._finder.peak, sector, self._finder.scale)
+        problem = layout_problem(self._finder, sector)
         if problem:
             return problem
         if self._profile is not None:

@@ -28,6 +28,16 @@ def pictures_of(layout: str, kind: str, seed: int, **changes: object) -> tuple[K
     return screen, [screen.compose(loop.frame(n * loop.frames_per_beat // FRAMES)) for n in range(FRAMES)]
 
 
+@pytest.mark.parametrize("first", [5, 40, 65])
+def test_noise_that_evens_out_over_many_frames_stays_echo(first: int) -> None:
+    """The brightest values of 32 noisy frames are as even as a panel: then the sector lost its flanks, or was a Doppler strip."""
+    beat = [apical_frame(1 + 0.2 * float(np.sin(2 * np.pi * n / 60)), n) for n in range(60)]
+    screens = [jpeg(on_screen(beat[(first + n) % 60], 1280, 720), 90) for n in range(32)]
+    sector = SectorTracker().find(screens)
+    assert sector.fan is not None
+    assert abs(sector.fan.radius - 625) < 6
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
