@@ -1,4 +1,4 @@
-"""The pipeline of another checkout beside this one's, in turn, on the same clip and networks: did a change pay?
+"""The pipeline of another checkout beside this one's, in turn, on the same clip: did a change pay?
 
 Usage: git worktree add ../before COMMIT; python benchmarks/checkouts.py ../before [LOOP] --seconds 60
 Prints ratios, this checkout over the other, which hold on a busy machine, too. CPU time a frame is of the whole process.
@@ -29,7 +29,8 @@ HERE = Path(__file__).resolve().parent.parent
 
 def pipeline_of(checkout: Path, name: str, source: str) -> Worker:
     """The pipeline worker of a checkout, whatever is installed."""
-    spec = Spec("pipeline", name, source, str(MODELS / "pspnet-mk"), str(MODELS / "quality"))
+    models = checkout / MODELS.relative_to(HERE)
+    spec = Spec("pipeline", name, source, str(models / "pspnet-mk"), str(models / "quality"))
     os.environ["PYTHONPATH"] = str(checkout)
     return Worker(name, "pipeline", [sys.executable, "-m", "edge.bench.worker", msgspec.json.encode(spec).decode()], {})
 

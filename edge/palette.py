@@ -26,7 +26,7 @@ NOTICE = "Research use only"
 
 def quality_colour(score: float) -> Colour:
     """Colour of a score 1-5, rounded to its level."""
-    return QUALITY_COLOURS[int(np.clip(round(float(score)), 1, 5)) - 1]
+    return QUALITY_COLOURS[min(max(round(float(score)), 1), 5) - 1]
 
 
 def text(canvas: Canvas, words: str, at: tuple[int, int], colour: Colour, size: float = 0.48) -> int:

@@ -18,12 +18,13 @@ Frame = NDArray[np.uint8]
 class PreprocessSpec:
     """How a frame becomes an input: square crop around the sector, grey, `size_px` x `size_px`, uint8 N1HW.
 
-    `interpolation` is "area" or "linear"; area averages when shrinking and is linear when enlarging.
+    `interpolation` "linear" averages 2 x 2 pixels while the picture is at least twice too large, then interpolates; "area"
+    averages each output pixel's exact share, which takes seven times as long.
     """
 
     size_px: int
     crop: str = "sector"
-    interpolation: str = "area"
+    interpolation: str = "linear"
     layout: str = "nchw"
 
 
@@ -80,7 +81,7 @@ def resample(image: NDArray[np.uint8], box: Box, size_px: int, interpolation: in
         out[:] = 0
         return out
     if (x0, y0, x1, y1) == (left, top, left + side, top + side):
-        cv2.resize(image[y0:y1, x0:x1], (size_px, size_px), dst=out, interpolation=interpolation)
+        _resized(image[y0:y1, x0:x1], size_px, size_px, interpolation, out)
         return out
     scale = size_px / side
     u0, v0 = round((x0 - left) * scale), round((y0 - top) * scale)
@@ -89,8 +90,19 @@ def resample(image: NDArray[np.uint8], box: Box, size_px: int, interpolation: in
     out[v1:] = 0
     out[v0:v1, :u0] = 0
     out[v0:v1, u1:] = 0
-    out[v0:v1, u0:u1] = cv2.resize(image[y0:y1, x0:x1], (u1 - u0, v1 - v0), interpolation=interpolation)
+    out[v0:v1, u0:u1] = _resized(image[y0:y1, x0:x1], u1 - u0, v1 - v0, interpolation)
     return out
+
+
+def _resized(image: NDArray[np.uint8], width: int, height: int, interpolation: int, out: Frame | None = None) -> Frame:
+    """HxW to height x width; "linear" halves first while that leaves enough, so that no pixel is passed over."""
+    while interpolation == cv2.INTER_LINEAR and min(image.shape[0] / height, image.shape[1] / width) >= 2:
+        rows, columns = image.shape[0] // 2, image.shape[1] // 2
+        # OpenCV halves even sizes thirteen times as fast as others; an odd last row is left out.
+        image = np.asarray(
+            cv2.resize(image[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return np.asarray(cv2.resize(image, (width, height), dst=out, interpolation=interpolation), np.uint8)
 
 
 INTERPOLATIONS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}

@@ -105,12 +105,13 @@ class EchoWatch:
 
     def flow(self, image: Frame, now_s: float) -> str:
         """ "" for a grey picture, else that it shows flow."""
-        samples = image[::WATCH_STEP, ::WATCH_STEP][self._inside]
-        if samples.ndim == 2:
-            highest, lowest = samples.max(1), samples.min(1)
+        if image.ndim == 3:
+            # Channel by channel: numpy's largest of three neighbours takes five times as long.
+            red, green, blue = (image[::WATCH_STEP, ::WATCH_STEP, channel][self._inside] for channel in range(3))
+            highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
             bright = highest > VIVID_GREY
             vivid = np.count_nonzero(bright & (highest - lowest > VIVID * highest))
-            if vivid > MIN_FLOW * len(samples) and vivid < MAX_FLOW * np.count_nonzero(bright):
+            if vivid > MIN_FLOW * len(highest) and vivid < MAX_FLOW * np.count_nonzero(bright):
                 self._flow_s = now_s
         return COLOUR if now_s - self._flow_s < FLOW_HOLD_S else ""
 

@@ -69,7 +69,10 @@ class SceneCheck:
 
     def is_cut(self, picture: NDArray[np.uint8]) -> bool:
         """Take one size x size uint8 picture."""
-        small = np.asarray(cv2.resize(picture, (CUT_PX, CUT_PX), interpolation=cv2.INTER_AREA), np.float32)
+        # Without the last rows each cell is a whole number of pixels, which OpenCV averages four times as fast.
+        whole = len(picture) // CUT_PX * CUT_PX or len(picture)
+        cells = cv2.resize(picture[:whole, :whole], (CUT_PX, CUT_PX), interpolation=cv2.INTER_AREA)
+        small = np.asarray(cells, np.float32)
         before, self._before = self._before, small
         if before is None:
             return False

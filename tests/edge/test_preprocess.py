@@ -70,7 +70,21 @@ def test_the_given_buffer_is_filled() -> None:
     buffer = np.full((1, 1, 32, 32), 7, np.uint8)
     result = preprocess(image, Box(0, 0, 90), PreprocessSpec(32), buffer)
     assert result is buffer
-    assert np.array_equal(buffer[0, 0], cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA))
+    halved = cv2.resize(image, (45, 45), interpolation=cv2.INTER_AREA)
+    assert np.array_equal(buffer[0, 0], cv2.resize(halved, (32, 32), interpolation=cv2.INTER_LINEAR))
+
+
+@pytest.mark.parametrize("side", [150, 241, 1001])
+def test_no_pixel_is_passed_over_when_a_picture_shrinks(side: int) -> None:
+    """Noise keeps its mean, loses its variance as it does in exact averages, and stays in place to within a pixel."""
+    image = np.random.default_rng(3).integers(0, 251, (side, side)).astype(np.uint8)
+    image[side // 2 :, side // 2 :] = 0
+    box = Box(0, 0, side)
+    linear = resample(image, box, 64, cv2.INTER_LINEAR).astype(float)
+    exact = resample(image, box, 64, cv2.INTER_AREA).astype(float)
+    assert linear[:30, :30].mean() == pytest.approx(exact[:30, :30].mean(), rel=0.02)
+    assert linear[:30, :30].std() < 1.7 * exact[:30, :30].std()
+    assert not linear[34:, 34:].any()
 
 
 @given(
