@@ -14,7 +14,7 @@ from train.initialise import initialise
 from train.losses import SEGMENTATION_LOSSES
 from train.nets import SEGMENTATION_NETS
 from train.nets.imagenet import TORCHVISION_MEAN, TORCHVISION_STD, load_torchvision, unfold_norms
-from train.nets.mobilenet_v2 import Trunk
+from train.nets.mobilenet_v2 import DepthwiseConv, Trunk
 from train.nets.pspnet_mk import upsample
 from train.nets.resnet import ResNet
 from train.segmentation import segmentation_loss
@@ -133,3 +133,21 @@ def test_imagenet_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "v2.npz", **{"0|conv|2|w": np.zeros((32, 3, 5, 5), np.float32)})
     with pytest.raises(DataError, match="layer 0"):
         initialise(SEGMENTATION_NETS["pspnet-m"](2, SIZE), "Q", tmp_path / "v2.npz")
+
+
+@pytest.mark.parametrize("dilation", [2, 3, 5])
+@pytest.mark.parametrize("shape", [(18, 18), (17, 23)])
+def test_a_dilated_depthwise_convolution_trains_as_it_runs(dilation: int, shape: tuple[int, int]) -> None:
+    conv, x = DepthwiseConv(6, dilation=dilation), torch.randn(2, 6, *shape)
+    results = []
+    for training in (True, False):
+        conv.train(training)
+        conv.zero_grad()
+        given = x.clone().requires_grad_()
+        out = conv(given)
+        (out * out.detach().cos()).sum().backward()
+        assert conv.weight.grad is not None
+        assert given.grad is not None
+        results.append((out.detach(), conv.weight.grad.clone(), given.grad))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
