@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+Mask = NDArray[np.uint8]
 Rng = np.random.Generator
 
 
@@ -31,14 +32,20 @@ class AugmentSpec:
     p_marks: float = 0.3
 
 
-def augment(image: Image, mask: Image, size: int, rng: Rng, spec: AugmentSpec) -> tuple[Image, Image]:
+def augment(image: Image, mask: Mask, size: int, rng: Rng, spec: AugmentSpec) -> tuple[Image, Mask]:
     """One augmented (image, mask) pair, both size x size uint8.
 
     A narrower sector hides echo but keeps the mask: CAMUS's annotators, too, complete walls beyond the sector's edge.
     """
-    matrix = _affine(image.shape[0], size, rng, spec)
+    matrix = affine(image.shape[0], size, rng, spec)
     image = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
     mask = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_NEAREST)
+    return look(image, rng, spec), mask
+
+
+def look(image: Image, rng: Rng, spec: AugmentSpec) -> Image:
+    """A size x size image with other shadows, gain, sector, texture and screen marks."""
+    size = image.shape[0]
     echo = image.astype(np.float32) / 255
     if rng.random() < spec.p_shadow:
         echo *= angular_shadow(size, rng)
@@ -50,10 +57,10 @@ def augment(image: Image, mask: Image, size: int, rng: Rng, spec: AugmentSpec) -
     image = np.clip(echo * 255, 0, 255).astype(np.uint8)
     if rng.random() < spec.p_marks:
         screen_marks(image, rng)
-    return image, mask
+    return image
 
 
-def _affine(source: int, size: int, rng: Rng, spec: AugmentSpec) -> NDArray[np.float64]:
+def affine(source: int, size: int, rng: Rng, spec: AugmentSpec) -> NDArray[np.float64]:
     """2x3 matrix from a source x source image to size x size: rotation, scale, aspect, shift about the centre."""
     zoom = rng.uniform(*spec.scale) * size / source
     stretch = np.exp(rng.uniform(-spec.aspect, spec.aspect) / 2)

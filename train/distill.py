@@ -21,10 +21,11 @@ from torch import nn
 
 from edge.errors import DataError
 from edge.manifest import sha256_of
+from train.augment import AugmentSpec
 from train.data.sample import Sample
 from train.data.split import check_sides, draw_patients
 from train.diffusion import bernoulli, gaussian
-from train.diffusion.data import MaskAugmentSpec, MaskData
+from train.diffusion.data import MaskData
 from train.diffusion.sample import Probabilities, advance, draw_noise, repeat, sample
 from train.diffusion.schedule import STUDENT_GRIDS, trailing_grid
 from train.echo_dnd import RECIPES, build, facts_of, given, load_echo_dnd, validation
@@ -229,7 +230,7 @@ def distill(
         raise DataError("teacher and student have feature maps of other sizes; distil with --hint 0")
     torch.manual_seed(recipe.seed)
     net = StudentPass(build(config), teacher.conditioner.channels[:HINTED] if weights.hint else ())
-    data = MaskData(training, config.size, recipe.seed, MaskAugmentSpec())
+    data = MaskData(training, config.size, recipe.seed, AugmentSpec())
     patients = {s.patient for s in training}
     known = patients if labels >= 1 else draw_patients(patients, recipe.seed, labels)
     if weights.truth < 1 or len(known) < len(patients):

@@ -12,8 +12,9 @@ from edge.cli import main
 from edge.errors import DataError
 from tests.train.diffusion.tiny import TINY, TINY_STUDENT, lively
 from tests.train.small import samples, write_camus
+from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint
-from train.diffusion.data import MaskAugmentSpec, MaskData, augment_maps
+from train.diffusion.data import MaskAugmentSpec, MaskData, augment_maps, augment_widely
 from train.diffusion.losses import LossWeights, echo_dnd_loss, terms
 from train.diffusion.sample import draw_noise, repeat, sample
 from train.diffusion.schedule import trailing_grid
@@ -119,6 +120,10 @@ def test_augmentation_moves_all_maps_alike() -> None:
     flipped = 0
     for seed in range(8):
         image, moved, soft = augment_maps([mask * 255, mask, mask * 255], 32, np.random.default_rng(seed), spec)
+        _, wide, wide_soft = augment_widely(
+            [mask * 255, mask, mask * 255], 32, np.random.default_rng(seed), AugmentSpec()
+        )
+        assert np.array_equal(wide, wide_soft > 127)
         assert (image == soft).all()
         assert ((image > 127) != (moved > 0)).mean() < 0.02
         assert 0.8 * 0.9**2 < moved.sum() / mask.sum() * (48 / 32) ** 2 < 1.2 * 1.1**2

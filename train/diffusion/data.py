@@ -1,4 +1,4 @@
-"""Frames and LV masks for diffusion, with the Echo-DND paper's augmentations (section 5.2)."""
+"""Frames and LV masks for diffusion, with the Echo-DND paper's augmentations (section 5.2) or those of segmentation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from edge.preprocess import resample
 from edge.sector import find_sector
+from train.augment import AugmentSpec, affine, look
 from train.data.sample import LV, Sample
 from train.segmentation import normalised
 
@@ -42,7 +43,7 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
     """
 
     def __init__(
-        self, samples: Iterable[Sample], size: int, seed: int, spec: MaskAugmentSpec | None,
+        self, samples: Iterable[Sample], size: int, seed: int, spec: MaskAugmentSpec | AugmentSpec | None,
         soft: Sequence[NDArray[np.uint8]] | None = None,
     ) -> None:  # fmt: skip
         self.size, self.seed, self.spec, self.soft, self.epoch = size, seed, spec, soft, 0
@@ -62,7 +63,9 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
             maps.append(cv2.resize(self.soft[index], (side, side), interpolation=cv2.INTER_LINEAR))
         if self.spec:
             rng = np.random.default_rng([self.seed, self.epoch, index])
-            maps = augment_maps(maps, self.size, rng, self.spec)
+            maps = (augment_maps if isinstance(self.spec, MaskAugmentSpec) else augment_widely)(
+                maps, self.size, rng, self.spec
+            )
         image, mask, *soft = maps
         return (
             normalised(image),
@@ -93,9 +96,23 @@ def augment_maps(
     matrix[:, 2] += (size - 1) / 2 - centre
     if rng.random() < spec.p_flip:
         matrix[0] = -matrix[0] + (0, 0, size - 1)
-    scaled = [m * np.uint8(255) if index == 1 else m for index, m in enumerate(maps)]
-    image, mask, *soft = (cv2.warpAffine(m, matrix, (size, size), flags=cv2.INTER_LINEAR) for m in scaled)
+    image, mask, *soft = _warped(maps, matrix, size)
     grey = image.astype(np.float32)
     grey = (grey - 127.5) * rng.uniform(*spec.contrast) + 127.5 + rng.uniform(-spec.brightness, spec.brightness)
     grey += rng.uniform(0, spec.noise) * rng.standard_normal(grey.shape, np.float32)
-    return [np.clip(grey, 0, 255).astype(np.uint8), (mask > 127).astype(np.uint8), *soft]
+    return [np.clip(grey, 0, 255).astype(np.uint8), mask, *soft]
+
+
+def augment_widely(
+    maps: Sequence[NDArray[np.uint8]], size: int, rng: np.random.Generator, spec: AugmentSpec
+) -> list[NDArray[np.uint8]]:
+    """The same with the augmentations of `train.augment`."""
+    image, *others = _warped(maps, affine(maps[0].shape[0], size, rng, spec), size)
+    return [look(image, rng, spec), *others]
+
+
+def _warped(maps: Sequence[NDArray[np.uint8]], matrix: NDArray[np.float64], size: int) -> list[NDArray[np.uint8]]:
+    """[image, mask, ...] moved by a 2x3 matrix; the mask is inside where at least half of a pixel is."""
+    scaled = [m * np.uint8(255) if index == 1 else m for index, m in enumerate(maps)]
+    image, mask, *soft = (cv2.warpAffine(m, matrix, (size, size), flags=cv2.INTER_LINEAR) for m in scaled)
+    return [image, (mask > 127).astype(np.uint8), *soft]
