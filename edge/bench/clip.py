@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 
 from edge.sinks.video import add_video_stream
 from edge.sources import Captured, Source, open_source
+from edge.sources.paced import Wrapped
 
 DEFAULT_CLIP = "synth://a4c?seed=7&fps=50&layout=screen1&frames=60"
 DEFAULT_NAME = "bench-screen1-1280x720-1.mp4"
@@ -48,14 +48,12 @@ def write_clip(source: Source, path: Path) -> None:
             container.mux(stream.encode(None))
 
 
-class Timed:
+class Timed(Wrapped):
     """A recording that ends after some seconds."""
 
     def __init__(self, source: Source, seconds: float) -> None:
-        self._source, self._seconds = source, seconds
-        self.uri, self.fps = source.uri, source.fps
-        self.frames: int | None = None
-        self.spacing_mm, self.region = source.spacing_mm, source.region
+        super().__init__(source)
+        self._seconds, self.frames = seconds, None
 
     def __iter__(self) -> Iterator[Captured]:
         end = None
@@ -64,15 +62,6 @@ class Timed:
             if time.monotonic() > end:
                 return
             yield frame
-
-    def __enter__(self) -> Timed:
-        self._source.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
 
 
 class AtRate(Timed):

@@ -7,18 +7,37 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from types import TracebackType
+from typing import TypeVar
 
 from edge.sources.base import Captured, Source
 
+T = TypeVar("T", bound="Wrapped")
 
-class Repeated:
-    """A recording over and over; numbers and times go on."""
 
-    frames: int | None = None
+class Wrapped:
+    """Another source, opened and closed with this one; subclasses change when its frames come."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.uri, self.fps, self.spacing_mm, self.region = source.uri, source.fps, source.spacing_mm, source.region
+        self.uri, self.fps, self.frames = source.uri, source.fps, source.frames
+        self.spacing_mm, self.region = source.spacing_mm, source.region
+
+    def __enter__(self: T) -> T:
+        self._source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, trace)
+
+
+class Repeated(Wrapped):
+    """A recording over and over; numbers and times go on."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source)
+        self.frames = None
 
     def __iter__(self) -> Iterator[Captured]:
         number, start_s = 0, 0.0
@@ -30,23 +49,12 @@ class Repeated:
                 number += 1
             start_s = last_s + 1 / self.fps
 
-    def __enter__(self) -> Repeated:
-        self._source.__enter__()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, trace)
-
-
-class Paced:
+class Paced(Wrapped):
     """A recording whose frames come when they are due; a live signal to the loop: the newest wins, late ones are dropped."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
-        self.uri, self.fps, self.frames = source.uri, source.fps, source.frames
-        self.spacing_mm, self.region = source.spacing_mm, source.region
+        super().__init__(source)
         self.status, self.reconnects = "", 0
         self._stopped = threading.Event()
 
@@ -64,12 +72,8 @@ class Paced:
         """End the iteration at once."""
         self._stopped.set()
 
-    def __enter__(self) -> Paced:
-        self._source.__enter__()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._source.__exit__(kind, error, trace)
+        super().__exit__(kind, error, trace)
