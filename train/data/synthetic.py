@@ -64,15 +64,15 @@ def name_of(seed: int) -> str:
 def wider_settings(seed: int, view: str) -> tuple[HeartSettings, ScanSettings]:
     """A loop's heart and scan, drawn from more than patients show (domain randomisation, Tobin et al. 2017).
 
-    The heart fills 40 to 75 % of the depth, ventricles may be rounder, walls thinner or lost, cavity and atrium as bright as the
-    wall, clutter deeper, the point spread up to twice as wide.
+    The heart fills 40 to 75 % of the depth, ventricles may be rounder, walls lost and the apical one thicker than the others, as
+    experts draw it under clutter, cavity and atrium as bright as the wall, clutter deeper, the point spread twice as wide.
     """
     rng = np.random.default_rng([seed, WIDE_STREAM])
     u = rng.uniform
     heart, scan = draw_heart(seed, view), draw_scan(seed, view)
     heart = replace(
         heart, half_width=heart.length * u(0.25, 0.42), apex=(heart.apex[0], u(0.9, 3.4)),
-        wall_left=u(0.7, 1.6), wall_right=u(0.6, 1.5), wall_apex=u(0.5, 1.3),
+        wall_left=u(0.8, 1.6), wall_right=u(0.75, 1.5), wall_apex=u(0.8, 1.7),
     )  # fmt: skip
     scan = replace(
         scan, depth=(heart.apex[1] + heart.length) * u(1.1, 1.75), axial=u(0.014, 0.034), lateral=np.deg2rad(u(0.3, 1.1)),
