@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from edge.errors import DataError
+from edge.sector import find_sector
 from train.data import open_data
+from train.data.sample import LA, LV
 from train.data.synthetic import SHARES, samples_of
 
 
@@ -35,3 +37,19 @@ def test_patients_can_be_chosen() -> None:
 def test_a_wrong_name_is_refused(place: str) -> None:
     with pytest.raises(DataError, match="synth"):
         list(open_data(place))
+
+
+def test_wider_draws_are_other_frames_of_the_same_hearts_names() -> None:
+    """The heart fills more of the depth, and the atrium's mask ends with the sector, whose edge cuts it in some."""
+    narrow = [sample for seed in range(20, 26) for sample in samples_of(seed)]
+    wide = [sample for seed in range(20, 26) for sample in samples_of(seed, wide=True)]
+    assert [s.source for s in wide] == [s.source for s in narrow]
+    assert all(np.array_equal(a.mask, b.mask) for a, b in zip(wide, samples_of(20, wide=True)))
+    heights = [
+        np.mean([np.ptp(np.flatnonzero((s.mask == LV).any(1))) / len(s.mask) for s in found])
+        for found in (wide, narrow)
+    ]
+    assert heights[0] > 1.05 * heights[1]
+    for sample in wide:
+        atrium = sample.mask == LA
+        assert not (atrium & ~find_sector([sample.image]).mask).sum() > 0.1 * max(1, atrium.sum())
