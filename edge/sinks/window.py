@@ -69,7 +69,9 @@ class WindowSink:
             self._root.bind(key, lambda _, act=action: act())
         self._root.protocol("WM_DELETE_WINDOW", self._quit)
         self._root.attributes("-fullscreen", self._full)
-        self._root.focus_force()  # a kiosk has no window manager that would hand the keys to its only window
+        # A kiosk has no window manager that would hand the keys to its only window; before it is mapped they may be refused.
+        self._root.bind("<Map>", lambda _: self._root.focus_force())
+        self._root.focus_force()
 
     def _quit(self) -> None:
         self._closed = True
