@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
 PRIORITIES = {"capture": 2, "inference": 1, "draw": 0}
 """Added to the configured priority: a frame that is not fetched in time is lost, a drawing may come a little later."""
-BACKGROUND_NICE = 19
-"""The lowest, of threads beside the loop: on a full machine they get 1.5 % of a core."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +39,14 @@ def make_realtime(role: str, wanted: Realtime) -> None:
 
 
 def make_background(role: str) -> None:
-    """Lower the calling thread below the loop's: nice BACKGROUND_NICE, and no SCHED_FIFO, which threads inherit.
+    """Lower the calling thread below the loop's, to SCHED_IDLE, out of the SCHED_FIFO that threads inherit.
 
-    Engines that were opened with one thread compute on the thread that calls them, so they give way, too.
+    Engines that were opened with one thread compute on the thread that calls them, so they give way, too. Nice 19 does not
+    do it: Linux lets such a thread end its slice of milliseconds before one of the loop's that has woken up.
     """
-    if sys.platform != "linux":  # elsewhere nice is the whole process's
+    if sys.platform != "linux":
         return
-    thread = threading.get_native_id()
     try:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        os.setpriority(os.PRIO_PROCESS, thread, BACKGROUND_NICE)
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     except OSError as error:
         log.warning("the %s thread keeps its priority: %s", role, error)

@@ -23,6 +23,7 @@ from train.data.clips import Clip, open_clips
 from train.data.sample import MYOCARDIUM
 from train.data.split import check_sides, fold_patients, split_samples
 from train.fit import FitConfig, fit
+from train.initialise import initialise
 from train.losses import dice_cross_entropy
 from train.nets.pspnet_mk import upsample
 from train.nets.ral import RECURRENT_NETS, Parts, parts_without
@@ -128,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--classes", type=int, choices=(2, 4), default=4, help="2 is LV or not, as in the paper")
     p.add_argument("--size", type=int, default=SIZE_PX, help=f"input size in px (default {SIZE_PX})")
+    p.add_argument("--init-from", type=Path, help="checkpoint of another run to start from, of any --size")
     p.add_argument("--clip-frames", type=int, default=24, help="frames taken of each synthetic loop (default 24)")
     p.add_argument("--length", type=int, default=LENGTH, help=f"frames of a training item (default {LENGTH})")
     p.add_argument("--window", type=int, default=WINDOW, help=f"frames gradients go back through (default {WINDOW})")
@@ -154,15 +156,15 @@ def main(argv: Sequence[str]) -> int:
     )  # fmt: skip
     facts = {
         "net": args.net, "without": args.without, "size": args.size, "classes": list(CLASSES[: args.classes]),
-        "data": args.data,
+        "data": args.data, "init": "T" if args.init_from else "random",
     }  # fmt: skip
 
     def train(training: Sequence[Clip], validation: Sequence[Clip], folder: Path) -> Path:
         print(f"{len(training)} training and {len(validation)} validation clips", file=sys.stderr)
         torch.manual_seed(args.seed)
-        return train_clips(
-            facts, training, validation, config, folder, build_net(facts), length=args.length, window=args.window
-        )
+        net = build_net(facts)
+        initialise(net, facts["init"], args.init_from)
+        return train_clips(facts, training, validation, config, folder, net, length=args.length, window=args.window)
 
     if not args.folds:
         print(train(*read_sides(args.data, args.valid, args.exclude, args.seed, read), args.out))

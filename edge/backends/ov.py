@@ -41,7 +41,8 @@ class OpenVinoBackend:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
+            # Pinned, every engine with fewer threads than cores would compute on the same first ones.
+            settings |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
         try:
             model = core.read_model(path)
             compiled = core.compile_model(model, "CPU", settings)

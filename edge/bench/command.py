@@ -57,6 +57,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--at-fps", type=float, default=0, help="frames come at this rate like a live signal, late ones are dropped"
     )
+    p.add_argument(
+        "--fifo-priority", type=int, default=0, help="as of `echoedge run`: SCHED_FIFO for the loop's threads"
+    )
     p.add_argument("--limit-ms", type=float, default=0, help="also find the highest rate whose p99 stays within this")
     p.add_argument("--compare", nargs=2, type=Path, metavar=("BASE", "NEW"), help="compare two result.json instead")
     p.add_argument(
@@ -87,6 +90,7 @@ def main(argv: Sequence[str]) -> int:
         spec = Spec(
             "pipeline", name_of(source, backend, precision, refine), source, args.model, args.quality, precision, backend,
             args.threads, tuple(args.sink), args.at_fps, cast(RefineMode, refine), args.refine_model, args.refine_samples,
+            args.fifo_priority,
         )  # fmt: skip
         builders.append(partial(worker_of, spec))
     return conclude(perform(builders, "pipeline", args, ["bench", *argv], args.limit_ms), args)

@@ -24,6 +24,7 @@ from edge.config import RefineMode
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
 from edge.model import QualityScorer, Segmenter, open_model
+from edge.realtime import Realtime
 from edge.refine import SAMPLES
 from edge.sources import Live, Source, open_source
 from edge.tracker import LOCATE_FRAMES
@@ -32,7 +33,8 @@ from edge.tracker import LOCATE_FRAMES
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a worker measures. `kind` is "pipeline", "net" or "yardstick"; `started_ns` when its process was asked for.
 
-    `fps` paces a recording like a live signal (0: as fast as it goes). `refine` is the mode of `echoedge run --refine`.
+    `fps` paces a recording like a live signal (0: as fast as it goes). `refine` is the mode of `echoedge run --refine`,
+    `fifo_priority` that of its `--fifo-priority`.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     refine: RefineMode = "off"
     refine_model: str = ""
     refine_samples: int = SAMPLES
+    fifo_priority: int = 0
     started_ns: int = 0
 
 
@@ -183,8 +186,9 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.
     full_service = LoopOptions(
-        deadline_ms=1e9, refine=stack.enter_context(opened_refine(spec.refine, spec.refine_model, spec.refine_samples))
-    )
+        realtime=Realtime(fifo_priority=spec.fifo_priority), deadline_ms=1e9,
+        refine=stack.enter_context(opened_refine(spec.refine, spec.refine_model, spec.refine_samples)),
+    )  # fmt: skip
 
     def run(order: Order) -> tuple[Trace, bool, float]:
         trace, cpu = Trace(), time.process_time()

@@ -30,6 +30,9 @@ class WindowSink:
             import tkinter
         except ImportError as error:
             raise EchoEdgeError("window:// needs Tk: apt-get install python3-tk") from error
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+            # Shells start what they put into the background deaf to the signal that `q` ends the run with.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._tkinter = tkinter
         self._full = parse_address(uri, ("full",)).flag("full")
         self._root: Any = None

@@ -100,6 +100,18 @@ def test_scarce_labels(teacher: Path, tmp_path: Path) -> None:
     assert load_checkpoint(run(teacher, tmp_path, labels=0.5))[1]["labelled_patients"] == 2
 
 
+def test_a_student_starts_from_an_earlier_one(teacher: Path, tmp_path: Path) -> None:
+    earlier = run(teacher, tmp_path / "earlier", TRUTH_ALONE)
+    still = replace(RECIPE, lr=0.0, lr_end=0.0)
+    later = distill(
+        teacher, TINY_STUDENT, still, TRUTH_ALONE, samples(4), samples(1, first=9), tmp_path / "later", 2, 2,
+        init_from=earlier,
+    )  # fmt: skip
+    before, after = (dict(load_echo_dnd(path).named_parameters()) for path in (earlier, later))
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, msg=name)
+
+
 def test_what_cannot_be_distilled_is_refused(teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(DataError, match="predicts x0"):
         distill(teacher, TINY, RECIPE, DistillWeights(), samples(2), samples(1, first=9), tmp_path, 1, 1)

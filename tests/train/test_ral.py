@@ -14,8 +14,9 @@ from edge.view import VIEWS
 from tests.phantom import apical_frame
 from tests.train.small import samples, write_camus
 from train.augment import AugmentSpec
-from train.checkpoint import load_checkpoint
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.data.clips import Clip, clip_of, open_clips
+from train.initialise import initialise
 from train.nets.ral import RECURRENT_NETS, FrameWise, Parts, parts_without
 from train.nets.unet_plus_plus import UNetPlusPlus
 from train.ral import PAPER, aggregation_loss, build_net, load_net, train_clips
@@ -96,6 +97,14 @@ def test_sizes(size: int, fits: bool) -> None:
         return
     with pytest.raises(ValueError, match="use 128, 256 or 512"):
         RECURRENT_NETS["ral-small"](4, size)
+
+
+def test_weights_of_one_size_start_a_net_of_another(tmp_path: Path) -> None:
+    save_checkpoint(
+        tmp_path / "a", {f"ema.{n}": t for n, t in RECURRENT_NETS["ral-small"](4, 128).state_dict().items()}, {}
+    )
+    net = RECURRENT_NETS["ral-small"](4, 256)
+    assert initialise(net, "T", tmp_path / "a") == len(net.state_dict())
 
 
 def test_an_unknown_part_is_named() -> None:

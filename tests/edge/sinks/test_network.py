@@ -287,18 +287,22 @@ def test_a_window_shows_the_picture() -> None:
     assert done.stdout.split()[1:] == ["1280", "r"]
 
 
-def test_the_key_q_ends_the_run(tmp_path: Path) -> None:
-    """Without a window manager, as in a kiosk, and while the main thread waits for a frame that does not come."""
+@pytest.mark.parametrize(
+    "start", [(), ("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh")], ids=["plain", "background"]
+)
+def test_the_key_q_ends_the_run(start: tuple[str, ...], tmp_path: Path) -> None:
+    """Without a window manager, as in a kiosk, and while the main thread waits for a frame that does not come; also where a
+    shell has put the run into the background, deaf to interrupts."""
     pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
     xdotool, log = need("xdotool", "xdotool"), tmp_path / "log"
     script = (
         "import threading, time\nfrom edge.sinks import open_sink\nfrom tests.edge.sinks.test_network import shown\n"
+        "sink = open_sink('window://', 25)\n"
         "def work():\n"
-        "    with open_sink('window://', 25) as sink:\n"
-        "        while True:\n"
-        "            sink.write(shown())\n"
-        "            print('shown', flush=True)\n"
-        "            time.sleep(0.05)\n"
+        "    while True:\n"
+        "        sink.write(shown())\n"
+        "        print('shown', flush=True)\n"
+        "        time.sleep(0.05)\n"
         "threading.Thread(target=work, daemon=True).start()\n"
         "try:\n"
         "    threading.Event().wait()\n"
@@ -306,7 +310,7 @@ def test_the_key_q_ends_the_run(tmp_path: Path) -> None:
         "    print('ended', flush=True)\n"
     )
     with virtual_screen() as environment, log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=out, stderr=out, env=environment)
+        process = subprocess.Popen([*start, sys.executable, "-c", script], stdout=out, stderr=out, env=environment)
 
         def ended_by_key() -> bool:
             """A person presses once; here the window may not have the keys yet."""
