@@ -12,7 +12,7 @@ from edge.errors import SourceError
 from edge.jetson.heat import HeatWatch
 from edge.model import QualityScorer, Segmenter
 from edge.profile import Profile
-from edge.realtime import Realtime, make_realtime
+from edge.realtime import Realtime, at_realtime
 from edge.report import Report, report_of
 from edge.safety import Guard, Limits
 from edge.sinks import Keyed, Sink
@@ -69,7 +69,6 @@ def run_loop(
     )
     started = time.monotonic()
     try:
-        make_realtime("inference", options.realtime)
         workers = [SinkWorker(sink, live, clock) for sink in sinks]
         refines = options.refine is not None
         drawing = Drawing(source, segmenter, workers, clock, guard, capture, options.realtime, refines)
@@ -81,7 +80,7 @@ def run_loop(
         if options.record:
             inference.recorder = Recording(options.record, source)
         if live:
-            watchdog = Watchdog(guard, capture, drawing)
+            watchdog = Watchdog(guard, capture, drawing, options.realtime)
             inference.heat = HeatWatch().start()
         frames = iter(capture.mailbox)
         step = inference.process if live or replayed else inference.recorded
@@ -92,10 +91,11 @@ def run_loop(
             inference.use(inference.tracker.find([frame.image for frame in head]))
             frames = chain(head, frames)
         started = time.monotonic()
-        for frame in frames:
-            finished = step(frame)
-            if finished is not None and not drawing.mailbox.put(finished):
-                break
+        with at_realtime("inference", options.realtime):
+            for frame in frames:
+                finished = step(frame)
+                if finished is not None and not drawing.mailbox.put(finished):
+                    break
     finally:
         if watchdog is not None:
             watchdog.stop()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-PRIORITIES = {"capture": 2, "inference": 1, "draw": 0}
+PRIORITIES = {"capture": 2, "watchdog": 2, "inference": 1, "draw": 0}
 """Added to the configured priority: a frame that is not fetched in time is lost, a drawing may come a little later."""
 
 
@@ -36,6 +38,21 @@ def make_realtime(role: str, wanted: Realtime) -> None:
             log.warning(
                 "no SCHED_FIFO for the %s thread: %s; give the service CAP_SYS_NICE or LimitRTPRIO=99", role, error
             )
+
+
+@contextmanager
+def at_realtime(role: str, wanted: Realtime) -> Iterator[None]:
+    """`make_realtime` for the length of a block. Threads started within it, such as an engine's, stay as it made them."""
+    if sys.platform != "linux":
+        yield
+        return
+    cores, policy, param = os.sched_getaffinity(0), os.sched_getscheduler(0), os.sched_getparam(0)
+    make_realtime(role, wanted)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+        os.sched_setscheduler(0, policy, param)
 
 
 def make_background(role: str) -> None:

@@ -26,7 +26,7 @@ from edge.loop import LoopOptions, run_loop
 from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
 from edge.overlay import HEIGHT, WIDTH
 from edge.profile import load_profile
-from edge.realtime import Realtime
+from edge.realtime import Realtime, at_realtime
 from edge.regions import WALLS
 from edge.report import Report
 from edge.safety import Limits
@@ -133,8 +133,10 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         stack.enter_context(source)
         # A recording is analysed by one network from end to end, so that its results do not depend on a build's progress.
         live = isinstance(source, Live)
-        segmenter = stack.enter_context(open_model(config.model, *how, builds_engine=live))
-        scorer = stack.enter_context(open_model(config.quality, *how, builds_engine=live))
+        realtime = Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority)
+        with at_realtime("inference", realtime):  # so are the engines' threads
+            segmenter = stack.enter_context(open_model(config.model, *how, builds_engine=live))
+            scorer = stack.enter_context(open_model(config.quality, *how, builds_engine=live))
         if not isinstance(segmenter, Segmenter):
             raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
         if not isinstance(scorer, QualityScorer):
@@ -153,7 +155,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         options = LoopOptions(
             config.view,
             Limits(config.signal_ms, config.freeze_ms, config.stuck_ms, config.age_ms),
-            Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority),
+            realtime,
             config.deadline_ms,
             depth_cm,
             config.record,

@@ -24,7 +24,7 @@ from edge.config import RefineMode
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
 from edge.model import QualityScorer, Segmenter, open_model
-from edge.realtime import Realtime
+from edge.realtime import Realtime, at_realtime
 from edge.refine import SAMPLES
 from edge.sources import Live, Source, open_source
 from edge.tracker import LOCATE_FRAMES
@@ -177,8 +177,10 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
 
     how = (spec.precision, spec.backend, spec.threads or None)
     started = time.monotonic_ns()
-    segmenter = stack.enter_context(open_model(spec.model, *how))
-    scorer = stack.enter_context(open_model(spec.quality, *how))
+    realtime = Realtime(fifo_priority=spec.fifo_priority)
+    with at_realtime("inference", realtime):
+        segmenter = stack.enter_context(open_model(spec.model, *how))
+        scorer = stack.enter_context(open_model(spec.quality, *how))
     load_ms = (time.monotonic_ns() - started) / 1e6
     assert isinstance(segmenter, Segmenter)
     assert isinstance(scorer, QualityScorer)
@@ -186,7 +188,7 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.
     full_service = LoopOptions(
-        realtime=Realtime(fifo_priority=spec.fifo_priority), deadline_ms=1e9,
+        realtime=realtime, deadline_ms=1e9,
         refine=stack.enter_context(opened_refine(spec.refine, spec.refine_model, spec.refine_samples)),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+from edge.realtime import Realtime, make_realtime
 from edge.safety import Guard
 from edge.stages.capture import Capture
 from edge.stages.drawing import Drawing
@@ -21,13 +22,14 @@ REPEAT_S = 0.5
 class Watchdog:
     """Looks at the guard every WATCH_S and has the banner drawn when a live signal or the networks fall silent."""
 
-    def __init__(self, guard: Guard, capture: Capture, output: Drawing) -> None:
-        self._guard, self._capture, self._output = guard, capture, output
+    def __init__(self, guard: Guard, capture: Capture, output: Drawing, realtime: Realtime) -> None:
+        self._guard, self._capture, self._output, self._realtime = guard, capture, output, realtime
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
+        make_realtime("watchdog", self._realtime)
         shown, since = "", 0.0
         while not self._ended.wait(WATCH_S):
             now = time.monotonic()

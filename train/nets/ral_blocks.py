@@ -13,6 +13,9 @@ from train.nets.resnet import conv_bn
 
 LAYERS = 6
 """Convolutions of a ConvBlock (section 3 of the paper)."""
+RETENTION = 0.8
+"""The most of a memory that a frame hands on. The paper has no bound, and trains on the streams that it is used on. A live
+stream has no end: without one, small differences grew a thousandfold over a hundred frames and old errors stayed."""
 
 
 def bn_relu_conv(channels_in: int, channels_out: int, kernel: int, dilation: int = 1) -> nn.Sequential:
@@ -51,7 +54,8 @@ class ConvLSTM(nn.Module):
 
     Shi et al.'s cell carries two maps, its output and its memory: they are read as the paper's y and h. The two memories of
     equation (3), of the coarser level and of the frame before, each have a forget gate of their own, so that neither has
-    to be folded into the other's channels by a product that a long stream would repeat without end.
+    to be folded into the other's channels by a product that a long stream would repeat without end. What came before fades
+    by RETENTION.
     `below` is the coarser level's number of channels, 0 at the coarsest; without `spatial` only its output is taken.
     """
 
@@ -79,7 +83,7 @@ class ConvLSTM(nn.Module):
         # The memory is summed over a whole stream: it stays float32 under mixed precision.
         gates = self.gates(torch.cat(inputs, 1)).float().chunk(5 if self.spatial else 4, 1)
         write, keep, show = (gate.sigmoid() for gate in gates[:3])
-        h = keep * h_before + write * gates[3].tanh()
+        h = RETENTION * keep * h_before + write * gates[3].tanh()
         if self.spatial:
             assert below is not None
             assert self.lift is not None
