@@ -17,6 +17,8 @@ from train.segmentation import CLASSES, crop_to_sector, normalised
 
 CACHE_PX = 288
 """Clips are kept a little larger than they are trained at: augmentation enlarges some."""
+PAIR = 2
+"""Frames of a clip that is ED and ES alone."""
 
 
 class CroppedClip:
@@ -40,7 +42,8 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
 
     An item is images T x 1 x size x size float32 in [-1, 1], masks T x size x size int64, views T int64 (indices into VIEWS) and
     starts T bool, set where a frame does not continue the one before. Of a longer clip a drawn window of `length` frames is
-    taken each epoch. All frames of a window are augmented alike; without `spec` they are only resized.
+    taken each epoch. A pair of ED and ES comes in either order or as two pictures, as drawn: always ED first, the network would
+    learn that the first frame of a stream is ED. All frames of a clip are augmented alike; without `spec` they are only resized.
     """
 
     def __init__(
@@ -51,21 +54,20 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Lay the epoch's items out: each a list of (clip, first frame, number of frames)."""
+        """Lay the epoch's items out: each a list of (clip, its frames in order)."""
         self.epoch = epoch
         rng = np.random.default_rng([self.seed, epoch])
-        self.items: list[list[tuple[int, int, int]]] = [[]]
+        self.items: list[list[tuple[int, list[int]]]] = [[]]
         room = self.length
         for index in map(int, rng.permutation(len(self.clips))):
-            left = min(len(self.clips[index]), self.length)
-            first = int(rng.integers(len(self.clips[index]) - left + 1))
-            while left:
-                taken = min(left, room)
-                self.items[-1].append((index, first, taken))
-                first, left, room = first + taken, left - taken, room - taken
-                if not room:
-                    self.items.append([])
-                    room = self.length
+            for run in _runs(len(self.clips[index]), self.length, rng):
+                while run:
+                    taken, run = run[:room], run[room:]
+                    self.items[-1].append((index, taken))
+                    room -= len(taken)
+                    if not room:
+                        self.items.append([])
+                        room = self.length
         self.items.pop()  # what does not fill an item waits for another epoch
 
     def __len__(self) -> int:
@@ -73,14 +75,14 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
 
     def __getitem__(self, item: int) -> tuple[torch.Tensor, ...]:
         images, masks, views, starts = [], [], [], []
-        for index, first, count in self.items[item]:
+        for index, run in self.items[item]:
             clip = self.clips[index]
-            for frame in range(first, first + count):
+            for frame in run:
                 image, mask = self._augmented(clip.images[frame], clip.masks[frame], index)
                 images.append(normalised(image))
                 masks.append(torch.from_numpy(mask).long())
                 views.append(clip.view)
-                starts.append(frame == first)
+                starts.append(frame == run[0])
         return torch.stack(images), torch.stack(masks), torch.tensor(views), torch.tensor(starts)
 
     def _augmented(
@@ -90,3 +92,12 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
             return image, mask
         # Begun anew for each frame, the generator draws the same for all of a clip.
         return augment(image, mask, self.size, np.random.default_rng([self.seed, self.epoch, index]), self.spec)
+
+
+def _runs(frames: int, length: int, rng: np.random.Generator) -> list[list[int]]:
+    """Frames of a clip that follow each other, as drawn; see ClipData."""
+    if frames == PAIR:
+        order = rng.permutation(PAIR).tolist()
+        return [order] if rng.random() < 0.5 else [[frame] for frame in order]
+    first = int(rng.integers(max(1, frames - length + 1)))
+    return [list(range(first, min(frames, first + length)))]
