@@ -198,7 +198,10 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge reproduce ral --scale cpu",
     )
     p.add_argument(
-        "--scale", choices=tuple(SCALES), default="cpu", help="smoke: a few minutes; cpu: an hour on two cores; full: a GPU"
+        "--scale",
+        choices=tuple(SCALES),
+        default="cpu",
+        help="smoke: a few minutes; cpu: an hour on two cores; full: a GPU",
     )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, help="folder of rows and checkpoints (default: below runs/ral)")
