@@ -14,6 +14,7 @@ from pathlib import Path
 from edge.backends.trt import LIBRARIES, Gpu
 from edge.errors import EchoEdgeError, ModelError
 from edge.manifest import Manifest, check_current, check_engine
+from edge.realtime import make_background
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,9 @@ class EngineBuild:
         self._thread.start()
 
     def _run(self) -> None:
+        make_background(
+            "engine build"
+        )  # its process inherits that; this thread may have been started at the loop's priority
         while not self._one_at_a_time.acquire(timeout=WAIT_S):
             if self._stopped.is_set():
                 return

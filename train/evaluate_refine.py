@@ -171,7 +171,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def print_table(results: dict[str, dict[str, Any]]) -> None:
-    """One row an estimator."""
+    """One column an estimator."""
     table = Table(title=f"{next(iter(results.values()))['n']} frames")
     for heading in ("", *results):  # a line a figure: fourteen columns fit on no terminal
         table.add_column(heading)
