@@ -91,9 +91,8 @@ class EngineBuild:
         self._thread.start()
 
     def _run(self) -> None:
-        make_background(
-            "engine build"
-        )  # its process inherits that; this thread may have been started at the loop's priority
+        # This thread may have been started at the loop's priority; the build's process inherits what it has.
+        make_background("engine build")
         while not self._one_at_a_time.acquire(timeout=WAIT_S):
             if self._stopped.is_set():
                 return
