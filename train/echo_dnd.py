@@ -15,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from edge.errors import DataError, ModelError
+from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint, weights_of
 from train.data.sample import Sample
 from train.data.split import check_sides
@@ -22,9 +23,11 @@ from train.diffusion.data import MaskAugmentSpec, MaskData
 from train.diffusion.losses import KINDS_OF_KL, LossWeights, echo_dnd_loss
 from train.diffusion.sample import draw_noise, sample
 from train.fit import FitConfig, fit
+from train.initialise import load_trunk
 from train.metrics import dice
 from train.nets import ECHO_DND
 from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
+from train.nets.mobilenet_conditioner import MobileNetConditioner
 from train.segmentation import read_sides
 
 RECIPES = {
@@ -34,6 +37,8 @@ RECIPES = {
     "student": FitConfig(epochs=12, lr=2e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
 }
 """Config -> how it is trained: the paper's AdamW at 5e-5; larger rates for the small networks' short runs."""
+AUGMENT = {"paper": MaskAugmentSpec(), "wide": AugmentSpec()}
+"""The paper's kinds of augmentation (section 5.2), or those of segmentation."""
 VALIDATION_BATCH = 8
 
 
@@ -71,16 +76,29 @@ def facts_of(config: EchoDNDConfig, training: Sequence[Sample], validation: Sequ
 
 def train_echo_dnd(
     config: EchoDNDConfig, recipe: FitConfig, weights: LossWeights, training: Sequence[Sample],
-    held_out: Sequence[Sample], folder: Path, facts: dict[str, Any] | None = None,
+    held_out: Sequence[Sample], folder: Path, augment: str = "paper", init_trunk: Path | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> Path:  # fmt: skip
-    """Train into `folder`, resuming what is there; the best checkpoint's path. DataError for sides that share a patient."""
+    """Train into `folder`, resuming what is there; the best checkpoint's path.
+
+    augment: a name in AUGMENT. init_trunk: what a MobileNetV2 conditioner starts from. DataError for sides that share a patient.
+    """
     check_sides(training, held_out)
     torch.manual_seed(recipe.seed)
     net = build(config)
-    data = MaskData(training, config.size, recipe.seed, MaskAugmentSpec())
+    if init_trunk:
+        start_trunk(net, init_trunk)
+    data = MaskData(training, config.size, recipe.seed, AUGMENT[augment])
     pairs = MaskData(held_out, config.size, recipe.seed, None)
-    all_facts = {**facts_of(config, training, held_out), "loss": asdict(weights), **(facts or {})}
+    all_facts = {**facts_of(config, training, held_out), "loss": asdict(weights), "augment": augment, **(facts or {})}
     return fit(net, data, echo_dnd_loss(config, weights), validation(pairs), recipe, folder, "dice", all_facts)
+
+
+def start_trunk(net: EchoDND, path: Path) -> None:
+    """Start the conditioner's MobileNetV2 from `path`. Raises DataError for another conditioner, or a file that does not fit."""
+    if not isinstance(net.conditioner, MobileNetConditioner):
+        raise DataError(f"a trunk is part of the conditioner 'mobilenet' alone, this one is '{net.config.conditioner}'")
+    load_trunk(net.conditioner.trunk, path)
 
 
 def build(config: EchoDNDConfig) -> EchoDND:
@@ -139,7 +157,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--fusion", choices=("additive", "cross"), help="how image features enter (default: the config's)")
     p.add_argument("--prediction", choices=("v", "eps", "x0"), help="what the Gaussian branch estimates")
     p.add_argument("--trunk", choices=tuple(TRUNKS), help="two U-Nets, one for both masks, or one branch alone")
-    p.add_argument("--conditioner", choices=("mfcm", "unet"), help="module that reads the image")
+    p.add_argument("--conditioner", choices=("mfcm", "unet", "mobilenet"), help="module that reads the image")
+    p.add_argument(
+        "--init-trunk", type=Path, help="what a MobileNetV2 conditioner starts from: checkpoint or ImageNet .npz"
+    )
+    p.add_argument("--augment", choices=tuple(AUGMENT), help="default: the paper's for its config, else wide")
     p.add_argument("--kl", choices=KINDS_OF_KL, default="vlb", help="vlb: the bound; prior: equations 10-11 as printed")
     p.add_argument("--epochs", type=int, help="default: the config's")
     p.add_argument("--lr", type=float, help="default: the config's")
@@ -168,7 +190,9 @@ def main(argv: Sequence[str]) -> int:
         args, RECIPES[args.config], ("epochs", "lr", "batch", "accumulate", "workers", "mixed_precision", "seed")
     )
     facts = {"data": [place.partition(":")[0] for place in args.data], "recipe": args.config}
-    print(train_echo_dnd(config, recipe, LossWeights(kl=args.kl), training, held_out, args.out, facts))
+    augment = args.augment or ("paper" if args.config == "paper" else "wide")
+    weights = LossWeights(kl=args.kl)
+    print(train_echo_dnd(config, recipe, weights, training, held_out, args.out, augment, args.init_trunk, facts))
     return 0
 
 

@@ -49,3 +49,21 @@ def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tenso
         raise DataError(f"{path} fits {len(found)} of this network's {len(mine)} tensors; it is of another network")
     net.load_state_dict({**mine, **found})
     return len(found)
+
+
+def load_trunk(trunk: Trunk, path: Path) -> int:
+    """Copy a MobileNetV2 into `trunk` and return the number of tensors: of any checkpoint that has one, or ImageNet's `.npz`.
+
+    Raises DataError where a tensor of the trunk is missing there or has another shape.
+    """
+    if path.suffix == ".npz":
+        return load_imagenet(trunk, path)
+    mine, found = trunk.state_dict(), {}
+    for name, tensor in weights_of(load_checkpoint(path)[0]).items():
+        inner = name.rpartition("trunk.")[2]
+        if "trunk." in name and inner in mine and mine[inner].shape == tensor.shape:
+            found[inner] = tensor
+    if missing := sorted(set(mine) - set(found)):
+        raise DataError(f"{path} lacks {len(missing)} of the trunk's {len(mine)} tensors, {missing[0]} first")
+    trunk.load_state_dict(found)
+    return len(found)

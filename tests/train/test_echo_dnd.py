@@ -10,15 +10,16 @@ import torch
 
 from edge.cli import main
 from edge.errors import DataError
-from tests.train.diffusion.tiny import TINY, TINY_STUDENT, lively
+from tests.train.diffusion.tiny import TINY, TINY_MOBILENET, TINY_STUDENT, lively
 from tests.train.small import samples, write_camus
 from train.augment import AugmentSpec
-from train.checkpoint import load_checkpoint
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.diffusion.data import MaskAugmentSpec, MaskData, augment_maps, augment_widely
 from train.diffusion.losses import LossWeights, echo_dnd_loss, terms
 from train.diffusion.sample import draw_noise, repeat, sample
 from train.diffusion.schedule import trailing_grid
-from train.echo_dnd import RECIPES, build, cost, load_echo_dnd, train_echo_dnd
+from train.echo_dnd import RECIPES, build, cost, load_echo_dnd, start_trunk, train_echo_dnd
+from train.nets import SEGMENTATION_NETS
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
 
 
@@ -39,7 +40,7 @@ def test_the_student_is_small() -> None:
     "config",
     [
         TINY, TINY_STUDENT, replace(TINY, fusion="cross"), replace(TINY, trunk="gaussian", prediction="eps"),
-        replace(TINY, trunk="bernoulli"), replace(TINY, conditioner="unet"),
+        replace(TINY, trunk="bernoulli"), replace(TINY, conditioner="unet"), TINY_MOBILENET,
     ],
 )  # fmt: skip
 def test_every_form_trains_and_samples(config: EchoDNDConfig) -> None:
@@ -168,6 +169,30 @@ def test_training_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     resumed = load_checkpoint(tmp_path / "cut" / "last.safetensors")[1]["history"]
     assert [row["loss"] for row in resumed] == pytest.approx([row["loss"] for row in history], rel=1e-5)
     assert load_echo_dnd(whole).config == TINY
+
+
+def test_a_trunk_starts_from_a_segmentation_network_and_from_an_echo_dnd(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    segmentation = SEGMENTATION_NETS["pspnet-mk"](4, 185)
+    save_checkpoint(tmp_path / "seg.safetensors", {f"ema.{n}": t for n, t in segmentation.state_dict().items()}, {})
+    first, second = build(TINY_MOBILENET), build(TINY_MOBILENET)
+    start_trunk(first, tmp_path / "seg.safetensors")
+    save_checkpoint(tmp_path / "dnd.safetensors", {f"ema.student.{n}": t for n, t in first.state_dict().items()}, {})
+    start_trunk(second, tmp_path / "dnd.safetensors")
+    wanted = segmentation.trunk.state_dict()
+    for net in (first, second):
+        for name, tensor in net.conditioner.trunk.state_dict().items():
+            torch.testing.assert_close(tensor, wanted[name], msg=name)
+
+
+def test_a_trunk_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "a.safetensors", {"ema.trunk.stem.0.weight": torch.zeros(32, 1, 3, 3)}, {})
+    with pytest.raises(DataError, match="lacks"):
+        start_trunk(build(TINY_MOBILENET), tmp_path / "a.safetensors")
+    with pytest.raises(DataError, match="'mfcm'"):
+        start_trunk(build(TINY), tmp_path / "a.safetensors")
+    with pytest.raises(DataError, match="patch 4"):
+        build(replace(TINY_MOBILENET, patch=2))
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from torch import nn
 
 from train.nets.fused_unet import FusedUNet
 from train.nets.mfcm import MFCM, CalibrationHead, UNetConditioner
+from train.nets.mobilenet_conditioner import PATCH, MobileNetConditioner
 
 TRUNKS = {
     "twin": ("gaussian", "bernoulli"),
@@ -29,7 +30,8 @@ class EchoDNDConfig:
 
     size: input side in px. widths: U-Net channels a level. attention_px: side of the maps on which GNEM and BNEM attend; a
     shared trunk takes the second. prediction: what the Gaussian head estimates, "v", "eps" or "x0"; its x0 is given as a logit.
-    learned_variance: the Gaussian head's second channel, which L_KL trains. latent: length of z, 0 for none.
+    conditioner: "mfcm", or in its place "unet" or "mobilenet". learned_variance: the Gaussian head's second channel, which L_KL
+    trains. latent: length of z, 0 for none.
     """
 
     size: int = 256
@@ -51,14 +53,16 @@ class EchoDNDConfig:
 CONFIGS = {
     "paper": EchoDNDConfig(prediction="eps", fusion="cross"),
     "teacher": EchoDNDConfig(
-        size=128, widths=(24, 48, 72, 96), blocks=1, groups=8, mfcm_width=16, stem_width=32, patch=2
+        size=192, widths=(24, 48, 72, 96), blocks=1, attention_px=(12, 6), groups=8, mfcm_width=16, patch=PATCH,
+        conditioner="mobilenet",
     ),
     "student": EchoDNDConfig(
-        size=128, widths=(20, 40, 60, 80), blocks=1, groups=5, mfcm_width=10, stem_width=20, patch=2, trunk="shared",
-        prediction="x0", learned_variance=False, latent=8,
+        size=192, widths=(16, 32, 48, 64), blocks=1, attention_px=(12, 6), groups=4, mfcm_width=12, patch=PATCH,
+        conditioner="mobilenet", trunk="shared", prediction="x0", learned_variance=False, latent=8,
     ),
 }  # fmt: skip
-"""The paper's full size; a teacher that a CPU can train; the student that runs beside the live loop."""
+"""The paper's full size; a teacher that a CPU can train; the student that runs beside the live loop. The last two read the
+picture through PSPNet-MK's trunk, which can start from trained weights: docs/echo-dnd.md."""
 
 
 class Encoded(NamedTuple):
@@ -85,6 +89,18 @@ class Estimate(NamedTuple):
     bernoulli: torch.Tensor | None
 
 
+def _conditioner(config: EchoDNDConfig) -> MFCM | UNetConditioner | MobileNetConditioner:
+    if config.conditioner == "mfcm":
+        return MFCM(config.mfcm_width, config.stem_width, config.patch)
+    if config.conditioner == "unet":
+        return UNetConditioner(config.mfcm_width, config.patch)
+    if config.patch != PATCH:
+        raise ValueError(
+            f"MobileNetV2 conditions at a quarter of the picture's side: patch {PATCH}, not {config.patch}"
+        )
+    return MobileNetConditioner(config.mfcm_width)
+
+
 class EchoDND(nn.Module):
     """MFCM and SCC head over the image; GNEM and BNEM over the noisy masks. Raises ValueError for a size it cannot halve."""
 
@@ -94,11 +110,7 @@ class EchoDND(nn.Module):
         step = config.patch << (max(len(config.widths), 4) - 1)
         if config.size % step:
             raise ValueError(f"Echo-DND halves its maps: a size of {config.size} px does not divide by {step}")
-        self.conditioner = (
-            MFCM(config.mfcm_width, config.stem_width, config.patch)
-            if config.conditioner == "mfcm"
-            else UNetConditioner(config.mfcm_width, config.patch)
-        )
+        self.conditioner = _conditioner(config)
         self.calibrate = CalibrationHead(self.conditioner.channels, config.patch)
         self.unets = nn.ModuleDict({name: self._unet(name) for name in TRUNKS[config.trunk]})
 

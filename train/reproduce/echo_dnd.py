@@ -73,13 +73,17 @@ class Scale:
     samples: int
 
 
+SMALL = EchoDNDConfig(
+    size=64, widths=(24, 48, 72, 96), blocks=1, attention_px=(8, 4), groups=8, mfcm_width=16, stem_width=32, patch=2
+)
+"""The paper's two U-Nets and its own MFCM at a size that two cores can train nine times in an hour."""
 SCALES = {
     "smoke": Scale(
-        replace(CONFIGS["teacher"], size=64, widths=(8, 8, 16, 16), mfcm_width=4, stem_width=4, attention_px=(8, 4), groups=4),
+        replace(SMALL, widths=(8, 8, 16, 16), mfcm_width=4, stem_width=4, groups=4),
         replace(RECIPES["teacher"], epochs=1, batch=4, workers=0, warmup_steps=2), 8, 4, 2, (1, 2), 2,
     ),
     "cpu": Scale(
-        CONFIGS["teacher"], replace(RECIPES["teacher"], epochs=8), 400, 50, 4, (1, 2, 4, 10, 25, 50), 8,
+        SMALL, replace(RECIPES["teacher"], epochs=8, workers=0), 400, 50, 4, (1, 2, 4, 10, 25, 50), 8,
     ),
     "full": Scale(CONFIGS["paper"], RECIPES["paper"], None, None, 1000, (1, 2, 4, 10, 25, 50, 1000), 8),
 }  # fmt: skip
@@ -100,8 +104,11 @@ class Study:
             "training": sorted(s.source for s in self.training), "validation": sorted(s.source for s in self.validation),
         }  # fmt: skip
 
-    def row(self, name: str, paper: Any, make: Any) -> dict[str, Any]:
-        """The measured row of that name, from its file where it is there; `make` gives an estimator and facts of training."""
+    def row(self, name: str, paper: Any, make: Any, size: int | None = None) -> dict[str, Any]:
+        """The measured row of that name, from its file where it is there; `make` gives an estimator and facts of training.
+
+        size: of the estimator's input, where it is not the scale's.
+        """
         path = self.folder / "rows" / f"{name.replace(' ', '-')}.json"
         if path.is_file():
             stored: dict[str, Any] = json.loads(path.read_text())
@@ -109,7 +116,7 @@ class Study:
                 raise DataError(f"{path} was made with other settings; choose another --out or remove {self.folder}")
             return stored
         estimator, facts = make()
-        found = measure(estimator, self.validation, self.scale.config.size, name)
+        found = measure(estimator, self.validation, size or self.scale.config.size, name)
         row = {"name": name, "paper": paper, "settings": self.settings, "machine": machine(), **facts, **found}
         write_json(path, row)
         print(f"{name}: Dice {found['dice']:.3f}", file=sys.stderr)
@@ -165,8 +172,9 @@ class Study:
                 f"{name} {count} steps", None,
                 lambda count=count: (
                     torch_estimator(net, count, self.scale.samples, "mean", self.seed),
-                    {"model": name, "steps": count, "samples": self.scale.samples},
+                    {"model": name, "steps": count, "samples": self.scale.samples, "size": net.config.size},
                 ),
+                net.config.size,
             )
             for count in steps
         ]  # fmt: skip
@@ -193,7 +201,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated")
     p.add_argument("--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth)")
-    p.add_argument("--scale", choices=tuple(SCALES), default="cpu", help="smoke: a minute; cpu: hours; full: a GPU")
+    p.add_argument("--scale", choices=tuple(SCALES), default="cpu", help="smoke: a minute; cpu: an hour; full: a GPU")
     names = [v.name for v in VARIANTS]
     p.add_argument("--rows", nargs="*", choices=names, default=names, help="which of table 4's runs (default: all)")
     p.add_argument("--teacher", type=Path, help="checkpoint for the table of steps (default: the base row's)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from train.nets.echo_dnd import EchoDND, EchoDNDConfig
 TINY = EchoDNDConfig(
     size=32, widths=(8, 8, 16, 16), blocks=1, attention_px=(4, 2), groups=4, mfcm_width=4, stem_width=4, patch=2
 )
+TINY_MOBILENET = replace(TINY, conditioner="mobilenet", patch=4)
 TINY_STUDENT = EchoDNDConfig(
     size=32, widths=(8, 8, 8, 8), blocks=1, attention_px=(4, 2), groups=4, mfcm_width=4, stem_width=4, patch=2,
     trunk="shared", prediction="x0", learned_variance=False, latent=3,
