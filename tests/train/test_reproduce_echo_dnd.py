@@ -13,8 +13,9 @@ from tests.train.small import samples, write_camus
 from train.diffusion.data import crop_pair
 from train.evaluate_refine import main as evaluate_refine
 from train.evaluate_refine import measure, torch_estimator
-from train.reproduce import echo_dnd
+from train.reproduce import echo_dnd, echo_dnd_students
 from train.reproduce.echo_dnd import BASE, SCALES, VARIANTS
+from train.reproduce.echo_dnd_students import STUDENTS
 
 
 def test_the_papers_rows() -> None:
@@ -30,6 +31,7 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     recipe = replace(SCALES["smoke"].recipe, mixed_precision=False)
     smoke = replace(SCALES["smoke"], config=TINY, recipe=recipe)
     monkeypatch.setitem(echo_dnd.SCALES, "smoke", smoke)
+    monkeypatch.setattr(echo_dnd_students, "SCARCE", 0.5)
     student = write(tmp_path / "student.safetensors", TINY_STUDENT)
     results = tmp_path / "results.md"
     argv = [
@@ -38,9 +40,11 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]  # fmt: skip
     assert echo_dnd.main(argv) == 0
     text = results.read_text()
-    for row in ("U-Net alone", "SCC head alone", "Echo-DND", "only Bernoulli"):
+    for row in ("U-Net alone", "SCC head alone", "Echo-DND", "only Bernoulli", *(s.name for s in STUDENTS)):
         assert f"| {row} |" in text
     assert "| student | 4 | 2 |" in text
+    assert "| scarce masks alone | 4 of 4 |" in text
+    assert "| scarce, all terms | 4 of 8 |" in text
     assert "nan" not in text
     assert str(tmp_path) not in text
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "rows").iterdir()}

@@ -24,6 +24,7 @@ SHARES = {"A4C": 0.45, "A2C": 0.4, "A3C": 0.15}
 SIZES_PX = (320, 640)
 WORKERS = 2
 P_SECOND_FRAME = 0.5
+P_APICAL_CLUTTER = 0.7
 DRAW_STREAM, WIDE_STREAM = 21, 23
 
 
@@ -64,22 +65,30 @@ def name_of(seed: int) -> str:
 def wider_settings(seed: int, view: str) -> tuple[HeartSettings, ScanSettings]:
     """A loop's heart and scan, drawn from more than patients show (domain randomisation, Tobin et al. 2017).
 
-    The heart fills 40 to 75 % of the depth, ventricles may be rounder, walls lost and the apical one thicker than the others, as
-    experts draw it under clutter, cavity and atrium as bright as the wall, clutter deeper, the point spread twice as wide.
+    The heart fills 40 to 75 % of the depth, walls may be lost, cavity and atrium as bright as the wall, the point spread twice as
+    wide. In most loops the apex lies under clutter that is brightest above it and fades through wall and cavity, as in real
+    recordings: the border is no edge there, and experts draw it on the way down.
     """
     rng = np.random.default_rng([seed, WIDE_STREAM])
     u = rng.uniform
     heart, scan = draw_heart(seed, view), draw_scan(seed, view)
     heart = replace(
-        heart, half_width=heart.length * u(0.25, 0.42), apex=(heart.apex[0], u(0.9, 3.4)),
-        wall_left=u(0.8, 1.6), wall_right=u(0.75, 1.5), wall_apex=u(0.8, 1.7),
+        heart, half_width=heart.length * u(0.2, 0.36), apex=(heart.apex[0], u(1.8, 4.6)),
+        wall_left=u(0.8, 1.6), wall_right=u(0.75, 1.5), wall_apex=u(0.7, 1.35),
     )  # fmt: skip
+    lost = np.array(scan.dropout_db) - u(0, 14, 9) * (rng.random(9) < 0.4)
+    near_db, near_cm = u(-20, -4), u(1.0, 7.0)
+    if rng.random() < P_APICAL_CLUTTER:
+        near_cm = u(2.2, 5.5)
+        # as bright as the wall's mean, give or take, where the apical wall begins
+        near_db = 8.7 * (heart.apex[1] - 1) / near_cm - 12 + u(-7, 5)
+        lost[3:6] -= u(0, 12)
     scan = replace(
         scan, depth=(heart.apex[1] + heart.length) * u(1.1, 1.75), axial=u(0.014, 0.034), lateral=np.deg2rad(u(0.3, 1.1)),
         dynamic_range_db=u(38, 78), wall_grey=float(np.clip(rng.normal(0.4, 0.1), 0.18, 0.7)), blood_db=u(-34, -14),
-        atrium_db=u(-22, -2), near_clutter_db=u(-20, -2), near_clutter_cm=u(1.0, 7.0), haze_db=u(-30, -12),
+        atrium_db=u(-22, -2), near_clutter_db=near_db, near_clutter_cm=near_cm, near_loss_db=u(-2, 9), haze_db=u(-30, -12),
         pericardium_db=u(-4, 12), surroundings_db=u(-14, 3), tgc_db_per_cm=u(-0.6, 0.8),
-        dropout_db=tuple(float(d) for d in np.array(scan.dropout_db) - u(0, 14, 9) * (rng.random(9) < 0.4)),
+        dropout_db=tuple(float(d) for d in lost),
     )  # fmt: skip
     return heart, scan
 

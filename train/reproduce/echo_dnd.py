@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -26,6 +27,7 @@ from train.fit import FitConfig, fit
 from train.nets.echo_dnd import CONFIGS, EchoDND, EchoDNDConfig
 from train.nets.unet import UNet
 from train.reproduce.echo_dnd_report import write_report
+from train.reproduce.echo_dnd_students import student_rows
 from train.reproduce.pspnet_table1 import choose_frames
 from train.reproduce.report import machine, write_json
 from train.segmentation import accuracy as segmentation_accuracy
@@ -109,7 +111,7 @@ class Study:
 
         size: of the estimator's input, where it is not the scale's.
         """
-        path = self.folder / "rows" / f"{name.replace(' ', '-')}.json"
+        path = self.folder / "rows" / f"{re.sub('[^A-Za-z0-9_+-]+', '-', name)}.json"
         if path.is_file():
             stored: dict[str, Any] = json.loads(path.read_text())
             if stored["settings"] != json.loads(json.dumps(self.settings)):
@@ -194,8 +196,9 @@ def unet_estimator(net: UNet) -> Estimator:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge reproduce echo-dnd",
-        description="Train and measure the Echo-DND paper's comparison (table 2) and ablations (table 4), and what each number "
-        "of denoising steps gives. Finished rows are kept; call again to go on.",
+        description="Train and measure the Echo-DND paper's comparison (table 2) and ablations (table 4), what each term of the "
+        "distillation loss gives a student, and what each number of denoising steps gives. Finished rows are kept; call again "
+        "to go on.",
         epilog="example: echoedge reproduce echo-dnd --scale cpu --data camus:/data/camus --valid split_valid.txt "
         "--teacher runs/teacher/last.safetensors --student runs/student/last.safetensors",
     )
@@ -218,13 +221,15 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     study = Study(args, SCALES[args.scale])
     rows = [study.unet(), *study.variants(args.rows)]
+    base = study.folder / BASE.name / "last.safetensors"
+    students = student_rows(study, base) if BASE.name in args.rows else []
     steps = []
-    teacher = args.teacher or study.folder / BASE.name / "last.safetensors"
+    teacher = args.teacher or base
     if teacher.is_file():
         steps += study.steps_of("teacher", load_echo_dnd(teacher), study.scale.steps)
     if args.student:
         steps += study.steps_of("student", load_echo_dnd(args.student), tuple(STUDENT_GRIDS))
-    write_report(args.results, args.scale, study.settings, rows, steps)
+    write_report(args.results, args.scale, study.settings, rows, students, steps)
     print(args.results)
     return 0
 

@@ -8,17 +8,19 @@ from typing import Any
 from train.evaluate_refine import COLUMNS
 from train.reproduce.report import markdown_table, replace_section
 
+Row = dict[str, Any]
+STUDENT_COLUMNS = ("hd95", "ece_band", "auroc_band")
 STEP_COLUMNS = ("dice", "hd95", "ece", "ece_band", "auroc", "auroc_band", "ged", "worst_decile_dice", "seconds")
 
 
 def write_report(
-    path: Path, scale: str, settings: dict[str, Any], rows: list[dict[str, Any]], steps: list[dict[str, Any]]
+    path: Path, scale: str, settings: dict[str, Any], rows: list[Row], students: list[Row], steps: list[Row]
 ) -> None:
     """Write the section of Markdown file `path`."""
-    replace_section(path, "echo-dnd", section(scale, settings, rows, steps))
+    replace_section(path, "echo-dnd", section(scale, settings, rows, students, steps))
 
 
-def section(scale: str, settings: dict[str, Any], rows: list[dict[str, Any]], steps: list[dict[str, Any]]) -> str:
+def section(scale: str, settings: dict[str, Any], rows: list[Row], students: list[Row], steps: list[Row]) -> str:
     """The Markdown of the section."""
     used = settings["scale"]
     data = " ".join(f"--data {kind}:DIR" for kind in settings["data"])
@@ -39,6 +41,23 @@ def section(scale: str, settings: dict[str, Any], rows: list[dict[str, Any]], st
         "",
         markdown_table(headings, [compared(row) for row in rows]),
     ]  # fmt: skip
+    if students:
+        headings = ["student learns from", "labelled of frames", "Dice (95 %)", *(COLUMNS[c] for c in STUDENT_COLUMNS)]
+        lines += [
+            "",
+            "### What the distillation's terms are worth",
+            "",
+            "Students of the base row's size, four steps, one draw, all trained for as many steps. With scarce masks the "
+            "teacher, too, has learned from those alone.",
+            "",
+            markdown_table(headings, [
+                [
+                    row["name"].partition(": ")[2], f"{row['labelled']} of {row['frames']}", interval(row),
+                    *(number(row[c]) for c in STUDENT_COLUMNS),
+                ]
+                for row in students
+            ]),
+        ]  # fmt: skip
     if steps:
         headings = ["model", "steps", "draws", *(COLUMNS[c] for c in STEP_COLUMNS)]
         lines += [
@@ -55,20 +74,24 @@ def section(scale: str, settings: dict[str, Any], rows: list[dict[str, Any]], st
     return "\n".join(lines)
 
 
-def machine_of(rows: list[dict[str, Any]]) -> str:
+def machine_of(rows: list[Row]) -> str:
     """Where the rows were made."""
     return "; ".join(sorted({row["machine"] for row in rows}))
 
 
-def compared(row: dict[str, Any]) -> list[str]:
+def compared(row: Row) -> list[str]:
     """One row of tables 2 and 4."""
     printed = row["paper"] or (None, None, None)
-    low, high = row["dice_ci95"]
     return [
         row["name"], number(printed[0]), number(row.get("dice_es")), number(printed[1]), number(row.get("dice_ed")),
-        number(printed[2]), f"{row['dice']:.3f} ({number(low)}-{number(high)})", number(row["hd95"]), str(row["steps"]),
+        number(printed[2]), interval(row), number(row["hd95"]), str(row["steps"]),
         f"{row['parameters_m']:.2f}", number(row["seconds"]),
     ]  # fmt: skip
+
+
+def interval(row: Row) -> str:
+    """Dice with its 95 % interval."""
+    return "{} ({}-{})".format(*map(number, (row["dice"], *row["dice_ci95"])))
 
 
 def number(value: float | None) -> str:
