@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ def text(canvas: Canvas, words: str, at: tuple[int, int], colour: Colour, size: 
     return at[0] + width_of(words, size)
 
 
+@lru_cache(maxsize=512)  # most words stand on every picture, and OpenCV's own measure of them takes as long as writing them
 def width_of(words: str, size: float = 0.48) -> int:
     """Width in px."""
     return int(cv2.getTextSize(words, FONT, size, 1)[0][0])
