@@ -14,8 +14,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements/device.txt"
-GLIBC = {"3.10": 35, "3.11": 36, "3.12": 39}
-"""Minor version of glibc 2 where the Python is the system's: Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7)."""
+GLIBC = {"3.10": 35, "3.11": 36, "3.12": 39, "3.13": 41}
+"""Minor version of glibc 2 where the Python is the system's: Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7),
+Debian 13."""
 
 
 def pinned(requirements: str, python: str, machine: str = "aarch64") -> list[str]:
