@@ -91,6 +91,7 @@ def main(argv: Sequence[str]) -> int:
             source = path.with_name(reference.file)
             calibration = Calibration(source, chosen, feed_of(reference, source, frames))
     command = recorded("compile", argv)
+    complete = True
     for target in targets:
         plan = Plan(
             target, _precisions(args, target), judging_backend(target, args.backend), args.method,
@@ -98,6 +99,7 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
         with console.status("") as status:
             outcomes = run_plan(args.model, plan, trial, calibration, status.update)
+        complete &= set(plan.precisions) <= {o.manifest.precision for o in outcomes}
         best = winner(outcomes)
         print_outcomes(outcomes, target, trial.data)
         if args.report:
@@ -108,7 +110,7 @@ def main(argv: Sequence[str]) -> int:
             print(report)
         if target != "cpu":
             _build(args.model, best.manifest.precision, target, command)
-    return 0
+    return 0 if complete else 1
 
 
 def _precisions(args: argparse.Namespace, target: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +18,17 @@ from calib.drift import grey_levels_of
 from calib.feed import Feed, Inputs, spread
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
 from compile.precision import Quantizer, fp16_from_onnx
+from compile.probe import check_survives
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, score
 from compile.sensitivity import compare_methods, rank_layers
 from edge.backends import BACKENDS
-from edge.errors import ModelError
+from edge.errors import BackendError, ModelError
 from edge.machine import machine_name
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
 from edge.model import QualityScorer, Segmenter, load_model
+
+log = logging.getLogger(__name__)
 
 PROBES = 16
 """Calibration frames on which methods and layers are compared."""
@@ -98,22 +102,26 @@ def run_plan(
 ) -> list[Outcome]:  # fmt: skip
     """Write the artefacts of a plan with their manifests into a model folder; the FP32 reference comes first.
 
-    An artefact that fails a gate is written too, with its gate: it is refused when it is loaded. Raises ModelError
-    without an FP32 file.
+    An artefact that fails a gate is written too, with its gate: it is refused when it is loaded. One on which the engine fails,
+    or ends its process, is named in the log and left out. Raises ModelError without an FP32 file.
     """
     reference, reference_path = reference_of(folder)
     say("scoring fp32")
     model = load_model(reference, reference_path, plan.backend, plan.threads)
     scores = score(model, trial)
     outcomes = [Outcome(reference, reference_path, scores, None, {}, {})]
+    if calibration is None and "int8" in plan.precisions:
+        raise ModelError("INT8 needs a calibration set: give --data, or --calibration with a set's list file")
     for precision in plan.precisions:
-        if precision == "fp16":
-            made = _make_fp16(folder, reference, plan)
-            outcomes.append(_judged(made, plan, trial, scores, {}, {}, say))
-        elif precision == "int8":
-            if calibration is None:
-                raise ModelError("INT8 needs a calibration set: give --data, or --calibration with a set's list file")
-            outcomes.append(_make_int8(folder, reference, plan, trial, scores, calibration, say))
+        try:
+            if precision == "fp16":
+                made = _make_fp16(folder, reference, plan)
+                outcomes.append(_judged(made, plan, trial, scores, {}, {}, say))
+            elif precision == "int8":
+                assert calibration is not None
+                outcomes.append(_make_int8(folder, reference, plan, trial, scores, calibration, say))
+        except BackendError as error:
+            log.warning("%s is left out: %s", precision, error)
     return _raced(outcomes, plan, say) if plan.target == "cpu" else outcomes
 
 
@@ -154,6 +162,10 @@ def _make_int8(
     frames = len(calibration.chosen.frames)
     say(f"observing activations on {frames} frames")
     quantizer, probes = calibration.quantizer, calibration.probes
+    with tempfile.TemporaryDirectory() as scratch:
+        first = Path(scratch) / "int8.onnx"
+        quantizer.write(first, form)
+        check_survives(first, plan.backend, plan.threads)
     say("comparing calibration methods")
     methods = compare_methods(quantizer, source, probes, form, plan.backend, METHODS)
     method = min(methods, key=lambda name: methods[name]) if plan.method == "auto" else plan.method
@@ -218,6 +230,7 @@ def _judged(
 ) -> Outcome:  # fmt: skip
     manifest, path = made
     say(f"scoring {manifest.precision}")
+    check_survives(path.with_name(manifest.file), plan.backend, plan.threads)
     model = load_model(manifest, path, plan.backend, plan.threads)
     scores = score(model, trial)
     backend = f"{model.backend.name} {model.backend.version}"

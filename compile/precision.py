@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,28 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from calib.feed import Feed
 from compile.ranges import Observed, clip_range, observe
 
+WEIGHTED = ("Conv", "Gemm", "MatMul")
+
 
 @dataclass(frozen=True)
 class Form:
-    """How Q/DQ pairs must look: activation type, symmetry, which operators get them and whether their outputs do too."""
+    """How Q/DQ pairs must look: activation type, symmetry, which operators get them and whether their outputs do too, bits of
+    weights."""
 
     activation: QuantType
     symmetric: bool
     operators: tuple[str, ...]
     options: Mapping[str, Any]
+    weight_bits: int = 8
 
 
 FORMS = {
-    # OpenVINO and ONNX Runtime run whole chains of integers: every operator between convolutions is quantised too.
+    # OpenVINO and ONNX Runtime run whole chains of integers: every operator between convolutions is quantised too. Weights have
+    # seven bits: x86 CPUs without VNNI add pairs of products in 16 bits, where eight-bit ones saturate.
     "cpu": Form(
         QuantType.QUInt8, False,
         ("Conv", "Add", "Concat", "Clip", "AveragePool", "GlobalAveragePool", "ReduceMean", "Gemm", "MatMul"), {},
+        weight_bits=7,
     ),
     # TensorRT refuses zero points, uint8 and int32 biases, and fuses Conv + Clip only without a pair between them: so
     # pairs stand at the inputs of convolutions alone.
@@ -76,7 +82,8 @@ class Quantizer:
         # Normalisation of the input, and the upsampling (two products) that class borders are decided by.
         self._kept = [n.name for n in nodes if n.op_type in ("Cast", "Mul", "Div", "Sub")]
         self._kept += [n.name for n in nodes[last + 1 :]]
-        self.layers = [n.name for n in nodes[: last + 1] if n.op_type in ("Conv", "Gemm", "MatMul")]
+        self._kept += joins_in_float(nodes)
+        self.layers = [n.name for n in nodes[: last + 1] if n.op_type in WEIGHTED]
         """Names of the layers with weights, in graph order."""
         clips = {n.input[0]: n.name for n in nodes if n.op_type in ("Clip", "Relu")}
         self._activation = {n.name: clips[n.output[0]] for n in nodes if n.output[0] in clips}
@@ -103,7 +110,7 @@ class Quantizer:
         logging.disable(logging.WARNING)
         try:
             quantizer = QDQQuantizer(
-                model, per_channel=True, reduce_range=False, weight_qType=QuantType.QInt8,
+                model, per_channel=True, reduce_range=rules.weight_bits == 7, weight_qType=QuantType.QInt8,
                 activation_qType=rules.activation, tensors_range=ranges, nodes_to_quantize=list(only_nodes),
                 nodes_to_exclude=excluded, op_types_to_quantize=list(rules.operators), extra_options=dict(rules.options),
             )  # fmt: skip
@@ -112,6 +119,15 @@ class Quantizer:
         finally:
             logging.disable(logging.NOTSET)
         onnx.checker.check_model(onnx.load(target), full_check=True)
+
+
+def joins_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:
+    """Names of the joins (Concat) that something else than a layer with weights reads, as in dense blocks.
+
+    Integers gain nothing there, and OpenVINO 2026.4.1 ends the process on them.
+    """
+    light = {name for n in nodes if n.op_type not in WEIGHTED for name in n.input}
+    return [n.name for n in nodes if n.op_type == "Concat" and n.output[0] in light]
 
 
 def int8_from_onnx(source: Path, target: Path, feed: Feed, form: str = "cpu", method: str = "min-max") -> None:
