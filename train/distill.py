@@ -28,7 +28,7 @@ from train.diffusion import bernoulli, gaussian
 from train.diffusion.data import MaskData
 from train.diffusion.sample import Probabilities, advance, draw_noise, repeat, sample
 from train.diffusion.schedule import STUDENT_GRIDS, trailing_grid
-from train.echo_dnd import RECIPES, build, facts_of, given, load_echo_dnd, start_trunk, validation
+from train.echo_dnd import RECIPES, build, facts_of, given, load_echo_dnd, validation
 from train.fit import FitConfig, Loss, fit
 from train.initialise import initialise
 from train.nets.echo_dnd import CONFIGS, EchoDND, EchoDNDConfig, Estimate
@@ -216,13 +216,14 @@ def blend(data: MaskData, maps: NDArray[np.uint8], truth: float, labelled: Seque
 def distill(
     teacher_path: Path, config: EchoDNDConfig, recipe: FitConfig, weights: DistillWeights, training: Sequence[Sample],
     held_out: Sequence[Sample], folder: Path, samples: int, steps: int, labels: float = 1.0,
-    init_from: Path | None = None, init_trunk: Path | None = None, facts: dict[str, Any] | None = None,
+    init_from: Path | None = None, facts: dict[str, Any] | None = None,
 ) -> Path:  # fmt: skip
     """Train a student into `folder`, resuming what is there; the best checkpoint's path.
 
     samples, steps: of the teacher's consensus, stored in `folder`/consensus.npz. labels: share of the patients whose expert
-    masks are used. init_from: checkpoint of an earlier student to start from. init_trunk: what the conditioner's MobileNetV2
-    starts from. Raises DataError for sides that share a patient and for a student that cannot be distilled.
+    masks are used. init_from: checkpoint of an earlier student to start from; without one the student starts with the teacher's
+    conditioner and SCC head where they are of its own shape. Raises DataError for sides that share a patient and for a student
+    that cannot be distilled.
     """
     check_sides(training, held_out)
     if config.trunk not in ("twin", "shared") or config.prediction != "x0":
@@ -234,8 +235,8 @@ def distill(
     net = StudentPass(build(config), teacher.conditioner.channels[:HINTED] if weights.hint else ())
     if init_from:
         initialise(net, "T", init_from)
-    elif init_trunk:
-        start_trunk(net.student, init_trunk)
+    else:
+        take_over(net.student, teacher)
     data = MaskData(training, config.size, recipe.seed, AugmentSpec())
     patients = {s.patient for s in training}
     known = patients if labels >= 1 else draw_patients(patients, recipe.seed, labels)
@@ -252,6 +253,15 @@ def distill(
     }  # fmt: skip
     loss = distill_loss(teacher if weights.hint else None, weights)
     return fit(net, data, loss, lambda model: validate(model.student), recipe, folder, "dice", all_facts)
+
+
+def take_over(student: EchoDND, teacher: EchoDND) -> None:
+    """Give the student the teacher's conditioner and SCC head where all their tensors have the same shapes."""
+    for name in ("conditioner", "calibrate"):
+        mine, theirs = student.get_submodule(name), teacher.get_submodule(name)
+        shapes = [{n: t.shape for n, t in part.state_dict().items()} for part in (mine, theirs)]
+        if shapes[0] == shapes[1]:
+            mine.load_state_dict(theirs.state_dict())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -295,7 +305,7 @@ def main(argv: Sequence[str]) -> int:
     facts = {"data": [place.partition(":")[0] for place in args.data]}
     best = distill(
         args.teacher, CONFIGS["student"], recipe, weights, training, held_out, args.out, args.samples, args.steps,
-        args.labels, args.init_from, args.init_trunk, facts,
+        args.labels, args.init_from, facts,
     )  # fmt: skip
     print(best)
     return 0

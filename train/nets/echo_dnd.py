@@ -57,7 +57,7 @@ CONFIGS = {
         conditioner="mobilenet",
     ),
     "student": EchoDNDConfig(
-        size=192, widths=(16, 32, 48, 64), blocks=1, attention_px=(12, 6), groups=4, mfcm_width=12, patch=PATCH,
+        size=192, widths=(16, 32, 48, 64), blocks=1, attention_px=(12, 6), groups=4, mfcm_width=16, patch=PATCH,
         conditioner="mobilenet", trunk="shared", prediction="x0", learned_variance=False, latent=8,
     ),
 }  # fmt: skip
