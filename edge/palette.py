@@ -37,7 +37,9 @@ def text(canvas: Canvas, words: str, at: tuple[int, int], colour: Colour, size: 
     return at[0] + width_of(words, size)
 
 
-@lru_cache(maxsize=512)  # most words stand on every picture, and OpenCV's own measure of them takes as long as writing them
+@lru_cache(
+    maxsize=512
+)  # most words stand on every picture, and OpenCV's own measure of them takes as long as writing them
 def width_of(words: str, size: float = 0.48) -> int:
     """Width in px."""
     return int(cv2.getTextSize(words, FONT, size, 1)[0][0])

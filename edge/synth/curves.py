@@ -22,8 +22,9 @@ def monotone_curve(x: Sequence[float], y: Sequence[float]) -> Callable[[float | 
     h, slope = np.diff(knots), np.diff(values) / np.diff(knots)
     w0, w1 = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
     same_sign = slope[:-1] * slope[1:] > 0
-    safe = np.where(same_sign, slope[:-1], 1.0), np.where(same_sign, slope[1:], 1.0)
-    inner = np.where(same_sign, (w0 + w1) / (w0 / safe[0] + w1 / safe[1]), 0.0)
+    before, after = np.where(same_sign, slope[:-1], 1.0), np.where(same_sign, slope[1:], 1.0)
+    # (w0 + w1) / (w0 / before + w1 / after), which would overflow where a slope is next to nothing
+    inner = np.where(same_sign, (w0 + w1) * before * after / (w0 * after + w1 * before), 0.0)
     ends = [_end_slope(h[0], h[1], slope[0], slope[1]), _end_slope(h[-1], h[-2], slope[-1], slope[-2])]
     tangent = np.concatenate([[ends[0]], inner, [ends[1]]])
 
