@@ -33,7 +33,7 @@ class FrameFeed:
 
 
 class StreamFeed:
-    """Runs of a recurrent network: each frame `repeats` times in a row, the states carried from run to run.
+    """Runs of a recurrent network: of each frame `repeats` times in a row, the states carried on, the first and the last run.
 
     Calibration frames are single ones, and states at their zeros would show the activations of a first frame only. `path` is
     the FP32 file, whose states name themselves (`edge.backends.base.states_of`).
@@ -41,17 +41,22 @@ class StreamFeed:
 
     def __init__(self, name: str, frames: Sequence[NDArray[Any]], path: Path, repeats: int = 4) -> None:
         self.name, self.frames, self.path, self.repeats = name, frames, path, repeats
+        self.given = sorted({0, repeats - 1})
 
     def __iter__(self) -> Iterator[Inputs]:
-        session = onnxruntime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         shapes = {port.name: port.shape for port in session.get_inputs()}
         following = states_of(shapes, [port.name for port in session.get_outputs()])
         for frame in self.frames:
-            states = {name: np.zeros(shapes[name], np.float32) for name in following}
-            for _ in range(self.repeats):
-                inputs = {self.name: frame, **states}
-                yield inputs
-                states = dict(zip(following, session.run(list(following.values()), inputs)))
+            inputs = {self.name: frame, **{name: np.zeros(shapes[name], np.float32) for name in following}}
+            for run in range(self.repeats):
+                if run:
+                    states = session.run(list(following.values()), inputs)
+                    inputs = {self.name: frame, **dict(zip(following, states))}
+                if run in self.given:
+                    yield inputs
 
 
 class TimestepFeed:
@@ -91,7 +96,12 @@ class RefineFeed:
 
 
 def spread(feed: Feed, count: int) -> list[Inputs]:
-    """Up to `count` runs of a feed, evenly spaced over it."""
+    """Up to `count` runs of a feed, evenly spaced over it; of a stream's, those in which the states have come to rest."""
+    if isinstance(feed, StreamFeed):
+        frames = feed.frames
+        chosen = [frames[i * len(frames) // count] for i in range(count)] if len(frames) > count else frames
+        runs = list(StreamFeed(feed.name, chosen, feed.path, feed.repeats))
+        return runs[len(feed.given) - 1 :: len(feed.given)]
     total = sum(1 for _ in feed)
     kept = {i * total // count for i in range(min(count, total))} if total > count else set(range(total))
     return [run for index, run in enumerate(feed) if index in kept]

@@ -17,12 +17,16 @@ TOLERANCES = {"LV Dice": 0.003, "LV HD95 mm": 0.2, "Spearman": 0.01}
 def accuracy_gate(
     reference_sha256: str, reference: Scores, found: Scores, trial: Trial, backend: str, tolerances: Mapping[str, float]
 ) -> AccuracyGate:
-    """Compare each metric of each view."""
+    """Compare each metric of each view.
+
+    A distance that is NaN, since no frame of the view had a contour, is left out: manifests hold no NaN, and Dice is 0 there.
+    """
     changes = tuple(
         Change(
             view, metric, round(reference[view, metric], 5), round(value, 5), tolerances[metric], metric not in LOWER_IS_BETTER
         )
         for (view, metric), value in found.items()
+        if metric not in LOWER_IS_BETTER or np.isfinite([value, reference[view, metric]]).all()
     )  # fmt: skip
     return AccuracyGate(
         reference_sha256=reference_sha256, backend=backend, data=trial.data, frames=len(trial.samples), changes=changes

@@ -39,7 +39,8 @@ ALL = ("cpu", "orin")
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge compile",
-        description="Make, judge and choose the artefacts of a target: FP16, INT8 with Q/DQ, engines.",
+        description="Make, judge and choose the artefacts of a target: FP16, INT8 with Q/DQ, engines. Exit code 1 where an "
+        "engine failed on one of them, 0 where all were judged, whatever the gates say.",
         epilog="example: echoedge compile models/pspnet-mk --data camus:/data/camus --held-out split_valid.txt",
     )
     p.add_argument("model", type=Path, help="model folder with fp32.onnx, from `echoedge export`")
@@ -91,7 +92,7 @@ def main(argv: Sequence[str]) -> int:
             source = path.with_name(reference.file)
             calibration = Calibration(source, chosen, feed_of(reference, source, frames))
     command = recorded("compile", argv)
-    complete = True
+    died = False
     for target in targets:
         plan = Plan(
             target, _precisions(args, target), judging_backend(target, args.backend), args.method,
@@ -99,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
         with console.status("") as status:
             outcomes = run_plan(args.model, plan, trial, calibration, status.update)
-        complete &= set(plan.precisions) <= {o.manifest.precision for o in outcomes}
+        died |= any(o.died for o in outcomes)
         best = winner(outcomes)
         print_outcomes(outcomes, target, trial.data)
         if args.report:
@@ -110,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
             print(report)
         if target != "cpu":
             _build(args.model, best.manifest.precision, target, command)
-    return 0 if complete else 1
+    return 1 if died else 0
 
 
 def _precisions(args: argparse.Namespace, target: str) -> tuple[str, ...]:
@@ -168,15 +169,18 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
             f"{(outcome.path.parent / outcome.manifest.file).stat().st_size / 1e6:.2f}",
         ]
         for metric in metrics:
+            if outcome.died:
+                cells.append("-")
+                continue
             value = mean_of(outcome.scores, metric)
             digits = 2 if metric.endswith("mm") else 4
             change = "" if outcome is first else f" {value - mean_of(first.scores, metric):+.{digits}f}"
             cells.append(f"{value:.{digits}f}{change}")
         times = "/".join(f"{t:.1f}" for t in outcome.latency_ms) if outcome.latency_ms else "-"
-        table.add_row(*cells, times, "chosen" if outcome is best else "")
+        table.add_row(*cells, times, "chosen" if outcome is best else "failed" if outcome.died else "")
     console.print(table)
     for outcome in outcomes:
-        for failure in outcome.manifest.gates.failures():
+        for failure in [outcome.died] if outcome.died else outcome.manifest.gates.failures():
             console.print(f"{outcome.manifest.file} is not used: {failure}")
         names = outcome.manifest.evidence.get("float_nodes")
         if names:

@@ -124,7 +124,8 @@ class Quantizer:
 def joins_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     """Names of the joins (Concat) that something else than a layer with weights reads, as in dense blocks.
 
-    Integers gain nothing there, and OpenVINO 2026.4.1 ends the process on them.
+    Integers gain nothing there: batch norm takes floats. And where batch norm alone reads a join, OpenVINO 2026.4.1 ends the
+    process: its low-precision pass MoveFakeQuantize takes it for the join's dequantisation and follows a null pointer.
     """
     light = {name for n in nodes if n.op_type not in WEIGHTED for name in n.input}
     return [n.name for n in nodes if n.op_type == "Concat" and n.output[0] in light]

@@ -43,6 +43,7 @@ def observe(model: onnx.ModelProto, feed: Feed) -> dict[str, Observed]:
     model.graph.output.extend(v for v in floats if v.name not in kept)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     computed = [o.name for o in session.get_outputs() if o.type == "tensor(float)"]

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from calib.choose import CalibrationSet
 from calib.drift import grey_levels_of
 from calib.feed import Feed
+from compile.apart import apart
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
 from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, open_trial
-from edge.backends import open_backend
+from edge.backends import BACKENDS, open_backend
 from edge.errors import ModelError
 from edge.machine import machine_name, recorded
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
@@ -110,15 +111,14 @@ def quantize_refiner(
         quantizers = {task: Quantizer(source, feeds[task]) for task, source in sources.items()}
         nodes = {task: inner_convolutions(source) for task, source in sources.items()}
         probes = inputs[:4]
-        with open_refiner(folder, "fp32", backend) as reference:
-            expected = [reference.infer(frame, 1) for frame in probes]
+        expected = _refined_apart(there, sources, backend, probes)
         candidates: dict[str, tuple[float, dict[str, Path]]] = {}
         for method in METHODS:
             made = {task: Path(scratch) / f"{task}-{method}.onnx" for task in sources}
             for task, path in made.items():
                 quantizers[task].write(path, "cpu", method, only_nodes=nodes[task])
-            with _refiner(there, made, backend) as trying:
-                distance = np.mean([np.abs(trying.infer(f, 1) - e).mean() for f, e in zip(probes, expected)])
+            found = _refined_apart(there, made, backend, probes)
+            distance = np.mean([np.abs(f - e).mean() for f, e in zip(found, expected)])
             candidates[method] = (float(distance), made)
         method = min(candidates, key=lambda name: candidates[name][0])
         facts = {
@@ -140,8 +140,12 @@ def _judged(
     folder: Path, precision: str, made: Mapping[str, Path], trial: Trial, backend: str, rounds: int,
     tolerances: Mapping[str, float], facts: Mapping[str, Any],
 ) -> dict[str, Manifest]:  # fmt: skip
-    """Score and race narrower files against the FP32 ones, move them to their names and write their manifests."""
+    """Score and race narrower files against the FP32 ones, move them to their names and write their manifests.
+
+    Raises BackendError, with nothing changed, where the engine does not survive a frame.
+    """
     there = _references(folder)
+    _refined_apart(there, made, backend, [np.zeros(there[ENCODER][0].inputs[0].shape, np.uint8)])
     with open_refiner(folder, "fp32", backend) as reference, _refiner(there, made, backend) as narrow:
         name = f"{narrow.encoder.name} {narrow.encoder.version}"
         wide_scores, scores = score_refiner(reference, trial), score_refiner(narrow, trial)
@@ -171,6 +175,21 @@ def _judged(
             write_manifest(manifests[task], target.with_suffix(".json"))
             target.with_suffix(".sig").unlink(missing_ok=True)  # the signature of what stood here before
     return manifests
+
+
+def refined(
+    there: Found, paths: Mapping[str, Path], backend: str, frames: Sequence[NDArray[np.uint8]]
+) -> list[NDArray[np.float32]]:
+    """Probabilities 1 x size x size of each frame, from files of both graphs under the manifests of the FP32 ones."""
+    with _refiner(there, paths, backend) as opened:
+        return [opened.infer(frame, 1) for frame in frames]
+
+
+def _refined_apart(
+    there: Found, paths: Mapping[str, Path], backend: str, frames: Sequence[NDArray[np.uint8]]
+) -> list[NDArray[np.float32]]:
+    backend = next(iter(BACKENDS)) if backend == "auto" else backend
+    return apart(functools.partial(refined, there, dict(paths), backend, frames), paths[DENOISER], backend)
 
 
 def _refiner(there: Found, paths: Mapping[str, Path], backend: str) -> Refiner:

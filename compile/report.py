@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from calib.feed import Inputs
+from calib.feed import Inputs, spread
+from compile.apart import apart
 from compile.pipeline import Calibration, Outcome, Plan, form_of
 from compile.precision import Quantizer
 from compile.ranges import METHODS, clip_range
 from compile.score import outputs_of
 from edge import svg
-from edge.backends import open_backend
 
 SHOWN_LAYERS, SHOWN_TENSORS, SHOWN_FRAMES = 20, 6, 6
+COMPARED = 128
+"""Calibration frames of which those with the most differences are shown."""
 
 
 def write_report(
@@ -28,7 +31,7 @@ def write_report(
     first = outcomes[0]
     int8 = next((o for o in outcomes if o.manifest.precision == "int8"), None)
     parts = [f"<p><code>{escape(plan.command)}</code></p>", _outcomes(outcomes, best), _proof(outcomes)]
-    if int8 is not None and calibration is not None:
+    if int8 is not None and not int8.died and calibration is not None:
         parts.append("<h2>Calibration methods: distance from FP32</h2>")
         used = int8.manifest.evidence["calibration"]
         labels = [f"{name} (used)" if name == used else name for name in int8.methods]
@@ -36,7 +39,7 @@ def write_report(
         parts.append(_layers(int8))
         parts.append(_histograms(calibration.quantizer, int8, plan))
         if first.manifest.task == "segmentation":
-            parts.append(_differences(first, int8, list(calibration.feed), plan.backend))
+            parts.append(_differences(first, int8, spread(calibration.feed, COMPARED), plan.backend))
     path.write_text(svg.page(f"{first.manifest.name} for {plan.target}", "".join(parts)))
 
 
@@ -46,17 +49,17 @@ def _outcomes(outcomes: Sequence[Outcome], best: Outcome) -> str:
     for outcome in outcomes:
         times = [f"{t:.2f}" for t in outcome.latency_ms] if outcome.latency_ms else ["not run", "not run"]
         size = (outcome.path.parent / outcome.manifest.file).stat().st_size / 1e6
-        verdict = "chosen" if outcome is best else "; ".join(outcome.manifest.gates.failures()) or "passes"
-        rows.append(
-            [outcome.manifest.precision, f"{size:.2f}", *(f"{outcome.scores[k]:.4f}" for k in keys), *times, verdict]
-        )
+        failures = outcome.died or "; ".join(outcome.manifest.gates.failures())
+        verdict = "chosen" if outcome is best else failures or "passes"
+        scores = ["-" if outcome.died else f"{outcome.scores[k]:.4f}" for k in keys]
+        rows.append([outcome.manifest.precision, f"{size:.2f}", *scores, *times, verdict])
     headings = ["precision", "MB", *(f"{metric} {view}" for view, metric in keys), "p50 ms", "p90 ms", "verdict"]
     return svg.table(headings, rows)
 
 
 def _proof(outcomes: Sequence[Outcome]) -> str:
     """On what data, engine and machine the gates stand."""
-    gates = outcomes[-1].manifest.gates
+    gates = next(o for o in reversed(outcomes) if not o.died).manifest.gates
     words = []
     if gates.accuracy is not None:
         accuracy = gates.accuracy
@@ -95,7 +98,7 @@ def _differences(first: Outcome, int8: Outcome, runs: Sequence[Inputs], backend:
     """Frames whose masks differ most: FP32's outlines in white, pixels of another class in INT8 in red."""
     name = first.manifest.inputs[0].name
     files = [o.path.parent / o.manifest.file for o in (first, int8)]
-    wide, narrow = (outputs_of(open_backend(file, backend), runs) for file in files)
+    wide, narrow = (apart(partial(outputs_of, file, backend, runs), file, backend) for file in files)
     shares = [float((a != b).mean()) for a, b in zip(wide, narrow)]
     parts = ["<h2>Where INT8 differs from FP32 (red; the frames with the most pixels)</h2>"]
     for index in np.argsort(shares)[::-1][:SHOWN_FRAMES]:

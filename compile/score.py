@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.feed import Inputs
-from edge.backends import Backend
+from edge.backends import open_backend
 from edge.errors import DataError
-from edge.model import QualityScorer, Segmenter
+from edge.manifest import Manifest
+from edge.model import QualityScorer, Segmenter, load_model
 from edge.regions import LV
+from edge.sector import find_sector
 from train.data import open_data
 from train.data.sample import Sample
 from train.degrade import degrade_regions, sector_crop
@@ -59,12 +63,23 @@ def open_trial(task: str, places: Sequence[str], patients: Sequence[str], size_p
     return Trial(data, tuple(kept), tuple(crops), tuple(scores))
 
 
+def score_file(
+    manifest: Manifest, path: Path, trial: Trial, backend: str, threads: int | None = None
+) -> tuple[Scores, str]:
+    """Metrics per view of the artefact that the manifest at `path` describes, and the engine's name and release."""
+    with load_model(manifest, path, backend, threads) as model:
+        return score(model, trial), f"{model.backend.name} {model.backend.version}"
+
+
 def score(model: Segmenter | QualityScorer, trial: Trial) -> Scores:
-    """Metrics of a loaded model per view, in the backend that it was loaded with."""
+    """Metrics of a loaded model per view, in the backend that it was loaded with.
+
+    A network with memory is shown the frames of each patient and view as one clip, in order.
+    """
     views = np.array([s.view for s in trial.samples])
     out: Scores = {}
     if isinstance(model, Segmenter):
-        rows = [evaluate_frame(model(sample.image), sample) for sample in trial.samples]
+        rows = [evaluate_frame(mask, sample) for mask, sample in zip(_masks(model, trial.samples), trial.samples)]
         for view in np.unique(views):
             keep = np.flatnonzero(views == view)
             out[str(view), "LV Dice"] = float(np.mean([rows[i]["dice"]["lv"] for i in keep]))
@@ -81,9 +96,24 @@ def score(model: Segmenter | QualityScorer, trial: Trial) -> Scores:
     return out
 
 
-def outputs_of(backend: Backend, runs: Iterable[Inputs]) -> list[NDArray[np.generic]]:
-    """The first output of each run of the graph, copied."""
-    return [np.array(next(iter(backend.infer(run).values()))) for run in runs]
+def _masks(model: Segmenter, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
+    if not model.manifest.states:
+        return [model(sample.image) for sample in samples]
+    masks = []
+    for _, group in groupby(samples, key=lambda s: (s.patient, s.view)):
+        clip = [sample.image for sample in group]
+        sector = find_sector(clip)
+        model.reset()
+        masks += [model(image, sector) for image in clip]
+    return masks
+
+
+def outputs_of(path: Path, backend: str, runs: Iterable[Inputs]) -> list[NDArray[np.generic]]:
+    """The first output of each run of an ONNX file, copied."""
+    opened = open_backend(path, backend)
+    outputs = [np.array(next(iter(opened.infer(run).values()))) for run in runs]
+    opened.close()
+    return outputs
 
 
 def disagreement(found: Sequence[NDArray[np.generic]], expected: Sequence[NDArray[np.generic]]) -> float:

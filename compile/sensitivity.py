@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from calib.feed import Inputs
+from compile.apart import apart
 from compile.precision import Quantizer
 from compile.ranges import METHODS
 from compile.score import disagreement, outputs_of
-from edge.backends import open_backend
 
 Progress = Callable[[int, int], None]
 
@@ -23,14 +24,17 @@ def compare_methods(
     backend: str,
     methods: Sequence[str] = METHODS,
 ) -> dict[str, float]:
-    """method -> disagreement with FP32 (see `compile.score.disagreement`) when the whole graph is quantised so."""
-    expected = outputs_of(open_backend(source, backend), runs)
+    """method -> disagreement with FP32 (see `compile.score.disagreement`) when the whole graph is quantised so.
+
+    Raises BackendError for a file on which the engine fails or dies, as `rank_layers` does.
+    """
+    expected = apart(partial(outputs_of, source, backend, runs), source, backend)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for method in methods:
             path = Path(folder) / f"{method}.onnx"
             quantizer.write(path, form, method)
-            found[method] = disagreement(outputs_of(open_backend(path, backend), runs), expected)
+            found[method] = disagreement(apart(partial(outputs_of, path, backend, runs), path, backend), expected)
     return found
 
 
@@ -39,12 +43,12 @@ def rank_layers(
     progress: Progress = lambda done, total: None,
 ) -> dict[str, float]:  # fmt: skip
     """layer -> disagreement with FP32 when it alone is quantised, worst first."""
-    expected = outputs_of(open_backend(source, backend), runs)
+    expected = apart(partial(outputs_of, source, backend, runs), source, backend)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layer.onnx"
         for index, layer in enumerate(quantizer.layers):
             quantizer.write(path, form, method, only_nodes=[layer])
-            found[layer] = disagreement(outputs_of(open_backend(path, backend), runs), expected)
+            found[layer] = disagreement(apart(partial(outputs_of, path, backend, runs), path, backend), expected)
             progress(index + 1, len(quantizer.layers))
     return dict(sorted(found.items(), key=lambda item: -item[1]))

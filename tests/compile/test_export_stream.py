@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +11,17 @@ import pytest
 import torch
 
 import edge
-from calib.feed import StreamFeed
+from calib.feed import StreamFeed, spread
 from compile import precision
+from compile.apart import apart
 from compile.export import main as export
 from compile.export_stream import TOLERANCE, StreamGraph, loop_frames, streamed_differences
+from compile.main import main as compile_model
 from compile.precision import Quantizer, fp16_from_onnx
-from compile.probe import check_survives
+from compile.score import outputs_of
 from edge.backends.ort import OnnxRuntimeBackend
-from edge.errors import BackendError, ModelError
-from edge.manifest import read_manifest
+from edge.errors import ModelError
+from edge.manifest import find_manifests, read_manifest
 from edge.model import Segmenter
 from edge.sector import find_sector
 from edge.synth import SyntheticLoop
@@ -132,7 +137,7 @@ def test_narrower_files_stream_too(exported: tuple[Path, Path], tmp_path: Path, 
         fp16_from_onnx(source, tmp_path / "narrow.onnx")
     else:
         feed = StreamFeed("frame", frames[:2], source)
-        assert len(list(feed)) == 8
+        assert len(list(feed)) == 4
         Quantizer(source, feed).write(tmp_path / "narrow.onnx")
     wide, narrow = (OnnxRuntimeBackend(path, 1) for path in (source, tmp_path / "narrow.onnx"))
     for frame in frames:
@@ -151,26 +156,47 @@ def test_integers_survive_openvino_where_dense_blocks_are_joined_in_float(
     exported: tuple[Path, Path], tmp_path: Path
 ) -> None:
     source = exported[1] / "fp32.onnx"
-    quantizer = Quantizer(source, StreamFeed("frame", loop_frames(SIZE, 2), source))
-    quantizer.write(tmp_path / "int8.onnx")
-    check_survives(tmp_path / "int8.onnx", "openvino")
+    feed = StreamFeed("frame", loop_frames(SIZE, 2), source)
+    Quantizer(source, feed).write(tmp_path / "int8.onnx")
+    runs = spread(feed, 2)
+    expected, found = (
+        apart(partial(outputs_of, path, "openvino", runs), path, "openvino")
+        for path in (source, tmp_path / "int8.onnx")
+    )
+    assert np.mean([(a == b).mean() for a, b in zip(found, expected)]) > 0.8
 
 
-def test_a_file_that_ends_the_process_is_named(
-    exported: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_probes_of_a_stream_have_states_that_came_to_rest(exported: tuple[Path, Path]) -> None:
+    feed = StreamFeed("frame", loop_frames(SIZE, 4), exported[1] / "fp32.onnx")
+    every, probes = list(feed), spread(feed, 2)
+    assert [not run["h1"].any() for run in every] == [True, False] * 4
+    assert [np.array_equal(run["h1"], every[k]["h1"]) for run, k in zip(probes, (1, 5))] == [True, True]
+
+
+def test_a_candidate_that_ends_the_process_is_named_and_the_others_are_made(
+    exported: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """OpenVINO 2026.4.1 on joined integers that batch norm reads; should a later release take them, find another such file."""
+    """The whole command. OpenVINO 2026.4.1 dies of joined integers that batch norm reads; should a later release take them,
+    find another such file."""
     monkeypatch.setattr(precision, "joins_in_float", lambda nodes: [])
-    source = exported[1] / "fp32.onnx"
-    Quantizer(source, StreamFeed("frame", loop_frames(SIZE, 2), source)).write(tmp_path / "int8.onnx")
-    with pytest.raises(BackendError, match=r"SIGSEGV on int8\.onnx"):
-        check_survives(tmp_path / "int8.onnx", "openvino")
-    check_survives(tmp_path / "int8.onnx", "onnxruntime")
-
-
-def test_a_file_that_cannot_be_read_or_takes_too_long_is_named(exported: tuple[Path, Path], tmp_path: Path) -> None:
-    (tmp_path / "bad.onnx").write_bytes(b"no graph")
-    with pytest.raises(BackendError, match=r"bad\.onnx"):
-        check_survives(tmp_path / "bad.onnx", "onnxruntime")
-    with pytest.raises(BackendError, match="does not answer"):
-        check_survives(exported[1] / "fp32.onnx", "onnxruntime", longest_s=0.01)
+    folder = tmp_path / "ral"
+    shutil.copytree(exported[1], folder)
+    (tmp_path / "valid.txt").write_text("synth00007")
+    monkeypatch.chdir(tmp_path)
+    wanted = ["--data", "synth:3@7", "--held-out", "valid.txt", "--count", "2", "--runs", "2", "--threads", "1"]
+    loose = ["--tolerance", "LV Dice=1", "--tolerance", "LV HD95 mm=1e9"]
+    assert compile_model([str(folder), "--target", "all", *wanted, *loose, "--report", "report.html"]) == 1
+    words = r"ends the process in openvino [\d.]+ \(SIGSEGV\)"
+    assert re.search(rf"int8\.onnx is not used: {words}", " ".join(capsys.readouterr().out.split()))
+    assert re.search(words, Path("report-cpu.html").read_text())
+    assert re.search(f"{words}: share of frames answered", read_manifest(folder / "int8.json").gates.failures()[0])
+    with pytest.raises(ModelError, match="ends the process in openvino"):
+        edge.open_model(folder, "int8", "openvino")
+    with edge.open_model(folder, backend="openvino", threads=1) as model:
+        assert model.manifest.precision == "fp32"
+    made = {manifest.file for manifest, _ in find_manifests(folder)}
+    assert made == {"fp32.onnx", "int8.onnx", "fp16.onnx", "int8-tensorrt.onnx"}
+    for name in ("fp16", "int8-tensorrt"):
+        gate = read_manifest(folder / f"{name}.json").gates.accuracy
+        assert gate is not None
+        assert gate.frames > 0

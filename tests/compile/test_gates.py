@@ -40,6 +40,7 @@ def gate_of(found: Scores) -> Gates:
         ({("A4C", "LV HD95 mm"): 5.0}, "LV HD95 mm of A4C is 5, 1 worse than 4"),
         ({("A4C", "LV HD95 mm"): 3.0}, None),
         ({("A4C", "LV Dice"): float("nan")}, "LV Dice of A4C is nan"),
+        ({("A4C", "LV HD95 mm"): float("nan")}, None),
     ],
 )
 def test_one_view_that_falls_too_far_fails_the_gate(change: Scores, failed: str | None) -> None:
