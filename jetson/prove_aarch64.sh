@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prove on any x86-64 Debian or Ubuntu machine that the product installs and runs on aarch64: an arm64 Debian root, emulated by
-# qemu (bookworm has Python 3.11, trixie 3.13: between them and around them lie a Jetson's 3.10 and 3.12, which no Debian has),
+# qemu (bookworm has Python 3.11, trixie 3.13; no Debian has a Jetson's 3.10 or 3.12),
 # install.sh from the wheelhouse, doctor, the first frames of a real loop, the tests marked `portable`, and --uninstall.
 # Needs root, debootstrap and qemu-user-static; half an hour or more a suite.
 set -euo pipefail
@@ -49,7 +49,7 @@ binfmt
 root
 trap 'umount "$ARM/proc" "$ARM/sys"' EXIT
 mountpoint -q "$ARM/proc" || mount -t proc proc "$ARM/proc"
-# OpenVINO's CPU plugin reads the cores' topology there and crashes where it finds none.
+# OpenVINO's CPU plugin reads the cores' topology there. Without it a run ended in a segmentation fault once; the cause is not known.
 mountpoint -q "$ARM/sys" || mount -t sysfs -o ro sysfs "$ARM/sys"
 rm -rf "$ARM/stick" && mkdir "$ARM/stick"
 git -C "$REPO" ls-files -z | tar -C "$REPO" --null -T - -cf - | tar -C "$ARM/stick" -xf -

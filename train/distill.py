@@ -281,11 +281,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--truth", type=float, default=default.truth, help="share of the expert's mask in the target")
     p.add_argument("--hint", type=float, default=default.hint, help="weight of the likeness of MFCM features")
     p.add_argument("--consistency", type=float, default=default.consistency, help="weight of the later step's pull")
-    start = p.add_mutually_exclusive_group()
-    start.add_argument("--init-from", type=Path, help="checkpoint of an earlier student to start from")
-    start.add_argument(
-        "--init-trunk", type=Path, help="what the MobileNetV2 starts from: a checkpoint that has one (the teacher)"
-    )
+    p.add_argument("--init-from", type=Path, help="checkpoint of an earlier student to start from")
     p.add_argument("--epochs", type=int, help="default 12")
     p.add_argument("--lr", type=float)
     p.add_argument("--batch", type=int, help="frames an optimiser step (default 8)")

@@ -28,7 +28,7 @@ from train.metrics import dice
 from train.nets import ECHO_DND
 from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
 from train.nets.mobilenet_conditioner import MobileNetConditioner
-from train.segmentation import read_sides
+from train.segmentation import STATISTICS_FRAMES, read_sides
 
 RECIPES = {
     # 200,000 steps of 8 are 1000 epochs of CAMUS's 1600 training frames.
@@ -86,19 +86,22 @@ def train_echo_dnd(
     check_sides(training, held_out)
     torch.manual_seed(recipe.seed)
     net = build(config)
-    if init_trunk:
-        start_trunk(net, init_trunk)
     data = MaskData(training, config.size, recipe.seed, AUGMENT[augment])
+    if init_trunk:
+        start_trunk(net, init_trunk, torch.stack([data[k][0] for k in range(min(STATISTICS_FRAMES, len(data)))]))
     pairs = MaskData(held_out, config.size, recipe.seed, None)
     all_facts = {**facts_of(config, training, held_out), "loss": asdict(weights), "augment": augment, **(facts or {})}
     return fit(net, data, echo_dnd_loss(config, weights), validation(pairs), recipe, folder, "dice", all_facts)
 
 
-def start_trunk(net: EchoDND, path: Path) -> None:
-    """Start the conditioner's MobileNetV2 from `path`. Raises DataError for another conditioner, or a file that does not fit."""
+def start_trunk(net: EchoDND, path: Path, images: torch.Tensor) -> None:
+    """Start the conditioner's MobileNetV2 from `path` (see `train.initialise.load_trunk`).
+
+    Raises DataError for another conditioner, or a file that does not fit.
+    """
     if not isinstance(net.conditioner, MobileNetConditioner):
         raise DataError(f"a trunk is part of the conditioner 'mobilenet' alone, this one is '{net.config.conditioner}'")
-    load_trunk(net.conditioner.trunk, path)
+    load_trunk(net.conditioner.trunk, path, images)
 
 
 def build(config: EchoDNDConfig) -> EchoDND:

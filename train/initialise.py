@@ -39,10 +39,7 @@ def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tenso
         assert isinstance(encoder, nn.Module)
         if not isinstance(encoder, Trunk):
             return load_torchvision(encoder, path)
-        count = load_imagenet(encoder, path)
-        if images is not None:
-            unfold_norms(net, encoder, images)
-        return count
+        return _load_folded(encoder, path, images)
     mine = net.state_dict()
     found = {n: t for n, t in weights_of(load_checkpoint(path)[0]).items() if n in mine and mine[n].shape == t.shape}
     if len(found) < len(mine) // 2:
@@ -51,13 +48,21 @@ def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tenso
     return len(found)
 
 
-def load_trunk(trunk: Trunk, path: Path) -> int:
-    """Copy a MobileNetV2 into `trunk` and return the number of tensors: of any checkpoint that has one, or ImageNet's `.npz`.
+def _load_folded(trunk: Trunk, path: Path, images: torch.Tensor | None) -> int:
+    count = load_imagenet(trunk, path)
+    if images is not None:
+        unfold_norms(trunk, trunk, images)
+    return count
+
+
+def load_trunk(trunk: Trunk, path: Path, images: torch.Tensor) -> int:
+    """Copy a MobileNetV2 into `trunk` and return how many tensors of any checkpoint that has one, or convolutions of an ImageNet
+    `.npz`, whose folded batch norms take their statistics from `images` (N x 1 x size x size float32 in [-1, 1]).
 
     Raises DataError where a tensor of the trunk is missing there or has another shape.
     """
     if path.suffix == ".npz":
-        return load_imagenet(trunk, path)
+        return _load_folded(trunk, path, images)
     mine, found = trunk.state_dict(), {}
     for name, tensor in weights_of(load_checkpoint(path)[0]).items():
         inner = name.rpartition("trunk.")[2]

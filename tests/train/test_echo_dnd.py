@@ -22,6 +22,8 @@ from train.echo_dnd import RECIPES, build, cost, load_echo_dnd, start_trunk, tra
 from train.nets import SEGMENTATION_NETS
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
 
+IMAGES = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
 
 @pytest.mark.parametrize("fusion", ["additive", "cross"])
 def test_the_papers_size(fusion: str) -> None:
@@ -176,21 +178,39 @@ def test_a_trunk_starts_from_a_segmentation_network_and_from_an_echo_dnd(tmp_pat
     segmentation = SEGMENTATION_NETS["pspnet-mk"](4, 185)
     save_checkpoint(tmp_path / "seg.safetensors", {f"ema.{n}": t for n, t in segmentation.state_dict().items()}, {})
     first, second = build(TINY_MOBILENET), build(TINY_MOBILENET)
-    start_trunk(first, tmp_path / "seg.safetensors")
+    start_trunk(first, tmp_path / "seg.safetensors", IMAGES)
     save_checkpoint(tmp_path / "dnd.safetensors", {f"ema.student.{n}": t for n, t in first.state_dict().items()}, {})
-    start_trunk(second, tmp_path / "dnd.safetensors")
+    start_trunk(second, tmp_path / "dnd.safetensors", IMAGES)
     wanted = segmentation.trunk.state_dict()
     for net in (first, second):
         for name, tensor in net.conditioner.trunk.state_dict().items():
             torch.testing.assert_close(tensor, wanted[name], msg=name)
 
 
+def test_a_folded_imagenet_trunk_computes_the_same_while_it_trains(tmp_path: Path) -> None:
+    """Its batch norms are identity in the file; left so, training would divide each channel by its spread."""
+    torch.manual_seed(0)
+    net = build(TINY_MOBILENET)
+    trunk = net.conditioner.trunk
+    assert isinstance(trunk, torch.nn.Module)
+    kernels = [m.weight for m in trunk.modules() if isinstance(m, torch.nn.Conv2d)]
+    folded = {f"{k}|conv|1|w": kernel.detach().numpy() for k, kernel in enumerate(kernels)}
+    folded |= {f"{k}|conv|1|b": np.full(len(kernel), 0.1, np.float32) for k, kernel in enumerate(kernels)}
+    folded["0|conv|1|w"] = np.repeat(folded["0|conv|1|w"], 3, 1) / 3
+    np.savez(tmp_path / "v2.npz", **folded)
+    start_trunk(net, tmp_path / "v2.npz", IMAGES)
+    with torch.no_grad():
+        evaluated, trained = trunk.eval()(IMAGES), trunk.train()(IMAGES)
+    for one, other in zip(evaluated, trained):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
 def test_a_trunk_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "a.safetensors", {"ema.trunk.stem.0.weight": torch.zeros(32, 1, 3, 3)}, {})
     with pytest.raises(DataError, match="lacks"):
-        start_trunk(build(TINY_MOBILENET), tmp_path / "a.safetensors")
+        start_trunk(build(TINY_MOBILENET), tmp_path / "a.safetensors", IMAGES)
     with pytest.raises(DataError, match="'mfcm'"):
-        start_trunk(build(TINY), tmp_path / "a.safetensors")
+        start_trunk(build(TINY), tmp_path / "a.safetensors", IMAGES)
     with pytest.raises(DataError, match="patch 4"):
         build(replace(TINY_MOBILENET, patch=2))
 

@@ -68,9 +68,9 @@ def name_of(seed: int) -> str:
 def wider_settings(seed: int, view: str) -> tuple[HeartSettings, ScanSettings]:
     """A loop's heart and scan, drawn from more than patients show (domain randomisation, Tobin et al. 2017).
 
-    The heart fills 40 to 75 % of the depth, walls may be lost, cavity and atrium as bright as the wall, the point spread twice as
-    wide. In most loops the apex lies under clutter that is brightest above it and fades through wall and cavity, as in real
-    recordings: the border is no edge there, and experts draw it on the way down.
+    The heart lies as deep in the picture as in CAMUS, walls may be lost, cavity and atrium as bright as the wall, the point
+    spread twice as wide. In most loops the apex lies under clutter that is brightest above it and fades through wall and cavity,
+    as in real recordings: the border is no edge there, and experts draw it on the way down.
     """
     rng = np.random.default_rng([seed, WIDE_STREAM])
     u = rng.uniform
@@ -131,12 +131,13 @@ def as_experts_draw(mask: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
     trabeculae and papillary muscle stand, too wide by 7 % in A4C and 3 % in A2C (medians over 40 of its training patients). The
     LV shrinks by as much towards its base and its left; what it gives up is myocardium.
     """
-    x, y, _, height = cv2.boundingRect((mask == LV).astype(np.uint8))
+    cavity = (mask == LV).astype(np.uint8)
+    x, y, _, height = cv2.boundingRect(cavity)
     across, bottom = EXPERT_WIDTH.get(view, 1.0), y + height
     matrix = np.array([[across, 0, x * (1 - across)], [0, EXPERT_LENGTH, bottom * (1 - EXPERT_LENGTH)]])
-    drawn = cv2.warpAffine((mask == LV).astype(np.uint8), matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST) > 0
-    out = np.where(mask == LV, np.uint8(MYOCARDIUM), mask)
-    out[drawn & (mask == LV)] = LV
+    drawn = cv2.warpAffine(cavity, matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST)
+    out = mask.copy()
+    out[(cavity > 0) & (drawn == 0)] = MYOCARDIUM
     return out
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -29,7 +28,7 @@ from train.nets.unet import UNet
 from train.reproduce.echo_dnd_report import write_report
 from train.reproduce.echo_dnd_students import student_rows
 from train.reproduce.pspnet_table1 import choose_frames
-from train.reproduce.report import machine, write_json
+from train.reproduce.report import machine, slug, write_json
 from train.segmentation import accuracy as segmentation_accuracy
 from train.segmentation import normalised, read_sides, segmentation_loss
 
@@ -78,7 +77,7 @@ class Scale:
 SMALL = EchoDNDConfig(
     size=64, widths=(24, 48, 72, 96), blocks=1, attention_px=(8, 4), groups=8, mfcm_width=16, stem_width=32, patch=2
 )
-"""The paper's two U-Nets and its own MFCM at a size that two cores can train nine times in an hour."""
+"""The paper's two U-Nets and its own MFCM at a size that two cores can train many times."""
 SCALES = {
     "smoke": Scale(
         replace(SMALL, widths=(8, 8, 16, 16), mfcm_width=4, stem_width=4, groups=4),
@@ -111,7 +110,7 @@ class Study:
 
         size: of the estimator's input, where it is not the scale's.
         """
-        path = self.folder / "rows" / f"{re.sub('[^A-Za-z0-9_+-]+', '-', name)}.json"
+        path = self.folder / "rows" / f"{slug(name)}.json"
         if path.is_file():
             stored: dict[str, Any] = json.loads(path.read_text())
             if stored["settings"] != json.loads(json.dumps(self.settings)):
@@ -127,7 +126,7 @@ class Study:
 
     def trained(self, variant: Variant) -> EchoDND:
         """The network of a variant after its last epoch; choosing the epoch by the validation frames would flatter."""
-        folder = self.folder / variant.name.replace(" ", "-")
+        folder = self.folder / slug(variant.name)
         config = replace(self.scale.config, **variant.shape)
         train_echo_dnd(config, self.recipe, LossWeights(**variant.loss), self.training, self.validation, folder)
         return load_echo_dnd(folder / "last.safetensors")
@@ -204,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated")
     p.add_argument("--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth)")
-    p.add_argument("--scale", choices=tuple(SCALES), default="cpu", help="smoke: a minute; cpu: an hour; full: a GPU")
+    p.add_argument("--scale", choices=tuple(SCALES), default="cpu", help="smoke: a minute; cpu: hours; full: a GPU")
     names = [v.name for v in VARIANTS]
     p.add_argument("--rows", nargs="*", choices=names, default=names, help="which of table 4's runs (default: all)")
     p.add_argument("--teacher", type=Path, help="checkpoint for the table of steps (default: the base row's)")

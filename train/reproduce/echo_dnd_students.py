@@ -14,6 +14,7 @@ from train.distill import TRUTH_ALONE, DistillWeights, distill
 from train.echo_dnd import RECIPES, load_echo_dnd, train_echo_dnd
 from train.evaluate_refine import Estimator, torch_estimator
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
+from train.reproduce.report import slug
 
 if TYPE_CHECKING:
     from train.reproduce.echo_dnd import Study
@@ -82,7 +83,7 @@ def scarce_teacher(study: Study, labelled: Sequence[Sample]) -> Path:
 
 def trained_student(study: Study, student: Student, teacher: Path, frames: Sequence[Sample]) -> Path:
     """The student after its last epoch."""
-    folder = study.folder / "students" / student.name.replace(" ", "-").replace(",", "").replace("'", "")
+    folder = study.folder / "students" / slug(student.name)
     recipe = replace(study.recipe, lr=RECIPES["student"].lr, epochs=epochs_for(study, len(frames)))
     labels = SCARCE if student.unlabelled else 1.0
     config = student_of(study.scale.config)

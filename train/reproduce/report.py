@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ def machine() -> str:
             model = next((value.strip() for key, _, value in lines if key.strip() == "model name"), model)
         place = f"{model}, {os.cpu_count()} cores"
     return f"{place}, torch {torch.__version__}" if torch is not None else place
+
+
+def slug(name: str) -> str:
+    """A row's name as that of a file."""
+    return re.sub("[^A-Za-z0-9_+-]+", "-", name)
 
 
 def write_json(path: Path, content: Any) -> None:
