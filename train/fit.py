@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import time
@@ -148,6 +149,8 @@ def fit(
         devices=local, num_nodes=world // local, strategy="ddp" if world > 1 else "auto",
     )  # fmt: skip
     fabric.launch()
+    if world > 1:
+        atexit.register(_leave_group)
     if world > 1 and fabric.device.type == "cuda":  # on CPUs torch has none: each process normalises by its own part
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     net.to(fabric.device, memory_format=torch.channels_last)
@@ -215,6 +218,12 @@ def fit(
                 save_checkpoint(last, tensors | pack_optimizer(optimizer), all_facts)
             fabric.barrier()
     return best
+
+
+def _leave_group() -> None:
+    """Leave the process group before the interpreter ends, which gloo's threads may else outlive."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _not_finite(epoch: int, step: int, dtype: torch.dtype | None) -> str:
