@@ -23,7 +23,7 @@ from train.diffusion.data import MaskAugmentSpec, MaskData
 from train.diffusion.losses import KINDS_OF_KL, LossWeights, echo_dnd_loss
 from train.diffusion.sample import draw_noise, sample
 from train.fit import FitConfig, fit
-from train.initialise import load_trunk
+from train.initialise import initialise, load_trunk
 from train.metrics import dice
 from train.nets import ECHO_DND
 from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
@@ -77,11 +77,12 @@ def facts_of(config: EchoDNDConfig, training: Sequence[Sample], validation: Sequ
 def train_echo_dnd(
     config: EchoDNDConfig, recipe: FitConfig, weights: LossWeights, training: Sequence[Sample],
     held_out: Sequence[Sample], folder: Path, augment: str = "paper", init_trunk: Path | None = None,
-    facts: dict[str, Any] | None = None,
+    init_from: Path | None = None, facts: dict[str, Any] | None = None,
 ) -> Path:  # fmt: skip
     """Train into `folder`, resuming what is there; the best checkpoint's path.
 
-    augment: a name in AUGMENT. init_trunk: what a MobileNetV2 conditioner starts from. DataError for sides that share a patient.
+    augment: a name in AUGMENT. init_trunk: what a MobileNetV2 conditioner starts from. init_from: checkpoint of an earlier run,
+    from which everything starts. DataError for sides that share a patient.
     """
     check_sides(training, held_out)
     torch.manual_seed(recipe.seed)
@@ -89,6 +90,8 @@ def train_echo_dnd(
     data = MaskData(training, config.size, recipe.seed, AUGMENT[augment])
     if init_trunk:
         start_trunk(net, init_trunk, torch.stack([data[k][0] for k in range(min(STATISTICS_FRAMES, len(data)))]))
+    if init_from:
+        initialise(net, "T", init_from)
     pairs = MaskData(held_out, config.size, recipe.seed, None)
     all_facts = {**facts_of(config, training, held_out), "loss": asdict(weights), "augment": augment, **(facts or {})}
     return fit(net, data, echo_dnd_loss(config, weights), validation(pairs), recipe, folder, "dice", all_facts)
@@ -161,9 +164,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--prediction", choices=("v", "eps", "x0"), help="what the Gaussian branch estimates")
     p.add_argument("--trunk", choices=tuple(TRUNKS), help="two U-Nets, one for both masks, or one branch alone")
     p.add_argument("--conditioner", choices=("mfcm", "unet", "mobilenet"), help="module that reads the image")
-    p.add_argument(
+    start = p.add_mutually_exclusive_group()
+    start.add_argument(
         "--init-trunk", type=Path, help="what a MobileNetV2 conditioner starts from: checkpoint or ImageNet .npz"
     )
+    start.add_argument("--init-from", type=Path, help="checkpoint of an earlier run to start from")
     p.add_argument("--augment", choices=tuple(AUGMENT), help="default: the paper's for its config, else wide")
     p.add_argument("--kl", choices=KINDS_OF_KL, default="vlb", help="vlb: the bound; prior: equations 10-11 as printed")
     p.add_argument("--epochs", type=int, help="default: the config's")
@@ -195,7 +200,11 @@ def main(argv: Sequence[str]) -> int:
     facts = {"data": [place.partition(":")[0] for place in args.data], "recipe": args.config}
     augment = args.augment or ("paper" if args.config == "paper" else "wide")
     weights = LossWeights(kl=args.kl)
-    print(train_echo_dnd(config, recipe, weights, training, held_out, args.out, augment, args.init_trunk, facts))
+    print(
+        train_echo_dnd(
+            config, recipe, weights, training, held_out, args.out, augment, args.init_trunk, args.init_from, facts
+        )
+    )
     return 0
 
 

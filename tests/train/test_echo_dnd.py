@@ -173,6 +173,17 @@ def test_training_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     assert load_echo_dnd(whole).config == TINY
 
 
+def test_a_run_starts_from_an_earlier_one(tmp_path: Path) -> None:
+    training, held_out = samples(4), samples(1, first=9)
+    recipe = replace(RECIPES["teacher"], epochs=1, batch=4, workers=0, warmup_steps=2)
+    earlier = train_echo_dnd(TINY, recipe, LossWeights(), training, held_out, tmp_path / "earlier")
+    still = replace(recipe, lr=0.0, lr_end=0.0)
+    later = train_echo_dnd(TINY, still, LossWeights(), training, held_out, tmp_path / "later", init_from=earlier)
+    before, after = (dict(load_echo_dnd(path).named_parameters()) for path in (earlier, later))
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, msg=name)
+
+
 def test_a_trunk_starts_from_a_segmentation_network_and_from_an_echo_dnd(tmp_path: Path) -> None:
     torch.manual_seed(1)
     segmentation = SEGMENTATION_NETS["pspnet-mk"](4, 185)
