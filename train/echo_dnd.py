@@ -115,6 +115,12 @@ def build(config: EchoDNDConfig) -> EchoDND:
         raise DataError(str(error)) from error
 
 
+def at_size(config: EchoDNDConfig, size: int) -> EchoDNDConfig:
+    """The network of the same weights for another input size: attention stays on the same levels."""
+    gaussian, bernoulli = (side * size // config.size for side in config.attention_px)
+    return replace(config, size=size, attention_px=(gaussian, bernoulli))
+
+
 def load_echo_dnd(path: Path) -> EchoDND:
     """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for one of another network."""
     tensors, facts = load_checkpoint(path)
@@ -160,6 +166,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth, seeded)"
     )
+    p.add_argument("--size", type=int, help="input size in px (default: the config's)")
     p.add_argument("--fusion", choices=("additive", "cross"), help="how image features enter (default: the config's)")
     p.add_argument("--prediction", choices=("v", "eps", "x0"), help="what the Gaussian branch estimates")
     p.add_argument("--trunk", choices=tuple(TRUNKS), help="two U-Nets, one for both masks, or one branch alone")
@@ -187,6 +194,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     config: EchoDNDConfig = given(args, CONFIGS[args.config], ("fusion", "prediction", "trunk", "conditioner"))
+    if args.size:
+        config = at_size(config, args.size)
     if args.cost:
         print(json.dumps({"config": asdict(config), **cost(config)}, indent=2))
         return 0

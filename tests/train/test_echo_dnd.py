@@ -18,7 +18,7 @@ from train.diffusion.data import MaskAugmentSpec, MaskData, augment_maps, augmen
 from train.diffusion.losses import LossWeights, echo_dnd_loss, terms
 from train.diffusion.sample import draw_noise, repeat, sample
 from train.diffusion.schedule import trailing_grid
-from train.echo_dnd import RECIPES, build, cost, load_echo_dnd, start_trunk, train_echo_dnd
+from train.echo_dnd import RECIPES, at_size, build, cost, load_echo_dnd, start_trunk, train_echo_dnd
 from train.nets import SEGMENTATION_NETS
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
 
@@ -182,6 +182,15 @@ def test_a_run_starts_from_an_earlier_one(tmp_path: Path) -> None:
     before, after = (dict(load_echo_dnd(path).named_parameters()) for path in (earlier, later))
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, msg=name)
+
+
+def test_the_weights_of_one_size_are_those_of_another() -> None:
+    for config in CONFIGS.values():
+        larger = build(at_size(replace(config, widths=tuple(w // 4 for w in config.widths), groups=2), 256))
+        same = build(replace(config, widths=tuple(w // 4 for w in config.widths), groups=2))
+        assert {n: t.shape for n, t in larger.state_dict().items()} == {
+            n: t.shape for n, t in same.state_dict().items()
+        }
 
 
 def test_a_trunk_starts_from_a_segmentation_network_and_from_an_echo_dnd(tmp_path: Path) -> None:
