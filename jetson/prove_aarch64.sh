@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # Prove on any x86-64 Debian or Ubuntu machine that the product installs and runs on aarch64: an arm64 Debian root, emulated by
-# qemu (bookworm has Python 3.11, trixie 3.13; no Debian has a Jetson's 3.10 or 3.12),
+# qemu, with a Jetson's Python, 3.10 or 3.12, built from source, or Debian's own (bookworm has 3.11, trixie 3.13);
 # install.sh from the wheelhouse, doctor, the first frames of a real loop, the tests marked `portable`, and --uninstall.
-# Needs root, debootstrap and qemu-user-static; half an hour or more a suite.
+# Needs root, debootstrap, qemu-user-static and what python_aarch64.sh names; half an hour or more a Python.
 set -euo pipefail
 
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 REPO="$(dirname "$HERE")"
-WORK="${1:?usage: prove_aarch64.sh WORK_FOLDER [bookworm|trixie]}"
-SUITE="${2:-bookworm}"
-case "$SUITE" in
-bookworm) TAG=cp311 ;;
-trixie) TAG=cp313 ;;
-*) echo "'$SUITE' is no suite that was proved; write bookworm or trixie" >&2 && exit 2 ;;
+WORK="${1:?usage: prove_aarch64.sh WORK_FOLDER 3.10|3.11|3.12|3.13}"
+PY="${2:?usage: prove_aarch64.sh WORK_FOLDER 3.10|3.11|3.12|3.13}"
+PACKAGES=python3,python3-venv,ca-certificates,udev,systemd,openssl
+case "$PY" in
+3.10 | 3.12) SUITE=bookworm PACKAGES+=,libc6-dev,libssl-dev,zlib1g-dev,libffi-dev,libbz2-dev,liblzma-dev,libsqlite3-dev ;;
+3.11) SUITE=bookworm ;;
+3.13) SUITE=trixie ;;
+*) echo "'$PY' is no Python that is proved; write 3.10, 3.11, 3.12 or 3.13" >&2 && exit 2 ;;
 esac
+TAG="cp${PY/./}" NAME="py${PY/./}"
 WHEELS="$REPO/wheelhouse/$TAG-aarch64"
 TEST_WHEELS="$REPO/wheelhouse/tests-$TAG"
 FRAMES=4
-ARM="$WORK/$SUITE-arm64"
+ARM="$WORK/$NAME-arm64"
 # A Jetson Orin has Cortex-A78AE cores; this is the nearest that qemu 7.2 emulates.
 export QEMU_CPU=cortex-a76 LC_ALL=C.UTF-8
 
@@ -32,8 +35,9 @@ root() {
     [ -e "$ARM/.made" ] && return
     mkdir -p "$WORK"
     debootstrap --arch=arm64 --foreign --variant=minbase \
-        --include=python3,python3-venv,ca-certificates,udev,systemd,openssl "$SUITE" "$ARM" http://deb.debian.org/debian
+        --include="$PACKAGES" "$SUITE" "$ARM" http://deb.debian.org/debian
     chroot "$ARM" /debootstrap/debootstrap --second-stage
+    case "$PY" in 3.10 | 3.12) "$HERE/python_aarch64.sh" "$WORK" "$PY" "$ARM" ;; esac
     touch "$ARM/.made"
 }
 
@@ -60,11 +64,11 @@ say "$(there python3 -c 'import platform; print(platform.machine(), "Python", pl
 say "install.sh"
 there /stick/jetson/install.sh --wheels /stick/wheels --no-apt
 say "install.sh again changes nothing"
-there /stick/jetson/install.sh --wheels /stick/wheels --no-apt | tee "$WORK/$SUITE-again.log"
-grep -q "a slot is installed already" "$WORK/$SUITE-again.log"
+there /stick/jetson/install.sh --wheels /stick/wheels --no-apt | tee "$WORK/$NAME-again.log"
+grep -q "a slot is installed already" "$WORK/$NAME-again.log"
 say "doctor"
-there echoedge doctor --target jetson --json >"$WORK/$SUITE-doctor.json"
-grep -A1 '"module"\|"CPU inference"\|"models"\|"slots"' "$WORK/$SUITE-doctor.json"
+there echoedge doctor --target jetson --json >"$WORK/$NAME-doctor.json"
+grep -A1 '"module"\|"CPU inference"\|"models"\|"slots"' "$WORK/$NAME-doctor.json"
 say "run: the first $FRAMES frames of the SonoSite loop"
 there /opt/echoedge/current/venv/bin/python - <<PY
 from pydicom import dcmread
@@ -76,8 +80,8 @@ loop.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
 loop.PhotometricInterpretation = "RGB"
 loop.save_as("/root/loop.dcm")
 PY
-there echoedge run /root/loop.dcm --backend openvino --view A4C --out /root/out --json >"$WORK/$SUITE-run.json"
-grep -E '"frames_processed"|"backend"|"precision"' "$WORK/$SUITE-run.json"
+there echoedge run /root/loop.dcm --backend openvino --view A4C --out /root/out --json >"$WORK/$NAME-run.json"
+grep -E '"frames_processed"|"backend"|"precision"' "$WORK/$NAME-run.json"
 say "tests marked portable"
 there /opt/echoedge/current/venv/bin/python -m pip install --quiet --no-index --find-links /stick/test-wheels pytest hypothesis
 # Beside the installed package, not beside the sources: what is tested is the wheel. CI=1: no deadlines under emulation.
