@@ -194,7 +194,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     config: EchoDNDConfig = given(args, CONFIGS[args.config], ("fusion", "prediction", "trunk", "conditioner"))
-    if args.size:
+    if args.size is not None:
         config = at_size(config, args.size)
     if args.cost:
         print(json.dumps({"config": asdict(config), **cost(config)}, indent=2))

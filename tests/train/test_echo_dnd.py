@@ -247,5 +247,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_sizes_that_cannot_be_halved_are_refused() -> None:
-    with pytest.raises(DataError, match="does not divide by 16"):
-        build(replace(TINY, size=40))
+    for size in (40, 0, -16):
+        with pytest.raises(DataError, match="no multiple of 16"):
+            build(replace(TINY, size=size))
