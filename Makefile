@@ -9,7 +9,7 @@ CAMUS  ?= ../shared/data/camus
 DATA   ?= camus:$(CAMUS)
 VALID  ?= $(CAMUS)/split_valid.txt
 
-.PHONY: setup peers demo test lint bench models lock wheelhouse prove-aarch64 prove-3.10 prove-3.11 prove-3.12 prove-3.13 prove-service clean
+.PHONY: setup peers demo test lint bench models lock wheelhouse prove-aarch64 prove-service clean
 
 # What the tests of streams and outputs talk to; without it they skip and say which peer is missing.
 PEERS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gst-1.0 \
@@ -71,9 +71,11 @@ wheelhouse: $(VENV)/.dev
 
 # Slow (half an hour and more each) and as root; not part of CI. Needs debootstrap, qemu-user-static and gcc-aarch64-linux-gnu.
 # 3.10 is JetPack 6's Python, 3.12 JetPack 7's; 3.11 and 3.13 are Debian's. The last two wheels are for 3.10, which pip does not see.
+PROOFS := $(addprefix prove-,3.10 3.11 3.12 3.13)
+.PHONY: $(PROOFS)
 prove-aarch64: prove-3.10 prove-3.12
-prove-3.10 prove-3.11 prove-3.12 prove-3.13: TAG = cp$(subst .,,$*)
-prove-3.10 prove-3.11 prove-3.12 prove-3.13: prove-%: $(VENV)/.dev
+$(PROOFS): TAG = cp$(subst .,,$*)
+$(PROOFS): prove-%: $(VENV)/.dev
 	$(BIN)/python jetson/wheelhouse.py --python $* --out wheelhouse/$(TAG)-aarch64
 	$(BIN)/python -m pip download --quiet --only-binary=:all: --dest wheelhouse/tests-$(TAG) --implementation cp \
 		--python-version $* --abi $(TAG) --abi none --platform manylinux2014_aarch64 pytest hypothesis exceptiongroup tomli

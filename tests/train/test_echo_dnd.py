@@ -186,11 +186,9 @@ def test_a_run_starts_from_an_earlier_one(tmp_path: Path) -> None:
 
 def test_the_weights_of_one_size_are_those_of_another() -> None:
     for config in CONFIGS.values():
-        larger = build(at_size(replace(config, widths=tuple(w // 4 for w in config.widths), groups=2), 256))
-        same = build(replace(config, widths=tuple(w // 4 for w in config.widths), groups=2))
-        assert {n: t.shape for n, t in larger.state_dict().items()} == {
-            n: t.shape for n, t in same.state_dict().items()
-        }
+        narrow = replace(config, widths=tuple(w // 4 for w in config.widths), groups=2)
+        one, other = (build(c).state_dict() for c in (narrow, at_size(narrow, 256)))
+        assert {n: t.shape for n, t in one.items()} == {n: t.shape for n, t in other.items()}
 
 
 def test_a_trunk_starts_from_a_segmentation_network_and_from_an_echo_dnd(tmp_path: Path) -> None:
