@@ -302,10 +302,12 @@ def _raced(outcomes: Sequence[Outcome], plan: Plan, trial: Trial, say: Callable[
         return [first, *(_kept(_dead(o.manifest, o.path, plan, trial, error)) for o in outcomes[1:])]
     raced = []
     for outcome in outcomes:
+        if outcome.died:
+            raced.append(outcome)
+            continue
         manifest = outcome.manifest
-        if not outcome.died:
-            outcome = replace(outcome, latency_ms=times[manifest.precision])
-        if not outcome.died and outcome.path != first.path:
+        outcome = replace(outcome, latency_ms=times[manifest.precision])
+        if outcome.path != first.path:
             gate = speed_gate(
                 times[manifest.precision], times["fp32"], first.manifest.sha256, backend, machine_name(), plan.rounds
             )

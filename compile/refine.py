@@ -22,10 +22,11 @@ from calib.feed import Feed
 from compile.apart import apart
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
+from compile.pipeline import judging_backend
 from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, open_trial
-from edge.backends import BACKENDS, open_backend
+from edge.backends import open_backend
 from edge.errors import ModelError
 from edge.machine import machine_name, recorded
 from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
@@ -188,7 +189,7 @@ def refined(
 def _refined_apart(
     there: Found, paths: Mapping[str, Path], backend: str, frames: Sequence[NDArray[np.uint8]]
 ) -> list[NDArray[np.float32]]:
-    backend = next(iter(BACKENDS)) if backend == "auto" else backend
+    backend = judging_backend("cpu", backend)
     return apart(functools.partial(refined, there, dict(paths), backend, frames), paths[DENOISER], backend)
 
 
