@@ -127,7 +127,7 @@ class BeatDetector:
         if len(self._recent) < 3:
             return None
         # The median of three frames belongs to the middle one: the newest is judged when its successor is known.
-        smooth = float(np.median([e.area for e in self._recent]))
+        smooth = sorted(e.area for e in self._recent)[1]
         middle = self._recent[1]
         if self._first_frame is None:
             self._first_frame = middle.frame

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Mask = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
+NEXT_TO, FACING = np.ones((5, 5), np.uint8), np.ones((7, 7), np.uint8)
+"""What lies at most two, or three, rows and columns away is next to a pixel, or faces it."""
+
 LV, MYOCARDIUM, LA = 1, 2, 3
 REGIONS = (
     "basal left",
@@ -86,13 +89,15 @@ def find_regions(
     spacing_mm is (row, column); with None, pixels count as square and the disc radius comes from the LV's length.
     sector HxW bool marks the scan's area. Never raises for a uint8 mask: what cannot be measured says why.
     """
-    outline = _largest_contour(mask == LV)
+    outline = _largest_contour(pixels_of(mask, LV))
     if outline is None or cv2.contourArea(outline.astype(np.float32)) < MIN_LV_PX:
         return NotMeasurable("no left ventricle found")
-    if not (mask == MYOCARDIUM).any():
+    wall = pixels_of(mask, MYOCARDIUM)
+    if not wall.any():
         return NotMeasurable("no myocardium found")
+    near_wall = np.asarray(cv2.dilate(wall, NEXT_TO), np.uint8)
     scale = np.array((spacing_mm[1], spacing_mm[0]) if spacing_mm else (1.0, 1.0))
-    endocardium = _endocardial_arc(mask, outline)
+    endocardium = _endocardial_arc(pixels_of(mask, LA), near_wall, outline)
     if endocardium is None:
         return NotMeasurable("the mitral annulus is not visible")
     if len(endocardium) < 12:
@@ -104,30 +109,29 @@ def find_regions(
     if not 4 <= apex_at < len(endocardium) - 4:
         return NotMeasurable("the apex is not visible")
     around = len(endocardium) // 10
-    if _wall_share(mask, endocardium[max(0, apex_at - around) : apex_at + around + 1]) < MIN_CAP:
+    if _share_on(near_wall, endocardium[max(0, apex_at - around) : apex_at + around + 1]) < MIN_CAP:
         return NotMeasurable("the apex is cut off: no wall is seen over it")
-    halves = [_length(half * scale) for half in (endocardium[: apex_at + 1], endocardium[apex_at:])]
-    if min(halves) < MIN_BALANCE * max(halves):
+    steps = np.hypot(*(np.diff(endocardium, axis=0) * scale).T)
+    halves = [np.concatenate([[0.0], np.cumsum(half)]) for half in (steps[:apex_at], steps[apex_at:])]
+    if min(half[-1] for half in halves) < MIN_BALANCE * max(half[-1] for half in halves):
         return NotMeasurable("one wall of the left ventricle is missing")
     if from_base[apex_at] < MIN_SLENDERNESS * np.hypot(*((right - left) * scale)):
         return NotMeasurable("the left ventricle is too short for an apical view")
     epicardium = _epicardial_arc(mask, left, right, endocardium[apex_at])
     if epicardium is None:
         return NotMeasurable("the outer border of the wall is not visible")
-    cuts = _thirds(endocardium[: apex_at + 1], scale)
-    cuts += [apex_at + k for k in (0, *_thirds(endocardium[apex_at:], scale))]
+    cuts = [*_thirds(halves[0]), apex_at, *(apex_at + k for k in _thirds(halves[1]))]
     inner = [0, *cuts, len(endocardium) - 1]
     outer = [0, *_nearest(epicardium, endocardium[cuts], scale), len(epicardium) - 1]
     labels = np.zeros(mask.shape, np.uint8)
+    inner_px, outer_px = endocardium.astype(np.int32), epicardium.astype(np.int32)  # outlines of masks: whole numbers
     for index in range(6):
-        ring = np.vstack(
-            [
-                endocardium[inner[index] : inner[index + 1] + 1],
-                epicardium[outer[index] : outer[index + 1] + 1][::-1],
-            ]
+        inside, outside = (
+            inner_px[inner[index] : inner[index + 1] + 1],
+            outer_px[outer[index] : outer[index + 1] + 1],
         )
-        cv2.fillPoly(labels, [np.round(ring).astype(np.int32)], index + 1)
-    labels[mask != MYOCARDIUM] = 0
+        cv2.fillPoly(labels, [np.concatenate([inside, outside[::-1]])], index + 1)
+    cv2.bitwise_and(labels, wall, dst=labels)
     length = float(from_base[apex_at])
     radius = ANNULUS_RADIUS_MM if spacing_mm else ANNULUS_RADIUS_MM * length / TYPICAL_LV_LENGTH_MM
     axes = tuple(max(1, round(radius / s)) for s in scale)
@@ -144,28 +148,31 @@ def find_regions(
     )
 
 
-def _largest_contour(area: NDArray[np.bool_]) -> Points | None:
-    contours, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+def pixels_of(mask: Mask, lowest: int, highest: int | None = None) -> Mask:
+    """255 where a mask has a value, or one from lowest to highest, 0 elsewhere."""
+    return np.asarray(cv2.inRange(mask, lowest, lowest if highest is None else highest), np.uint8)
+
+
+def _largest_contour(area: Mask) -> Points | None:
+    contours, _ = cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     return np.asarray(max(contours, key=cv2.contourArea)[:, 0], np.float64)
 
 
-def _endocardial_arc(mask: Mask, outline: Points) -> Points | None:
+def _endocardial_arc(atrium: Mask, near_wall: Mask, outline: Points) -> Points | None:
     """The part of the LV outline that borders the myocardium, from the left annulus point over the apex to the right.
 
     The mitral plane is the longest run of outline points away from the myocardium (a gap in the wall may be longer), among
     those facing the left atrium where one was segmented, else among those in the deeper half: the apex faces the probe.
     """
     columns, rows = outline.astype(np.intp).T
-    near_wall = cv2.dilate((mask == MYOCARDIUM).astype(np.uint8), np.ones((5, 5), np.uint8))
     open_ = near_wall[rows, columns] == 0
     runs = _circular_runs(open_)
     if not runs:
         return None
-    if (mask == LA).any():
-        near_la = cv2.dilate((mask == LA).astype(np.uint8), np.ones((7, 7), np.uint8))
-        faces = near_la[rows, columns] > 0
+    if atrium.any():
+        faces = cv2.dilate(atrium, FACING)[rows, columns] > 0
         count = len(outline)
         facing = [r for r in runs if faces[np.arange(r[0], r[0] + r[1]) % count].any()]
         runs = facing or runs
@@ -194,7 +201,7 @@ def _circular_runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 def _epicardial_arc(mask: Mask, left: Points, right: Points, apex: Points) -> Points | None:
     """Outer border of LV and myocardium together, from next to `left` over the apex to next to `right`."""
-    outline = _largest_contour((mask == LV) | (mask == MYOCARDIUM))
+    outline = _largest_contour(pixels_of(mask, LV, MYOCARDIUM))
     if outline is None or len(outline) < 12:
         return None
     start = int(np.argmin(np.hypot(*(outline - left).T)))
@@ -207,23 +214,14 @@ def _epicardial_arc(mask: Mask, left: Points, right: Points, apex: Points) -> Po
     return one if reach[0] <= reach[1] else other
 
 
-def _wall_share(mask: Mask, path: Points) -> float:
-    """Share of (x, y) points on a path with myocardium next to them."""
-    x, y, width, height = cv2.boundingRect(path.astype(np.int32))
-    around = mask[max(0, y - 2) : y + height + 2, max(0, x - 2) : x + width + 2]
-    near = cv2.dilate((around == MYOCARDIUM).astype(np.uint8), np.ones((5, 5), np.uint8))
+def _share_on(area: Mask, path: Points) -> float:
+    """Share of a path's (x, y) points on an area."""
     columns, rows = path.astype(np.intp).T
-    return float(near[rows - max(0, y - 2), columns - max(0, x - 2)].mean())
+    return float((area[rows, columns] > 0).mean())
 
 
-def _length(path: Points) -> float:
-    return float(np.hypot(*np.diff(path, axis=0).T).sum())
-
-
-def _thirds(arc: Points, scale: Points) -> list[int]:
-    """Indices that cut an arc in three parts of equal length."""
-    steps = np.hypot(*(np.diff(arc, axis=0) * scale).T)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
+def _thirds(along: NDArray[np.float64]) -> list[int]:
+    """Indices that cut an arc in three parts of equal length; `along` is each point's distance from the first."""
     return [int(np.searchsorted(along, along[-1] * k / 3)) for k in (1, 2)]
 
 
@@ -237,12 +235,18 @@ def _clip_to_sector(labels: Mask, sector: NDArray[np.bool_] | None) -> NDArray[n
     """Share of each region inside the sector; clears what lies outside and regions that are mostly outside, in place."""
     x, y, width, height = cv2.boundingRect(labels)
     part = labels[y : y + height, x : x + width]
-    total = np.bincount(part.ravel(), minlength=9)[1:9]
+    total = _areas(part)
     if sector is None:
         return (total > 0).astype(np.float64)
-    part *= sector[y : y + height, x : x + width]
-    inside = np.bincount(part.ravel(), minlength=9)[1:9]
-    visible = inside / np.maximum(total, 1)
+    kept = part * sector[y : y + height, x : x + width]
+    if np.array_equal(kept, part):  # all of it inside, as nearly always
+        return (total > 0).astype(np.float64)
+    visible = _areas(kept) / np.maximum(total, 1)
     lookup = np.concatenate([[0], np.where(visible >= MIN_VISIBLE, np.arange(1, 9), 0)])
-    part[:] = lookup.astype(np.uint8)[part]
+    part[:] = lookup.astype(np.uint8)[kept]
     return np.asarray(visible, np.float64)
+
+
+def _areas(labels: Mask) -> NDArray[np.float64]:
+    """Pixels of each of the eight regions."""
+    return np.asarray(cv2.calcHist([labels], [0], None, [9], [0, 9]), np.float64).reshape(-1)[1:]
