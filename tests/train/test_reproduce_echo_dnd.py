@@ -51,6 +51,12 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert echo_dnd.main(argv) == 0
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
     assert echo_dnd.main([*argv, "--seed", "0"]) == 0
+    # another teacher's steps are measured, not read from those of the first
+    teacher = write(tmp_path / "teacher.safetensors", TINY)
+    assert echo_dnd.main([*argv, "--teacher", str(teacher)]) == 0
+    fresh = {p.name for p in (tmp_path / "out" / "rows").iterdir()} - {p.name for p in kept}
+    assert len(fresh) == len(smoke.steps)
+    assert all(name.startswith("teacher-") for name in fresh)
 
 
 def test_a_perfect_answer_measures_as_perfect() -> None:

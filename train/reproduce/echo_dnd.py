@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -105,12 +106,13 @@ class Study:
             "training": sorted(s.source for s in self.training), "validation": sorted(s.source for s in self.validation),
         }  # fmt: skip
 
-    def row(self, name: str, paper: Any, make: Any, size: int | None = None) -> dict[str, Any]:
+    def row(self, name: str, paper: Any, make: Any, size: int | None = None, of: str = "") -> dict[str, Any]:
         """The measured row of that name, from its file where it is there; `make` gives an estimator and facts of training.
 
-        size: of the estimator's input, where it is not the scale's.
+        size: of the estimator's input, where it is not the scale's. of: digest of the checkpoint where the caller gave one, so
+        that another one has rows of its own.
         """
-        path = self.folder / "rows" / f"{slug(name)}.json"
+        path = self.folder / "rows" / f"{slug(' '.join(filter(None, (name, of))))}.json"
         if path.is_file():
             stored: dict[str, Any] = json.loads(path.read_text())
             if stored["settings"] != json.loads(json.dumps(self.settings)):
@@ -166,8 +168,9 @@ class Study:
 
         return self.row(UNET, PAPER_UNET, make)
 
-    def steps_of(self, name: str, net: EchoDND, steps: Sequence[int]) -> list[dict[str, Any]]:
+    def steps_of(self, name: str, checkpoint: Path, steps: Sequence[int]) -> list[dict[str, Any]]:
         """A row a number of steps, each of `samples` draws a frame."""
+        net, digest = load_echo_dnd(checkpoint), hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
         return [
             self.row(
                 f"{name} {count} steps", None,
@@ -175,7 +178,7 @@ class Study:
                     torch_estimator(net, count, self.scale.samples, "mean", self.seed),
                     {"model": name, "steps": count, "samples": self.scale.samples, "size": net.config.size},
                 ),
-                net.config.size,
+                net.config.size, digest,
             )
             for count in steps
         ]  # fmt: skip
@@ -225,9 +228,9 @@ def main(argv: Sequence[str]) -> int:
     steps = []
     teacher = args.teacher or base
     if teacher.is_file():
-        steps += study.steps_of("teacher", load_echo_dnd(teacher), study.scale.steps)
+        steps += study.steps_of("teacher", teacher, study.scale.steps)
     if args.student:
-        steps += study.steps_of("student", load_echo_dnd(args.student), tuple(STUDENT_GRIDS))
+        steps += study.steps_of("student", args.student, tuple(STUDENT_GRIDS))
     write_report(args.results, args.scale, study.settings, rows, students, steps)
     print(args.results)
     return 0
