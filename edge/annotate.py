@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edge.analysis import REGION_PX, Analysis
 from edge.palette import CONTOUR, Canvas, quality_colour, text
-from edge.regions import LV
+from edge.regions import LV, pixels_of
 
 ALPHA = 0.45
 EDGE_PX = 5
@@ -44,7 +44,7 @@ def annotate(panel: Canvas, analysis: Analysis, scale: float) -> None:
             )
             mixed = cv2.addWeighted(part, 1 - ALPHA, cv2.applyColorMap(marked, colours), ALPHA, 0)
             cv2.copyTo(mixed, marked, part)
-    contours, _ = cv2.findContours((analysis.mask == LV).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(pixels_of(analysis.mask, LV), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     for contour in contours:
         smooth = _smooth_closed(contour[:, 0].astype(np.float64)) * step + offset
         points = np.round(smooth[::OUTLINE_STEP] * 8).astype(np.int32)

@@ -18,7 +18,7 @@ from edge.analysis import REGION_PX
 from edge.measure import disc_volume, ejection_fraction
 from edge.postprocess import clean_mask
 from edge.preprocess import Box
-from edge.regions import LV, Regions
+from edge.regions import LV, Regions, pixels_of
 
 Points = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ def ejection_spread(ed_ml: Sequence[float], es_ml: Sequence[float]) -> Spread:
 def _volume_ml(sample: NDArray[np.float32], regions: Regions, grid_mm: Points) -> float | None:
     enlarged = cv2.resize(sample, (REGION_PX, REGION_PX), interpolation=cv2.INTER_LINEAR)
     mask = clean_mask(np.asarray(enlarged > 0.5, np.uint8))
-    contours, _ = cv2.findContours((mask == LV).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(pixels_of(mask, LV), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     outline = np.asarray(contours[0][:, 0], np.float64) * grid_mm

@@ -113,7 +113,8 @@ def find_regions(
         return NotMeasurable("the apex is cut off: no wall is seen over it")
     steps = np.hypot(*(np.diff(endocardium, axis=0) * scale).T)
     halves = [np.concatenate([[0.0], np.cumsum(half)]) for half in (steps[:apex_at], steps[apex_at:])]
-    if min(half[-1] for half in halves) < MIN_BALANCE * max(half[-1] for half in halves):
+    lengths = [half[-1] for half in halves]
+    if min(lengths) < MIN_BALANCE * max(lengths):
         return NotMeasurable("one wall of the left ventricle is missing")
     if from_base[apex_at] < MIN_SLENDERNESS * np.hypot(*((right - left) * scale)):
         return NotMeasurable("the left ventricle is too short for an apical view")
@@ -126,10 +127,8 @@ def find_regions(
     labels = np.zeros(mask.shape, np.uint8)
     inner_px, outer_px = endocardium.astype(np.int32), epicardium.astype(np.int32)  # outlines of masks: whole numbers
     for index in range(6):
-        inside, outside = (
-            inner_px[inner[index] : inner[index + 1] + 1],
-            outer_px[outer[index] : outer[index + 1] + 1],
-        )
+        inside = inner_px[inner[index] : inner[index + 1] + 1]
+        outside = outer_px[outer[index] : outer[index + 1] + 1]
         cv2.fillPoly(labels, [np.concatenate([inside, outside[::-1]])], index + 1)
     cv2.bitwise_and(labels, wall, dst=labels)
     length = float(from_base[apex_at])
@@ -236,9 +235,7 @@ def _clip_to_sector(labels: Mask, sector: NDArray[np.bool_] | None) -> NDArray[n
     x, y, width, height = cv2.boundingRect(labels)
     part = labels[y : y + height, x : x + width]
     total = _areas(part)
-    if sector is None:
-        return (total > 0).astype(np.float64)
-    kept = part * sector[y : y + height, x : x + width]
+    kept = part if sector is None else part * sector[y : y + height, x : x + width]
     if np.array_equal(kept, part):  # all of it inside, as nearly always
         return (total > 0).astype(np.float64)
     visible = _areas(kept) / np.maximum(total, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge.errors import DataError
+from edge.manifest import sha256_of
 from edge.preprocess import Frame
 from train.checkpoint import load_checkpoint, weights_of
 from train.diffusion.data import MaskAugmentSpec, MaskData
@@ -112,7 +112,7 @@ class Study:
         size: of the estimator's input, where it is not the scale's. of: digest of the checkpoint where the caller gave one, so
         that another one has rows of its own.
         """
-        path = self.folder / "rows" / f"{slug(' '.join(filter(None, (name, of))))}.json"
+        path = self.folder / "rows" / f"{slug(f'{name} {of}'.strip())}.json"
         if path.is_file():
             stored: dict[str, Any] = json.loads(path.read_text())
             if stored["settings"] != json.loads(json.dumps(self.settings)):
@@ -170,7 +170,7 @@ class Study:
 
     def steps_of(self, name: str, checkpoint: Path, steps: Sequence[int]) -> list[dict[str, Any]]:
         """A row a number of steps, each of `samples` draws a frame."""
-        net, digest = load_echo_dnd(checkpoint), hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]
+        net, digest = load_echo_dnd(checkpoint), sha256_of(checkpoint)[:12]
         return [
             self.row(
                 f"{name} {count} steps", None,
