@@ -18,9 +18,12 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from calib.feed import Feed
+from compile.equalise import equalise, observe_channels, round_weights
 from compile.ranges import Observed, clip_range, observe
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+LEVELS = {7: 64, 8: 127}
+"""Bits of a weight -> steps from 0 to the largest, as ONNX Runtime counts them."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,14 @@ def fp16_from_onnx(source: Path, target: Path) -> None:
 
 
 class Quantizer:
-    """A graph observed once over a calibration feed, from which INT8 files of any form and method are written."""
+    """A graph equalised and observed over a calibration feed, from which INT8 files of any form and method are written."""
 
     def __init__(self, source: Path, feed: Feed) -> None:
         with tempfile.TemporaryDirectory() as folder:
             prepared = Path(folder) / "prepared.onnx"
             quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
             self.model = onnx.load(prepared)
+        self.channels = equalise(self.model, observe_channels(self.model, feed))
         self.observed: dict[str, Observed] = observe(self.model, feed)
         nodes = self.model.graph.node
         last = max(i for i, n in enumerate(nodes) if n.op_type in ("Conv", "Gemm"))
@@ -98,20 +102,23 @@ class Quantizer:
     ) -> None:
         """Write a Q/DQ file: int8 per-channel weights, activations as `form` says, ranges by `method`.
 
-        float_nodes: layers left in float. only_nodes: layers that alone are quantised. Both by node name.
+        float_nodes: layers left in float. only_nodes: layers that alone are quantised. Both by node name, each with the
+        activation behind it.
         """
         rules = FORMS[form]
         ranges = {}
         for name, observed in self.observed.items():
             low, high = np.float32(clip_range(observed, method, rules.symmetric))
             ranges[name] = TensorData(lowest=low, highest=high)
-        excluded = [*self._kept, *float_nodes, *(a for n in float_nodes if (a := self._activation.get(n)))]
+        excluded = [*self._kept, *self._with_activations(float_nodes)]
         model = onnx.ModelProto.FromString(self.model.SerializeToString())
+        rounded = set(only_nodes or self.layers) - set(float_nodes)
+        round_weights(model, self.channels, rounded, LEVELS[rules.weight_bits])
         logging.disable(logging.WARNING)
         try:
             quantizer = QDQQuantizer(
                 model, per_channel=True, reduce_range=rules.weight_bits == 7, weight_qType=QuantType.QInt8,
-                activation_qType=rules.activation, tensors_range=ranges, nodes_to_quantize=list(only_nodes),
+                activation_qType=rules.activation, tensors_range=ranges, nodes_to_quantize=self._with_activations(only_nodes),
                 nodes_to_exclude=excluded, op_types_to_quantize=list(rules.operators), extra_options=dict(rules.options),
             )  # fmt: skip
             quantizer.quantize_model()
@@ -119,6 +126,9 @@ class Quantizer:
         finally:
             logging.disable(logging.NOTSET)
         onnx.checker.check_model(onnx.load(target), full_check=True)
+
+    def _with_activations(self, layers: Collection[str]) -> list[str]:
+        return [*layers, *(self._activation[name] for name in layers if name in self._activation)]
 
 
 def joins_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:

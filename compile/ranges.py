@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,20 +33,26 @@ class Observed:
         return max(-self.low, self.high, 1e-12)
 
 
+def session_with(model: onnx.ModelProto, names: Collection[str]) -> onnxruntime.InferenceSession:
+    """A session of the graph as it stands, nothing fused, that gives the tensors `names` as outputs too."""
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    wanted = set(names) - {value.name for value in model.graph.output}
+    model.graph.output.extend(v for v in model.graph.value_info if v.name in wanted)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
 def observe(model: onnx.ModelProto, feed: Feed) -> dict[str, Observed]:
     """Run the feed twice (range, then histogram) and return what each float32 tensor took on.
 
     Only histograms are kept, so memory does not grow with the feed. Raises DataError for an empty feed.
     """
-    model = onnx.ModelProto.FromString(model.SerializeToString())
-    kept = {value.name for value in (*model.graph.output, *model.graph.initializer)}
+    constants = {value.name for value in model.graph.initializer}
     floats = [v for v in model.graph.value_info if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
-    model.graph.output.extend(v for v in floats if v.name not in kept)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = session_with(model, [v.name for v in floats if v.name not in constants])
     computed = [o.name for o in session.get_outputs() if o.type == "tensor(float)"]
     given = [i.name for i in session.get_inputs() if i.type == "tensor(float)"]  # the states of a recurrent network
     names = [*computed, *given]

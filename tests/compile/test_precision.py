@@ -39,7 +39,7 @@ def test_int8_scores_stay_near_fp32(
     wrong = disagreement(
         run(tmp_path / "q.onnx", frames, integers=form == "cpu"), run(folders["quality"] / "fp32.onnx", frames)
     )
-    assert wrong < 0.05
+    assert wrong < 0.08
 
 
 def test_the_tensorrt_form_has_what_its_parser_takes(quantizers: dict[str, Quantizer], tmp_path: Path) -> None:
