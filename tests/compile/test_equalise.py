@@ -90,6 +90,13 @@ def test_a_pair_that_something_else_reads_is_left_alone(why: str, frames: list[n
     np.testing.assert_array_equal(weights_of(model)["w1"], before["w1"])
 
 
+def test_a_graph_whose_convolutions_read_inputs_alone_is_left_alone() -> None:
+    model = chain(relu6())
+    del model.graph.node[1:]
+    model.graph.output[0].name = "a"
+    assert observe_channels(model, FrameFeed("frame", [np.zeros((1, 1, 16, 16), np.float32)])) == {}
+
+
 def test_rounded_weights_lie_on_the_grid_and_keep_each_filters_sum(frames: list[np.ndarray]) -> None:
     model = chain(relu6())
     exact = weights_of(model)
