@@ -1,9 +1,9 @@
 """Before a network is quantised: channels that share one range are given the same peak, and weights are rounded so that what
-they add up to is kept. Both leave the function that is computed as it was (`docs/compile.md`, Decided)."""
+they add up to is kept. The first leaves the function as it was, the second as near to it as the grid allows
+(`docs/compile.md`)."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from calib.feed import Feed
-from compile.ranges import session_with
+from compile.graph import readers_of, session_with
 
 MOST = 64.0
 """The most that a channel is enlarged by: one that was never active has no peak."""
@@ -104,8 +104,8 @@ def _rounded(steps: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
 
 def _own_weights(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
     """Constants that one node alone reads: those of unrolled steps are shared."""
-    uses = Counter(name for node in graph.node for name in node.input)
-    return {tensor.name: tensor for tensor in graph.initializer if uses[tensor.name] == 1}
+    readers = readers_of(graph)
+    return {tensor.name: tensor for tensor in graph.initializer if len(readers.get(tensor.name, ())) == 1}
 
 
 def _pairs(
@@ -113,11 +113,11 @@ def _pairs(
 ) -> Iterator[tuple[onnx.NodeProto, onnx.NodeProto, float | None]]:
     """(convolution, the only one that reads it, upper bound of the Clip between them or None)."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    reader = {name: node for node in graph.node for name in node.input}
-    uses = Counter([*(name for node in graph.node for name in node.input), *(output.name for output in graph.output)])
+    readers, outputs = readers_of(graph), {output.name for output in graph.output}
 
     def only_reader(node: onnx.NodeProto) -> onnx.NodeProto | None:
-        return reader.get(node.output[0]) if uses[node.output[0]] == 1 else None
+        found = readers.get(node.output[0], ())
+        return found[0] if len(found) == 1 and node.output[0] not in outputs else None
 
     for first in graph.node:
         if first.op_type != "Conv" or any(name not in weights for name in first.input[1:]):

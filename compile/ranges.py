@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
 from calib.feed import Feed, Inputs
+from compile.graph import session_with
 from edge.errors import DataError
 
 BINS = 2048
@@ -31,18 +30,6 @@ class Observed:
     @property
     def magnitude(self) -> float:
         return max(-self.low, self.high, 1e-12)
-
-
-def session_with(model: onnx.ModelProto, names: Collection[str]) -> onnxruntime.InferenceSession:
-    """A session of the graph as it stands, nothing fused, that gives the tensors `names` as outputs too."""
-    model = onnx.ModelProto.FromString(model.SerializeToString())
-    wanted = set(names) - {value.name for value in model.graph.output}
-    model.graph.output.extend(v for v in model.graph.value_info if v.name in wanted)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def observe(model: onnx.ModelProto, feed: Feed) -> dict[str, Observed]:

@@ -22,6 +22,7 @@ from calib.feed import Feed
 from compile.apart import apart
 from compile.calibration import choose_from, feed_of, inputs_of
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
+from compile.graph import readers_of
 from compile.pipeline import judging_backend
 from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
@@ -58,10 +59,7 @@ def inner_convolutions(path: Path) -> list[str]:
     GroupNorm, attention, time embedding and the last convolution of each step stay in float.
     """
     graph = onnx.load(path, load_external_data=False).graph
-    readers: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
+    readers = readers_of(graph)
     outputs = {value.name for value in graph.output}
     unfold = ("Reshape", "DepthToSpace", "Transpose")
     return [

@@ -33,13 +33,13 @@ def run(path: Path, frames: list[np.ndarray], integers: bool = True) -> list[np.
 def test_int8_scores_stay_near_fp32(
     folders: dict[str, Path], quantizers: dict[str, Quantizer], tmp_path: Path, form: str, method: str
 ) -> None:
-    frames = frames_of(256)
+    frames = frames_of(256, 16)  # the first four are calibrated on: of random weights four alone say little
     quantizers["quality"].write(tmp_path / "q.onnx", form, method)
     # Eight-bit weights saturate in the integers of x86 CPUs without VNNI, and of them only.
     wrong = disagreement(
         run(tmp_path / "q.onnx", frames, integers=form == "cpu"), run(folders["quality"] / "fp32.onnx", frames)
     )
-    assert wrong < 0.08
+    assert wrong < 0.05
 
 
 def test_the_tensorrt_form_has_what_its_parser_takes(quantizers: dict[str, Quantizer], tmp_path: Path) -> None:
