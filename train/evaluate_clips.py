@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from edge.backends import BACKENDS
-from edge.errors import ModelError
+from edge.errors import DataError, ModelError
 from edge.model import PREFERRED, Segmenter, open_model
 from edge.sector import find_sector
 from edge.view import VIEWS
@@ -31,14 +31,16 @@ INTERVALS = (("lv", 1, 3), ("flicker", 100, 2))
 HEADINGS = ("model", "LV Dice (95 %)", "myocardium", "LA", "flicker % (95 %)", "view")
 
 
-def evaluate_clip(segmenter: Segmenter, clip: Clip) -> dict[str, float]:
+def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1) -> dict[str, float]:
     """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose view
-    is right (NaN where the network knows none). The sector is found once, the network starts afresh."""
+    is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is shown
+    `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a stream."""
     sector = find_sector([frame.image for frame in clip.frames])
     segmenter.reset()
     dices, right, areas = [], [], []
     for frame in clip.frames:
-        mask = segmenter(frame.image, sector)
+        for _ in range(hold):
+            mask = segmenter(frame.image, sector)
         dices.append([dice(mask == label, frame.mask == label) for label in CLASSES.values()])
         areas.append([np.count_nonzero(m == LV) for m in (mask, frame.mask)])
         probabilities = segmenter.view_probabilities
@@ -51,10 +53,10 @@ def evaluate_clip(segmenter: Segmenter, clip: Clip) -> dict[str, float]:
     }
 
 
-def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip]) -> dict[str, Any]:
-    """Means over clips with bootstrap 95 % intervals over patients."""
+def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1) -> dict[str, Any]:
+    """Means over clips with bootstrap 95 % intervals over patients; see `evaluate_clip`."""
     rows = [
-        evaluate_clip(segmenter, clip)
+        evaluate_clip(segmenter, clip, hold)
         for clip in track(clips, segmenter.manifest.name, console=Console(stderr=True), transient=True)
     ]
     patients = np.array([clip.patient for clip in clips])
@@ -94,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", type=Path, action="append", required=True, help="model folder, may be repeated")
     p.add_argument("--data", required=True, help="KIND:FOLDER: synth:COUNT@SEED gives one whole beat a loop")
     p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all)")
+    p.add_argument(
+        "--hold", type=int, default=1, metavar="N", help="show each frame N times, as a stream would (default 1)"
+    )
     p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
     p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
@@ -104,20 +109,25 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
+    if args.hold < 1:
+        raise DataError(f"--hold {args.hold} shows no frame; give 1 or more")
     clips = list(open_clips(args.data, patients=set(read_split(args.split)) if args.split else None))
     results = []
     for folder in args.model:
         with open_model(folder, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
             if not isinstance(segmenter, Segmenter):
                 raise ModelError(f"{folder} is a {segmenter.manifest.task} model; clips need segmentation")
-            results.append(evaluate_clips(segmenter, clips))
+            results.append(evaluate_clips(segmenter, clips, args.hold))
     title = f"{len(clips)} clips, {sum(len(clip.frames) for clip in clips)} frames of {args.data.partition(':')[0]}"
+    title += f", each shown {args.hold} times" if args.hold > 1 else ""
     if args.results:
         command = f"echoedge evaluate clips {' '.join(f'--model {f}' for f in args.model)} --data {args.data}"
+        command += f" --hold {args.hold}" if args.hold > 1 else ""
         text = [f"## Clips: accuracy and unrest\n\n`{command}`: {title}. {machine()}.\n"]
         replace_section(args.results, "clips", "\n".join([*text, markdown_table([*HEADINGS], [*map(cells, results)])]))
     if args.json:
-        print(json.dumps({"data": args.data, "clips": len(clips), "machine": machine(), "models": results}, indent=2))
+        found = {"data": args.data, "clips": len(clips), "hold": args.hold, "machine": machine(), "models": results}
+        print(json.dumps(found, indent=2))
         return 0
     table = Table(*HEADINGS, title=title)
     for result in results:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,27 @@ def test_the_shipped_network_on_a_clip(model_folders: dict[str, Path]) -> None:
     assert np.isnan(row["view"])  # it knows no views
 
 
+def test_a_held_frame_is_judged_when_it_is_shown_last() -> None:
+    """A network whose answer comes with the second showing: right when frames are held, wrong when they are not."""
+    clip = clip_of(11, 2)
+
+    class Late:
+        view_probabilities = None
+        before: object = None
+
+        def reset(self) -> None:
+            self.before = None
+
+        def __call__(self, image: Any, sector: object) -> Any:
+            known, self.before = self.before is image, image
+            frame = next(f for f in clip.frames if f.image is image)
+            return frame.mask if known else np.zeros_like(frame.mask)
+
+    late: Any = Late()
+    assert evaluate_clip(late, clip)["lv"] == 0
+    assert evaluate_clip(late, clip, hold=2)["lv"] == 1
+
+
 def test_the_command_writes_table_and_json(
     model_folders: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,3 +57,5 @@ def test_the_command_writes_table_and_json(
     assert f"| {found['models'][0]['model']} " in text
     assert "| - |" in text
     assert main(["evaluate", "clips", "--model", str(model_folders["quality"]), "--data", "synth:1@11"]) == 2
+    assert main([*command, "--hold", "0"]) == 2
+    assert "give 1 or more" in capsys.readouterr().err
