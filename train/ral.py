@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from edge.errors import DataError
-from train.augment import AugmentSpec
+from train.augment import MILD, AugmentSpec
 from train.checkpoint import load_checkpoint, weights_of
 from train.data.clips import Clip, open_clips
 from train.data.sample import MYOCARDIUM
@@ -32,6 +32,7 @@ from train.ral_score import score_clips
 from train.segmentation import CLASSES, read_sides
 
 SIZE_PX = 256
+AUGMENT = {"wide": AugmentSpec(), "mild": MILD}
 LENGTH, WINDOW = 20, 5
 """Frames of a training item, and of the pieces that gradients are carried through."""
 VIEW_WEIGHT = 0.2
@@ -42,12 +43,28 @@ PAPER = FitConfig(
 """Adam at 1e-3, decayed where validation Dice stands still (section 3)."""
 
 
-def aggregation_loss(window: int, view_weight: float = VIEW_WEIGHT) -> Callable[..., Iterator[torch.Tensor]]:
+def unrest(logits: torch.Tensor, masks: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
+    """What flicker measures, as a loss: mean |change of a class's area - true change| from frame to frame, as a share of its
+    mean true area, over the foreground classes.
+
+    N x T x classes x h x h logits, N x T x size x size int64 masks, N x T starts; a scalar, 0 where no frame follows another.
+    """
+    classes = logits.shape[2]
+    found = logits.softmax(2)[:, :, 1:].mean((3, 4))
+    true = torch.stack([(masks == k).float().mean((2, 3)) for k in range(1, classes)], 2)
+    follows = (~starts[:, 1:, None]).float()
+    change = ((found - true).diff(dim=1).abs() * follows).sum((0, 1)) / follows.sum().clamp_min(1)
+    return (change / true.mean((0, 1)).clamp_min(1e-3)).mean()
+
+
+def aggregation_loss(
+    window: int, view_weight: float = VIEW_WEIGHT, steady_weight: float = 0.0
+) -> Callable[..., Iterator[torch.Tensor]]:
     """The aggregation loss, equations (5)-(7), one part for each `window` frames of an item.
 
     Equation (5) prints the Dice term as a gain: it enters as 1 - Dice. With four classes its binary cross-entropy becomes
-    categorical and the Dice is the mean of the foreground classes; with two both are the paper's. Gradients stop between
-    windows, the states go on.
+    categorical and the Dice is the mean of the foreground classes; with two both are the paper's. `steady_weight` adds
+    `unrest`, which the paper does not have. Gradients stop between windows, the states go on.
     """
 
     def loss(net: nn.Module, batch: list[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -63,6 +80,8 @@ def aggregation_loss(window: int, view_weight: float = VIEW_WEIGHT) -> Callable[
                     value = value + view_weight * F.cross_entropy(
                         view_logits.flatten(0, 1).float(), views[part].flatten()
                     )
+                if steady_weight:
+                    value = value + steady_weight * unrest(logits.float(), masks[part], starts[part])
             states = tuple((y.detach(), h.detach()) for y, h in states) if states else None
             yield value * (masks[part].shape[1] / images.shape[1])
 
@@ -89,6 +108,7 @@ def load_net(path: Path) -> nn.Module:
 def train_clips(
     facts: dict[str, Any], training: Sequence[Clip], validation: Sequence[Clip], config: FitConfig, folder: Path,
     net: nn.Module, spec: AugmentSpec | None = AugmentSpec(), length: int = LENGTH, window: int = WINDOW,  # noqa: B008
+    steady: float = 0.0,
 ) -> Path:  # fmt: skip
     """Train a network with RAL's forward on clips, resuming what `folder` holds; return the best checkpoint's path.
 
@@ -103,11 +123,11 @@ def train_clips(
     held_out = [CroppedClip(clip, size, classes) for clip in validation]
     all_facts = {
         **facts, "training_frames": sum(len(clip.frames) for clip in training), "length": length, "window": window,
-        "validation_patients": sorted({clip.patient for clip in validation}),
+        "steady": steady, "validation_patients": sorted({clip.patient for clip in validation}),
     }  # fmt: skip
     return fit(
-        net, data, aggregation_loss(window), lambda model: score_clips(model, held_out, classes), config, folder,
-        "mean", all_facts,
+        net, data, aggregation_loss(window, steady_weight=steady), lambda model: score_clips(model, held_out, classes),
+        config, folder, "mean", all_facts,
     )  # fmt: skip
 
 
@@ -133,6 +153,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--clip-frames", type=int, default=24, help="frames taken of each synthetic loop (default 24)")
     p.add_argument("--length", type=int, default=LENGTH, help=f"frames of a training item (default {LENGTH})")
     p.add_argument("--window", type=int, default=WINDOW, help=f"frames gradients go back through (default {WINDOW})")
+    p.add_argument(
+        "--steady", type=float, default=0.0, metavar="WEIGHT", help="of flicker in the loss (default 0: the paper's)"
+    )
+    p.add_argument(
+        "--augment", choices=tuple(AUGMENT), default="wide", help="mild is for the last epochs (default wide)"
+    )
     p.add_argument("--epochs", type=int, default=PAPER.epochs)
     p.add_argument("--lr", type=float, default=PAPER.lr)
     p.add_argument("--batch", type=int, default=PAPER.batch, help=f"items a step (default {PAPER.batch})")
@@ -156,7 +182,7 @@ def main(argv: Sequence[str]) -> int:
     )  # fmt: skip
     facts = {
         "net": args.net, "without": args.without, "size": args.size, "classes": list(CLASSES[: args.classes]),
-        "data": args.data, "init": "T" if args.init_from else "random",
+        "data": args.data, "augment": args.augment, "init": "T" if args.init_from else "random",
     }  # fmt: skip
 
     def train(training: Sequence[Clip], validation: Sequence[Clip], folder: Path) -> Path:
@@ -164,7 +190,9 @@ def main(argv: Sequence[str]) -> int:
         torch.manual_seed(args.seed)
         net = build_net(facts)
         initialise(net, facts["init"], args.init_from)
-        return train_clips(facts, training, validation, config, folder, net, length=args.length, window=args.window)
+        return train_clips(
+            facts, training, validation, config, folder, net, AUGMENT[args.augment], args.length, args.window, args.steady
+        )  # fmt: skip
 
     if not args.folds:
         print(train(*read_sides(args.data, args.valid, args.exclude, args.seed, read), args.out))

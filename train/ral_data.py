@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +20,11 @@ CACHE_PX = 288
 """Clips are kept a little larger than they are trained at: augmentation enlarges some."""
 PAIR = 2
 """Frames of a clip that is ED and ES alone."""
+HELD = (2, 6)
+"""How often a held frame is shown, at least and less than."""
+DRIFT_SHIFT, DRIFT_ZOOM, DRIFT_DEG = 0.01, 0.01, 0.5
+"""The most that a held frame moves from one showing to the next: share of its side, relative size, rotation."""
+DRIFT_STREAM = 1
 
 
 class CroppedClip:
@@ -43,7 +49,9 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
     An item is images T x 1 x size x size float32 in [-1, 1], masks T x size x size int64, views T int64 (indices into VIEWS) and
     starts T bool, set where a frame does not continue the one before. Of a longer clip a drawn window of `length` frames is
     taken each epoch. A pair of ED and ES comes in either order or as two pictures, as drawn: always ED first, the network would
-    learn that the first frame of a stream is ED. All frames of a clip are augmented alike; without `spec` they are only resized.
+    learn that the first frame of a stream is ED. With `spec` its first frame may be held a while, drifting as under a hand that
+    is not still: never shown a third frame of real echo, the network lost two to three hundredths of Dice by the fourth. All
+    frames of a clip are augmented alike; without `spec` they are only resized.
     """
 
     def __init__(
@@ -60,7 +68,7 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
         self.items: list[list[tuple[int, list[int]]]] = [[]]
         room = self.length
         for index in map(int, rng.permutation(len(self.clips))):
-            for run in _runs(len(self.clips[index]), self.length, rng):
+            for run in _runs(len(self.clips[index]), self.length, rng, self.spec is not None):
                 while run:
                     taken, run = run[:room], run[room:]
                     self.items[-1].append((index, taken))
@@ -77,12 +85,17 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
         images, masks, views, starts = [], [], [], []
         for index, run in self.items[item]:
             clip = self.clips[index]
-            for frame in run:
-                image, mask = self._augmented(clip.images[frame], clip.masks[frame], index)
+            is_held = len(set(run)) < len(run)
+            for position, frame in enumerate(run):
+                image, mask = clip.images[frame], clip.masks[frame]
+                if is_held:
+                    rng = np.random.default_rng([self.seed, self.epoch, index, DRIFT_STREAM])
+                    image, mask = drifted(image, mask, position, rng)
+                image, mask = self._augmented(image, mask, index)
                 images.append(normalised(image))
                 masks.append(torch.from_numpy(mask).long())
                 views.append(clip.view)
-                starts.append(frame == run[0])
+                starts.append(position == 0)
         return torch.stack(images), torch.stack(masks), torch.tensor(views), torch.tensor(starts)
 
     def _augmented(
@@ -94,10 +107,26 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
         return augment(image, mask, self.size, np.random.default_rng([self.seed, self.epoch, index]), self.spec)
 
 
-def _runs(frames: int, length: int, rng: np.random.Generator) -> list[list[int]]:
-    """Frames of a clip that follow each other, as drawn; see ClipData."""
+def _runs(frames: int, length: int, rng: np.random.Generator, holds: bool) -> list[list[int]]:
+    """Frames of a clip that follow each other, as drawn; see ClipData. None is held unless `holds`."""
     if frames == PAIR:
         order = rng.permutation(PAIR).tolist()
-        return [order] if rng.random() < 0.5 else [[frame] for frame in order]
+        kind = rng.random()
+        if holds and kind < 0.25:
+            return [[order[0]] * int(rng.integers(*HELD)) + order[1:]]
+        return [order] if kind < 0.5 else [[frame] for frame in order]
     first = int(rng.integers(max(1, frames - length + 1)))
     return [list(range(first, min(frames, first + length)))]
+
+
+def drifted(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], steps: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pair after `steps` frames of a slow movement that `rng` draws; both H x W uint8."""
+    height, width = image.shape
+    right, down, growth, turn = steps * rng.uniform(-1, 1, 4)
+    centre = (width - 1) / 2, (height - 1) / 2
+    matrix = cv2.getRotationMatrix2D(centre, DRIFT_DEG * turn, (1 + DRIFT_ZOOM) ** growth)
+    matrix[:, 2] += DRIFT_SHIFT * right * width, DRIFT_SHIFT * down * height
+    size = (width, height)
+    return cv2.warpAffine(image, matrix, size), cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.data.clips import Clip, clip_of, open_clips
 from train.initialise import initialise
+from train.metrics import flicker
 from train.nets.ral import RECURRENT_NETS, FrameWise, Parts, parts_without
+from train.nets.ral_blocks import RETENTION
 from train.nets.unet_plus_plus import UNetPlusPlus
-from train.ral import PAPER, aggregation_loss, build_net, load_net, train_clips
-from train.ral_data import ClipData, CroppedClip
+from train.ral import AUGMENT, PAPER, aggregation_loss, build_net, load_net, train_clips, unrest
+from train.ral_data import ClipData, CroppedClip, drifted
 from train.ral_score import run_clip, score_clips
 from train.segmentation import normalised
 
@@ -70,6 +73,20 @@ def test_the_past_matters_until_a_recording_starts() -> None:
         alone = net(frames[:, 2:])[0]
     torch.testing.assert_close(restarted[:, 2:], alone, rtol=0, atol=1e-5)
     assert (whole[:, 2:] - alone).abs().max() > 1e-3
+
+
+def test_no_weights_make_the_memory_grow_without_end() -> None:
+    net = small()
+    with torch.no_grad():
+        for cell in net.cells:
+            cell.gates.bias += 5
+            if cell.lift is not None:
+                cell.lift.weight *= 100
+    with torch.inference_mode():
+        states = net(clip(1).expand(-1, 60, -1, -1, -1))[2]
+    highest = [float(h.abs().max()) for _, h in states]
+    assert max(highest) <= 2 / (1 - RETENTION)
+    assert min(highest) > 0.9 / (1 - RETENTION)  # and they do fill up
 
 
 def test_without_the_temporal_branch_every_frame_stands_alone() -> None:
@@ -174,6 +191,41 @@ def test_a_pair_comes_in_either_order_or_as_two_pictures() -> None:
     assert seen == {(True, True), (True, False), (False, True), (False, False)}
 
 
+def test_a_pair_s_first_frame_is_held_and_drifts() -> None:
+    """Real echo comes in pairs; a network that never saw a third frame of it was worse there."""
+    still = AugmentSpec(
+        rotation_deg=0, scale=(1, 1), aspect=0, shift=0, gamma=(1, 1), p_crush=0, p_texture=0, p_shadow=0, p_sector=0, p_marks=0
+    )  # fmt: skip
+    data = ClipData(pairs(1) * 3, SIZE, 6, 0, still)
+    lengths, moves = set(), []
+    for epoch in range(20):
+        data.set_epoch(epoch)
+        if not len(data):
+            continue
+        images, masks, _, starts = data[0]
+        begins = [*np.flatnonzero(starts.numpy()).tolist(), len(starts)]
+        lengths |= {stop - first for first, stop in pairwise(begins)}
+        first, stop = begins[0], begins[1]
+        if stop - first > 3:
+            assert not torch.equal(images[first], images[first + 1])
+            moves.append(float((masks[first] != masks[first + 1]).float().mean()))
+    assert {1, 2, 3} <= lengths <= set(range(1, 7))
+    assert moves
+    assert max(moves) < 0.05  # slow: the same heart, a little aside
+
+
+def test_a_drift_grows_with_each_step_and_takes_the_mask_along() -> None:
+    image = np.zeros((64, 64), np.uint8)
+    image[20:40, 20:40] = 200
+    away = [drifted(image, image, steps, np.random.default_rng(3)) for steps in range(3)]
+    assert np.array_equal(away[0][0], image)
+    near, far = (np.count_nonzero(mask != image) for _, mask in away[1:])
+    assert 0 < near < far
+    for picture, mask in away:
+        assert set(np.unique(mask)) == {0, 200}
+        assert np.abs(picture.astype(int) - mask).mean() < 5
+
+
 def test_a_long_clip_gives_a_window_in_order() -> None:
     one = pairs(1)[0]
     frames = tuple(replace(one.frames[0], image=apical_frame(seed=k, size=len(one.frames[0].image))) for k in range(9))
@@ -202,6 +254,21 @@ def test_all_frames_of_a_clip_are_augmented_alike_and_anew_each_epoch() -> None:
     assert torch.equal(data[0][0], images)
 
 
+def test_mild_augmentation_stays_nearer_to_the_picture() -> None:
+    plain, clips = ClipData(pairs(6), SIZE, 2, 0, None), pairs(6)
+    away = {
+        name: np.mean([_distance(ClipData(clips, SIZE, 2, seed, spec), plain) for seed in range(4)])
+        for name, spec in AUGMENT.items()
+    }
+    assert 0 < away["mild"] < 0.75 * away["wide"]
+
+
+def _distance(data: ClipData, plain: ClipData) -> float:
+    """Mean distance of the masks to those of the same patients, not augmented."""
+    whole = np.mean([masks.float().numpy() for _, masks, _, _ in plain], axis=(0, 1))
+    return float(np.mean([np.abs(masks.float().numpy() - whole).mean() for _, masks, _, _ in data]))
+
+
 def test_camus_becomes_clips_of_two_frames_and_synthetic_loops_whole_beats(tmp_path: Path) -> None:
     write_camus(tmp_path, 2)
     write_camus(tmp_path, 1, view="2CH")
@@ -216,6 +283,21 @@ def test_camus_becomes_clips_of_two_frames_and_synthetic_loops_whole_beats(tmp_p
     assert beat.volumes_ml[0] > beat.volumes_ml[1] > 0
     assert beat.view == window.view
     assert beat.view in VIEWS
+
+
+def test_unrest_is_the_flicker_of_sure_contours_and_leaves_out_where_a_recording_starts() -> None:
+    masks = torch.zeros(1, 4, 16, 16, dtype=torch.int64)
+    for t, width in enumerate((4, 6, 8, 6)):
+        masks[0, t, :8, :width] = 1
+    found = masks.clone()
+    found[0, 2] = found[0, 1]  # one frame late
+    logits = 50 * F.one_hot(found, 2).permute(0, 1, 4, 2, 3).float()
+    starts = torch.tensor([[True, False, False, False]])
+    areas = [stack[0].eq(1).sum((1, 2)).double().numpy() for stack in (found, masks)]
+    assert float(unrest(logits, masks, starts)) == pytest.approx(flicker(*areas), rel=1e-5)
+    starts[0, 2:] = True
+    assert float(unrest(logits, masks, starts)) == pytest.approx(0, abs=1e-6)
+    assert float(unrest(logits, masks, starts | True)) == 0
 
 
 def test_a_short_training_learns_resumes_and_scores(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ class ConvLSTM(nn.Module):
     Shi et al.'s cell carries two maps, its output and its memory: they are read as the paper's y and h. The two memories of
     equation (3), of the coarser level and of the frame before, each have a forget gate of their own, so that neither has
     to be folded into the other's channels by a product that a long stream would repeat without end. What came before fades
-    by RETENTION.
+    by RETENTION, and what comes from below passes a tanh as what is written does: |h| stays under 2 / (1 - RETENTION), and
+    a small difference in a coarse memory is not enlarged from level to level.
     `below` is the coarser level's number of channels, 0 at the coarsest; without `spatial` only its output is taken.
     """
 
@@ -87,7 +88,7 @@ class ConvLSTM(nn.Module):
         if self.spatial:
             assert below is not None
             assert self.lift is not None
-            h = h + gates[4].sigmoid() * enlarged(self.lift(below[1]).float(), size)
+            h = h + gates[4].sigmoid() * enlarged(self.lift(below[1]).float().tanh(), size)
         return show * h.tanh(), h
 
 
