@@ -28,6 +28,7 @@ class Monitor:
     def __init__(self, root: Path = Path("/"), period_s: float = PERIOD_S) -> None:
         self._root, self._period_s = root, period_s
         self._own: dict[int, int] = {}
+        self._used: dict[int, int] = {}
         self._ended = threading.Event()
         self._others: list[float] = []
         self._clocks: list[float] = []
@@ -119,8 +120,10 @@ class Monitor:
         return sum(ticks[:3]), ticks[7] if len(ticks) > 7 else 0
 
     def _own_ticks(self) -> int:
-        """Ticks of the watched processes since each was first watched; they must live until the monitor has left."""
-        return sum(max(0, self._ticks(pid) - first) for pid, first in list(self._own.items()))
+        """Ticks of the watched processes since each was first watched; what one had used at the last look stays when it ends."""
+        for pid, first in list(self._own.items()):
+            self._used[pid] = max(self._used.get(pid, 0), self._ticks(pid) - first)
+        return sum(self._used.values())
 
     def _ticks(self, pid: int) -> int:
         # The name in brackets may hold spaces: fields are counted from its end.

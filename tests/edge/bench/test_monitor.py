@@ -33,6 +33,19 @@ def test_another_process_is_load_of_others_unless_it_is_watched(watched: bool) -
     assert (own >= 25) == watched
 
 
+def test_what_a_watched_process_used_stays_its_own_when_it_has_ended(tmp_path: Path) -> None:
+    stat = tmp_path / "proc" / "77" / "stat"
+    stat.parent.mkdir(parents=True)
+    monitor = Monitor(tmp_path)
+    for used in (100, 140):
+        stat.write_text(f"77 (sender) S {'0 ' * 10}{used} 0 0")
+        if used == 100:
+            monitor.watch(77)
+    assert monitor._own_ticks() == 40
+    stat.unlink()
+    assert monitor._own_ticks() == 40
+
+
 def fake_machine(root: Path, governor: str = "schedutil") -> Path:
     for core in (0, 1):
         cpu = root / f"sys/devices/system/cpu/cpu{core}"
