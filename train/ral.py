@@ -112,7 +112,9 @@ def train_clips(
 ) -> Path:  # fmt: skip
     """Train a network with RAL's forward on clips, resuming what `folder` holds; return the best checkpoint's path.
 
-    facts: at least "net", "size" and "classes". Raises DataError when a patient is on both sides, or when four classes are
+    facts: at least "net", "size" and "classes". steady: weight of `unrest` in the loss.
+
+    Raises DataError when a patient is on both sides, or when four classes are
     asked of data with none but the LV.
     """
     check_sides(training, validation)
