@@ -44,6 +44,8 @@ FRAME_PX = 15
 """Frames between buttons and panels are narrower at the working size, and no echo."""
 SOLID = np.ones((5, 5), np.uint8)
 """Text strokes, ticks and frames of menus are thinner than this at the working size, or stand apart."""
+LIT_PX = 8
+"""Side of the blocks, at the working size, in which the screen is lit or not: speckle comes and goes, a block of it stays."""
 STRIDE = 3
 INSIDE_REGION = 0.9
 FIRST_STEP_PX, LAST_STEP_PX = 8.0, 0.25
@@ -100,7 +102,8 @@ def find_sector(frames: Sequence[Frame], region: tuple[int, int, int, int] | Non
 class SectorFinder:
     """Takes frames of one size one by one and keeps `peak`, their brightest values at the working size (`scale`).
 
-    `rough` (HxW uint8) is how much neighbours differ in the latest of them.
+    `rough` (HxW uint8) is how much neighbours differ in the latest of them, `changed` the share of the lit blocks that came or
+    went with it: little as a heart beats, most where a menu opens or closes.
     """
 
     def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
@@ -108,6 +111,8 @@ class SectorFinder:
         self.scale = 1.0
         self.peak: Frame | None = None
         self.rough: Frame | None = None
+        self.changed = 0.0
+        self._lit: NDArray[np.bool_] | None = None
         self._region = region
         self._shape: tuple[int, int] = (0, 0)
 
@@ -117,6 +122,9 @@ class SectorFinder:
         self.scale = min(1.0, WORK_PX / max(width, height))
         grey = _echo_grey(frame, self.scale)
         self.rough = _differences(grey)
+        lit, before = _lit_blocks(grey), self._lit
+        self.changed = 0.0 if before is None else (lit ^ before).sum() / max(1, (lit | before).sum())
+        self._lit = lit
         self.peak = grey if self.peak is None else np.maximum(self.peak, grey, out=self.peak)
         self.frames += 1
 
@@ -246,6 +254,13 @@ def _echo_grey(frame: Frame, scale: float) -> Frame:
     lowest = cv2.min(cv2.min(red, green), blue)
     highest[highest - lowest > COLOURED] = 0
     return highest
+
+
+def _lit_blocks(grey: Frame) -> NDArray[np.bool_]:
+    """Which blocks of LIT_PX x LIT_PX hold a pixel brighter than DARK; what is left over at the edges counts to none."""
+    rows, columns = (length // LIT_PX for length in grey.shape)
+    blocks = grey[: rows * LIT_PX, : columns * LIT_PX].reshape(rows, LIT_PX, columns, LIT_PX)
+    return np.asarray(blocks.max((1, 3)) > DARK)
 
 
 def echo_areas(peak: Frame, rough: Frame) -> Frame:

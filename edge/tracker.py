@@ -22,6 +22,8 @@ CHANGED_SHARE = 0.004
 """Share of the samples outside the sector that must differ from the reference: a clock's digits are less, a new depth
 scale is more."""
 CHANGED_FRAMES = 3
+CHANGED_LIT = 0.4
+"""Share of the screen's lit blocks that come or go from one frame to the next: above it, it is another screen."""
 LOOKING = "LOOKING FOR THE SECTOR: the screen's layout is new"
 NO_SCALE = Scale(None, 0.0)
 
@@ -40,6 +42,7 @@ class SectorTracker:
         self._region, self._profile = region, profile
         self._finder = SectorFinder(region)
         self._peak: Frame | None = None
+        self._first: Frame | None = None
         self._shape: tuple[int, ...] = ()
         self._outside: NDArray[np.bool_] | None = None
         self._reference: NDArray[np.uint8] | None = None
@@ -69,7 +72,12 @@ class SectorTracker:
         self._add(frame)
         if self._finder.frames < LOCATE_FRAMES:
             return None, self._reason
+        first = self._first
+        assert first is not None
         problem = self._search(frame)
+        if self.sector is not None and self._differs(first):
+            self._restart(frame)  # depth or layout changed meanwhile, and scale or sector may be of both
+            return None, self._reason
         if self.sector is None:
             self._restart(frame)
             self._reason = problem  # until the next look at the screen is complete
@@ -77,7 +85,13 @@ class SectorTracker:
         return self.sector, "found"
 
     def _add(self, frame: Frame) -> None:
+        """One more frame to look for the sector on. Two screens on top of each other would give a sector of neither."""
         self._finder.add(frame)
+        if self._finder.changed > CHANGED_LIT:
+            self._restart(frame)
+            self._finder.add(frame)
+        if self._first is None:
+            self._first = frame.copy()
         level = grey(frame)
         self._peak = level.copy() if self._peak is None else np.maximum(self._peak, level, out=self._peak)
 
@@ -85,7 +99,8 @@ class SectorTracker:
         if self._shape and frame.shape != self._shape:
             self._region = None  # a region is given for one size
         self.sector, self.scale, self._reason = None, NO_SCALE, LOOKING
-        self._finder, self._peak, self._ticks, self._changed = SectorFinder(self._region), None, None, 0
+        self._finder, self._peak, self._first, self._ticks = SectorFinder(self._region), None, None, None
+        self._changed = 0
         self._shape = frame.shape
 
     def _search(self, frame: Frame) -> str:
@@ -105,7 +120,7 @@ class SectorTracker:
             sector = self._profile.sector()
         self.sector, self._changed = sector, 0
         self.scale = find_scale(self._peak, sector, self._profile.tick_mm if self._profile else 0.0)
-        self._peak = None
+        self._peak = self._first = None
         self._ticks = TickWatch(frame, self.scale, sector) if self.scale.sure else None
         self.searches += 1
         self._outside = ~sector.mask[::SAMPLE_STEP, ::SAMPLE_STEP]
@@ -113,13 +128,16 @@ class SectorTracker:
         return ""
 
     def _layout_changed(self, frame: Frame) -> bool:
+        self._changed = self._changed + 1 if self._differs(frame) else 0
+        return self._changed >= CHANGED_FRAMES
+
+    def _differs(self, frame: Frame) -> bool:
+        """Whether a frame shows something else outside the sector than the frame that it was found on, or other ticks."""
         assert self._reference is not None
         assert self._outside is not None
         now = _samples(frame)[self._outside]
         differs = np.abs(now.astype(np.int16) - self._reference) > CHANGED_GREY
-        changed = differs.mean() > CHANGED_SHARE or (self._ticks is not None and self._ticks.has_moved(frame))
-        self._changed = self._changed + 1 if changed else 0
-        return self._changed >= CHANGED_FRAMES
+        return bool(differs.mean() > CHANGED_SHARE or (self._ticks is not None and self._ticks.has_moved(frame)))
 
 
 def _samples(frame: Frame) -> NDArray[np.uint8]:

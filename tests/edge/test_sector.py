@@ -132,6 +132,58 @@ def test_a_screen_without_a_sector_says_so_until_there_is_one() -> None:
     assert said == "found"
 
 
+def page(number: int) -> np.ndarray:
+    """A page of text that is never twice the same, 480 x 640 x 3."""
+    out = np.zeros((480, 640, 3), np.uint8)
+    for row in range(12):
+        text = f"SETTINGS {7919 * (12 * number + row) % 999983}"
+        cv2.putText(out, text, (40, 40 + 35 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (220, 220, 220), 1)
+    return out
+
+
+@pytest.mark.parametrize("pages", [1, 16, LOCATE_FRAMES - 1])
+def test_a_sector_is_never_of_two_screens(pages: int) -> None:
+    """A menu closed in the midst of a search: its text and the echo together looked like one large sector, for good."""
+    screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(LOCATE_FRAMES)]
+    mixed = [*map(page, range(pages)), *screens]
+    right = find_sector(screens)
+    tracker = SectorTracker()
+    found = [sector for sector, _ in map(tracker.update, mixed) if sector is not None]
+    assert overlap(found[0].mask, right.mask) > 0.98
+    assert overlap(SectorTracker().find(mixed).mask, right.mask) > 0.95
+
+
+def test_a_flash_of_another_screen_starts_the_search_afresh() -> None:
+    screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(2 * LOCATE_FRAMES)]
+    tracker = SectorTracker()
+    for screen in [*screens[:10], page(0), *screens[10:]]:
+        tracker.update(screen)
+    assert tracker.sector is not None
+    assert overlap(tracker.sector.mask, find_sector(screens[:LOCATE_FRAMES]).mask) > 0.98
+
+
+def test_a_depth_changed_during_the_search_is_noticed() -> None:
+    """Pressed twice in a second, the knob changes the scale again while the sector is still looked for."""
+    screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(3 * LOCATE_FRAMES)]
+    for screen in screens[LOCATE_FRAMES // 2 :]:
+        screen[50:480, 560:600] = np.roll(screen[50:480, 560:600], 9, axis=0)
+        cv2.putText(screen, "12 cm", (20, 300), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (220, 220, 220), 4)
+    tracker = SectorTracker()
+    news = [tracker.update(screen)[1] for screen in screens]
+    assert news.index("found") == 2 * LOCATE_FRAMES - 1
+
+
+def test_a_beating_heart_is_no_new_screen(sonosite: str) -> None:
+    """Shown as fast as a monitor, or few times a second as a scanner in colour mode."""
+    from pydicom.pixels import pixel_array
+
+    frames = list(pixel_array(sonosite))
+    for held in (1, 6, 24):
+        tracker = SectorTracker()
+        news = [tracker.update(frames[n // held % len(frames)])[1] for n in range(LOCATE_FRAMES)]
+        assert news[-1] == "found"
+
+
 def test_a_typed_depth_gives_the_scale() -> None:
     sector = find_sector([apical_frame()])
     assert sector.spacing_from_depth(16)[0] == pytest.approx(160 / (0.97 * 400), rel=0.03)
