@@ -103,7 +103,7 @@ class SectorFinder:
     """Takes frames of one size one by one and keeps `peak`, their brightest values at the working size (`scale`).
 
     `rough` (HxW uint8) is how much neighbours differ in the latest of them, `changed` the share of the lit blocks that came or
-    went with it: little as a heart beats, most where a menu opens or closes.
+    went with it: few as a heart beats, most where a menu opens or closes. Of a dark picture's few bright spots it says nothing.
     """
 
     def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
@@ -123,7 +123,8 @@ class SectorFinder:
         grey = _echo_grey(frame, self.scale)
         self.rough = _differences(grey)
         lit, before = _lit_blocks(grey), self._lit
-        self.changed = 0.0 if before is None else (lit ^ before).sum() / max(1, (lit | before).sum())
+        if before is not None:
+            self.changed = float((lit ^ before).sum() / max((lit | before).sum(), MIN_AREA_FRACTION * lit.size))
         self._lit = lit
         self.peak = grey if self.peak is None else np.maximum(self.peak, grey, out=self.peak)
         self.frames += 1
