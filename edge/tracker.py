@@ -22,7 +22,7 @@ CHANGED_SHARE = 0.004
 """Share of the samples outside the sector that must differ from the reference: a clock's digits are less, a new depth
 scale is more."""
 CHANGED_FRAMES = 3
-CHANGED_LIT = 0.4
+CHANGED_LIT = 0.5
 """Share of the screen's lit blocks that come or go from one frame to the next: above it, it is another screen."""
 LOOKING = "LOOKING FOR THE SECTOR: the screen's layout is new"
 NO_SCALE = Scale(None, 0.0)
