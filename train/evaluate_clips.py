@@ -31,15 +31,18 @@ INTERVALS = (("lv", 1, 3), ("flicker", 100, 2))
 HEADINGS = ("model", "LV Dice (95 %)", "myocardium", "LA", "flicker % (95 %)", "view")
 
 
-def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1) -> dict[str, float]:
+def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = False) -> dict[str, float]:
     """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose view
     is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is shown
-    `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a stream."""
+    `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a stream. With `forget`
+    the network starts afresh at every showing: what its memory is worth."""
     sector = find_sector([frame.image for frame in clip.frames])
     segmenter.reset()
     dices, right, areas = [], [], []
     for frame in clip.frames:
         for _ in range(hold):
+            if forget:
+                segmenter.reset()
             mask = segmenter(frame.image, sector)
         dices.append([dice(mask == label, frame.mask == label) for label in CLASSES.values()])
         areas.append([np.count_nonzero(m == LV) for m in (mask, frame.mask)])
@@ -53,10 +56,10 @@ def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1) -> dict[str, 
     }
 
 
-def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1) -> dict[str, Any]:
+def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1, forget: bool = False) -> dict[str, Any]:
     """Means over clips with bootstrap 95 % intervals over patients; see `evaluate_clip`."""
     rows = [
-        evaluate_clip(segmenter, clip, hold)
+        evaluate_clip(segmenter, clip, hold, forget)
         for clip in track(clips, segmenter.manifest.name, console=Console(stderr=True), transient=True)
     ]
     patients = np.array([clip.patient for clip in clips])
@@ -99,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--hold", type=int, default=1, metavar="N", help="show each frame N times, as a stream would (default 1)"
     )
+    p.add_argument("--forget", action="store_true", help="zero the memory before every frame: what it is worth")
     p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
     p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
@@ -117,16 +121,25 @@ def main(argv: Sequence[str]) -> int:
         with open_model(folder, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
             if not isinstance(segmenter, Segmenter):
                 raise ModelError(f"{folder} is a {segmenter.manifest.task} model; clips need segmentation")
-            results.append(evaluate_clips(segmenter, clips, args.hold))
+            results.append(evaluate_clips(segmenter, clips, args.hold, args.forget))
     title = f"{len(clips)} clips, {sum(len(clip.frames) for clip in clips)} frames of {args.data.partition(':')[0]}"
     title += f", each shown {args.hold} times" if args.hold > 1 else ""
+    title += ", nothing remembered" if args.forget else ""
     if args.results:
         command = f"echoedge evaluate clips {' '.join(f'--model {f}' for f in args.model)} --data {args.data}"
         command += f" --hold {args.hold}" if args.hold > 1 else ""
+        command += " --forget" if args.forget else ""
         text = [f"## Clips: accuracy and unrest\n\n`{command}`: {title}. {machine()}.\n"]
         replace_section(args.results, "clips", "\n".join([*text, markdown_table([*HEADINGS], [*map(cells, results)])]))
     if args.json:
-        found = {"data": args.data, "clips": len(clips), "hold": args.hold, "machine": machine(), "models": results}
+        found = {
+            "data": args.data,
+            "clips": len(clips),
+            "hold": args.hold,
+            "forget": args.forget,
+            "machine": machine(),
+            "models": results,
+        }
         print(json.dumps(found, indent=2))
         return 0
     table = Table(*HEADINGS, title=title)

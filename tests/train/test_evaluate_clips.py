@@ -41,6 +41,7 @@ def test_a_held_frame_is_judged_when_it_is_shown_last() -> None:
     late: Any = Late()
     assert evaluate_clip(late, clip)["lv"] == 0
     assert evaluate_clip(late, clip, hold=2)["lv"] == 1
+    assert evaluate_clip(late, clip, hold=2, forget=True)["lv"] == 0
 
 
 def test_the_command_writes_table_and_json(
@@ -49,13 +50,14 @@ def test_the_command_writes_table_and_json(
     monkeypatch.setattr("train.evaluate_clips.open_clips", lambda place, patients: iter([clip_of(11, 3)]))
     results = tmp_path / "results.md"
     command = ["evaluate", "clips", "--model", str(model_folders["pspnet-mk"]), "--data", "synth:1@11"]
-    assert main([*command, "--results", str(results), "--json"]) == 0
+    assert main([*command, "--forget", "--results", str(results), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["clips"] == 1
     assert found["models"][0]["view"] is None
     text = results.read_text()
     assert f"| {found['models'][0]['model']} " in text
     assert "| - |" in text
+    assert "--forget`: 1 clips, 3 frames of synth, nothing remembered" in text
     assert main(["evaluate", "clips", "--model", str(model_folders["quality"]), "--data", "synth:1@11"]) == 2
     assert main([*command, "--hold", "0"]) == 2
     assert "give 1 or more" in capsys.readouterr().err
