@@ -79,6 +79,7 @@ def test_two_hundred_frames_of_a_trained_network(root: Path, tmp_path: Path) -> 
     net = load_net(checkpoint)
     assert isinstance(net, RAL)
     differences = streamed_differences(StreamGraph(net).eval(), tmp_path / "fp32.onnx", loop_frames(net.size, 200))
+    print(f"largest difference {max(differences):.1e}")
     assert len(differences) == 200
     assert max(differences) <= TOLERANCE
 
