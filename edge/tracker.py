@@ -75,10 +75,9 @@ class SectorTracker:
         first = self._first
         assert first is not None
         problem = self._search(frame)
-        if self.sector is not None and self._differs(first):
-            self._restart(frame)  # depth or layout changed meanwhile, and scale or sector may be of both
-            return None, self._reason
-        if self.sector is None:
+        if not problem and self._differs(first):
+            problem = LOOKING  # depth or layout changed meanwhile, and scale or sector may be of both
+        if problem:
             self._restart(frame)
             self._reason = problem  # until the next look at the screen is complete
             return None, problem

@@ -59,3 +59,12 @@ def on_screen(frame: NDArray[np.uint8], width: int = 1280, height: int = 720) ->
     screen[60:260, width - 30 : width - 15] = np.linspace(255, 0, 200).astype(np.uint8)[:, None, None]
     cv2.rectangle(screen, (20, height - 36), (width - 20, height - 8), (40, 60, 120), -1)
     return screen
+
+
+def page(number: int) -> NDArray[np.uint8]:
+    """A menu's page (480 x 640 x 3 RGB uint8): text, with other figures for each `number`."""
+    out = np.zeros((480, 640, 3), np.uint8)
+    for row in range(12):
+        text = f"SETTINGS {7919 * (12 * number + row) % 999983}"
+        cv2.putText(out, text, (40, 40 + 35 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (220, 220, 220), 1)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -23,7 +24,7 @@ from edge.sources import Captured, open_source
 from edge.sources.paced import Paced
 from tests.edge.nets import nets
 from tests.peers.processes import wait_until
-from tests.phantom import apical_frame, on_screen
+from tests.phantom import apical_frame, on_screen, page
 
 PATIENT = Limits(signal_ms=5000, freeze_ms=5000, stuck_ms=5000, age_ms=5000, recover_frames=2)
 """Nothing trips because this machine is busy; a test tightens what it is about."""
@@ -117,13 +118,10 @@ def still(frame: np.ndarray) -> np.ndarray:
 
 
 def menu(frame: np.ndarray) -> np.ndarray:
-    out = np.zeros_like(frame)
-    for row in range(12):
-        text = f"SETTINGS {np.random.default_rng().integers(10**6)}"
-        cv2.putText(out, text, (40, 40 + 35 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (220, 220, 220), 1)
-    return out
+    return page(next(PAGES))
 
 
+PAGES = itertools.count()
 STILL = on_screen(apical_frame(seed=3), 640, 480)
 
 

@@ -10,7 +10,7 @@ from edge.preprocess import grey
 from edge.scale import SURE, find_scale
 from edge.sector import Fan, fan_mask, find_sector
 from edge.tracker import LOCATE_FRAMES, SectorTracker
-from tests.phantom import apical_frame, on_screen, sector_mask
+from tests.phantom import apical_frame, on_screen, page, sector_mask
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -130,15 +130,6 @@ def test_a_screen_without_a_sector_says_so_until_there_is_one() -> None:
         if sector is not None:
             break
     assert said == "found"
-
-
-def page(number: int) -> np.ndarray:
-    """A page of text that is never twice the same, 480 x 640 x 3."""
-    out = np.zeros((480, 640, 3), np.uint8)
-    for row in range(12):
-        text = f"SETTINGS {7919 * (12 * number + row) % 999983}"
-        cv2.putText(out, text, (40, 40 + 35 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (220, 220, 220), 1)
-    return out
 
 
 @pytest.mark.parametrize("pages", [1, 16, LOCATE_FRAMES - 1])
