@@ -126,7 +126,8 @@ class SectorFinder:
         if before is not None:
             self.changed = float((lit ^ before).sum() / max((lit | before).sum(), MIN_AREA_FRACTION * lit.size))
         self._lit = lit
-        self.peak = grey if self.peak is None else np.maximum(self.peak, grey, out=self.peak)
+        # A copy: a small grey frame is its own working copy, and the caller's.
+        self.peak = grey.copy() if self.peak is None else np.maximum(self.peak, grey, out=self.peak)
         self.frames += 1
 
     def find(self) -> Sector:

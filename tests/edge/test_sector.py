@@ -48,6 +48,18 @@ def test_a_dark_flank_is_recovered_by_symmetry() -> None:
     assert overlap(sector.mask, sector_mask()) > 0.8
 
 
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("size", [300, 400])
+def test_frames_are_only_looked_at(size: int, colour: bool) -> None:
+    frames = [apical_frame(seed=seed, size=size) for seed in (1, 2, 3)]
+    frames = [cv2.merge([frame] * 3) if colour else frame for frame in frames]
+    before = [frame.copy() for frame in frames]
+    for frame in frames:
+        frame.flags.writeable = False
+    find_sector(frames)
+    np.testing.assert_array_equal(frames, before)
+
+
 def test_a_black_screen_says_what_to_check() -> None:
     with pytest.raises(SourceError, match="no ultrasound sector is visible in a 320x240 picture"):
         find_sector([np.zeros((240, 320), np.uint8)])
