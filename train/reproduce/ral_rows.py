@@ -57,7 +57,7 @@ class Scale:
 
 SCALES = {
     "smoke": Scale("ral-small", 64, 6, 2, 4, 4, 2, 1, 2),
-    "cpu": Scale("ral-small", 128, 120, 12, 12, 6, 3, 10, 2),
+    "cpu": Scale("ral-small", 128, 240, 40, 12, 6, 3, 15, 2),
     "full": Scale("ral", 256, 300, 60, 30, 20, 5, 60, 2),
 }
 """`full` has the paper's 300 sequences of 30 frames and its widest network; it wants a GPU."""
