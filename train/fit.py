@@ -75,10 +75,13 @@ def learning_rate(step: int, steps: int, config: FitConfig, scores: Sequence[flo
 
 
 def plateaus(scores: Sequence[float], length: int) -> int:
-    """How often `length` epochs in a row brought no better score; after each the count starts again."""
-    best, since, count = -math.inf, 0, 0
+    """How often `length` epochs in a row brought no better score; after each the count starts again.
+
+    It begins at the first score above 0: before that nothing is segmented yet, and a lower rate would keep it so.
+    """
+    best, since, count = 0.0, 0, 0
     for score in scores:
-        best, since = (score, 0) if score > best else (best, since + 1)
+        best, since = (score, 0) if score > best or not best else (best, since + 1)
         if since == length:
             count, since = count + 1, 0
     return count

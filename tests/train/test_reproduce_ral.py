@@ -10,6 +10,7 @@ import pytest
 from edge.cli import main
 from edge.errors import DataError
 from train.data.clips import clip_of
+from train.ral import load_net
 from train.ral_data import CroppedClip
 from train.reproduce import ral
 from train.reproduce.ral import Tables, build, mask_volume_ml, table_4
@@ -45,6 +46,9 @@ def test_the_whole_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     stored = json.loads((tmp_path / "runs" / "rows" / "full.json").read_text())
     assert 0 <= stored["dice"][0] <= 1
     assert len(stored["cycle"]["dice"]) == ral.PHASES
+    assert (
+        load_net(tmp_path / "runs" / "full" / "last.safetensors").size == SMALLEST.size
+    )  # it says which network it is of
     written = (tmp_path / "runs" / "rows" / "full.json").stat().st_mtime_ns
     assert main([*options, "--results", str(results)]) == 0
     assert (tmp_path / "runs" / "rows" / "full.json").stat().st_mtime_ns == written

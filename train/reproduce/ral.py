@@ -60,6 +60,12 @@ def build(row: Row, scale: Scale) -> nn.Module:
     return RECURRENT_NETS[scale.net](len(CLASSES), scale.size, parts=parts_without(list(row.without)))
 
 
+def facts_of(row: Row, scale: Scale) -> dict[str, Any]:
+    """What a row's checkpoints say of their network."""
+    net = row.net if row.net in OTHERS else scale.net
+    return {"net": net, "without": list(row.without), "size": scale.size, "classes": list(CLASSES)}
+
+
 def measure(net: nn.Module, clips: Sequence[CroppedClip]) -> dict[str, Any]:
     """A row's figures over all frames of whole beats, and what figure 5 and table 4 are made of.
 
@@ -161,10 +167,10 @@ class Tables:
             training, held_out = self.clips
             config = replace(PAPER, epochs=self.scale.epochs, batch=self.scale.batch, seed=self.seed)
             validation = list(open_clips(f"synth:{VALIDATION_LOOPS}@{VALIDATION_SEED}", self.scale.clip_frames))
-            facts = {"net": row.net, "without": list(row.without), "size": self.scale.size, "classes": list(CLASSES)}
             train_clips(
-                facts, training, validation, config, folder, net, AugmentSpec(), self.scale.length, self.scale.window
-            )
+                facts_of(row, self.scale), training, validation, config, folder, net, AugmentSpec(), self.scale.length,
+                self.scale.window,
+            )  # fmt: skip
             tensors, saved = load_checkpoint(folder / "last.safetensors")
             net.load_state_dict(weights_of(tensors))
             cropped = [CroppedClip(clip, self.scale.size) for clip in held_out]
