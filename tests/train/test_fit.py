@@ -168,7 +168,7 @@ def test_early_stop(scores: list[float], over: bool) -> None:
         ([3, 3, 3], 1),
         ([0, 0, 0, 0, 1], 0),
         ([0, 0, 0, 1, 1, 1], 1),
-    ],  # fmt: skip
+    ],
 )
 def test_a_plateau_is_so_many_epochs_without_a_better_score(scores: list[float], count: int) -> None:
     assert plateaus(scores, 2) == count
