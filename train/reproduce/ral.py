@@ -207,7 +207,7 @@ def parser() -> argparse.ArgumentParser:
         "--scale",
         choices=tuple(SCALES),
         default="cpu",
-        help="smoke: a few minutes; cpu: an hour on two cores; full: a GPU",
+        help="smoke: a few minutes; cpu: an hour or more on two cores; full: a GPU",
     )
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, help="folder of rows and checkpoints (default: below runs/ral)")
