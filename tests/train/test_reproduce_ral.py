@@ -46,9 +46,8 @@ def test_the_whole_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     stored = json.loads((tmp_path / "runs" / "rows" / "full.json").read_text())
     assert 0 <= stored["dice"][0] <= 1
     assert len(stored["cycle"]["dice"]) == ral.PHASES
-    assert (
-        load_net(tmp_path / "runs" / "full" / "last.safetensors").size == SMALLEST.size
-    )  # it says which network it is of
+    checkpoint = tmp_path / "runs" / "full" / "last.safetensors"
+    assert load_net(checkpoint).size == SMALLEST.size  # it says which network it is of
     written = (tmp_path / "runs" / "rows" / "full.json").stat().st_mtime_ns
     assert main([*options, "--results", str(results)]) == 0
     assert (tmp_path / "runs" / "rows" / "full.json").stat().st_mtime_ns == written

@@ -26,10 +26,10 @@ from train.checkpoint import load_checkpoint, weights_of
 from train.data.clips import Clip, open_clips
 from train.ef import agreement, volume_ml
 from train.metrics import dice, distances_summary, flicker, mean_known, surface_distances
-from train.nets.ral import RECURRENT_NETS, FrameWise, parts_without
+from train.nets.ral import FrameWise
 from train.nets.unet import UNet
 from train.nets.unet_plus_plus import UNetPlusPlus
-from train.ral import PAPER, train_clips
+from train.ral import PAPER, build_net, train_clips
 from train.ral_data import CroppedClip
 from train.ral_score import run_clip
 from train.reproduce.ral_report import write_report
@@ -53,17 +53,17 @@ OTHERS = {"unet": UNet, "unet++": UNetPlusPlus}
 METRICS = ("accuracy", "dice", "hd", "mad")
 
 
-def build(row: Row, scale: Scale) -> nn.Module:
-    """The untrained network of a row."""
-    if row.net in OTHERS:
-        return FrameWise(OTHERS[row.net](len(CLASSES), scale.size))
-    return RECURRENT_NETS[scale.net](len(CLASSES), scale.size, parts=parts_without(list(row.without)))
-
-
 def facts_of(row: Row, scale: Scale) -> dict[str, Any]:
     """What a row's checkpoints say of their network."""
     net = row.net if row.net in OTHERS else scale.net
     return {"net": net, "without": list(row.without), "size": scale.size, "classes": list(CLASSES)}
+
+
+def build(row: Row, scale: Scale) -> nn.Module:
+    """The untrained network of a row."""
+    if row.net in OTHERS:
+        return FrameWise(OTHERS[row.net](len(CLASSES), scale.size))
+    return build_net(facts_of(row, scale))
 
 
 def measure(net: nn.Module, clips: Sequence[CroppedClip]) -> dict[str, Any]:
