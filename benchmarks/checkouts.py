@@ -1,8 +1,8 @@
 """The pipeline of another checkout beside this one's, in turn, on the same clip: did a change pay?
 
-Usage: git worktree add ../before COMMIT; python benchmarks/checkouts.py ../before [LOOP] --seconds 60
-Prints ratios, this checkout over the other, which hold on a busy machine, too. CPU time a frame is of the whole process.
-The other checkout must know `edge/bench/worker.py`.
+Usage: git worktree add ../before COMMIT; python benchmarks/checkouts.py ../before [LOOP] --seconds 60 Prints ratios,
+this checkout over the other, which hold on a busy machine, too. CPU time a frame is of the whole process. The other
+checkout must know `edge/bench/worker.py`.
 """
 
 from __future__ import annotations

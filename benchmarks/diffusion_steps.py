@@ -1,7 +1,8 @@
 """How much sooner the distilled Echo-DND answers than its teacher at 1000 steps: python benchmarks/diffusion_steps.py
 
-In turn, one process: the teacher's whole answer in torch (encode once, 1000 steps, both branches), the student's four steps in
-torch, and the shipped student as the runtime runs it. The torch networks have random weights: their time does not depend on them.
+In turn, one process: the teacher's whole answer in torch (encode once, 1000 steps, both branches), the student's four
+steps in torch, and the shipped student as the runtime runs it. The torch networks have random weights: their time does
+not depend on them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.refine import open_refiner
+from edge.refine.refiner import open_refiner
 from train.diffusion.schedule import TIMESTEPS
 from train.evaluate_refine import torch_estimator
 from train.nets.echo_dnd import CONFIGS, EchoDND
@@ -51,10 +52,15 @@ def main() -> None:
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
     slowest = medians["teacher, torch"]
     rows = {
-        name: {"steps": runs[name][1], "seconds": medians[name], "answers": len(seconds[name]),
-               "times_fewer_steps": TIMESTEPS / runs[name][1], "times_less_time": slowest / medians[name]}
+        name: {
+            "steps": runs[name][1],
+            "seconds": medians[name],
+            "answers": len(seconds[name]),
+            "times_fewer_steps": TIMESTEPS / runs[name][1],
+            "times_less_time": slowest / medians[name],
+        }
         for name in runs
-    }  # fmt: skip
+    }
     print(json.dumps({"machine": machine(), "size_px": size, "precision": args.precision, **rows}, indent=2))
 
 

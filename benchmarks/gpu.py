@@ -1,9 +1,10 @@
-"""Every network in torch on a GPU: FP32, TF32, FP16, BF16, batch 1, CUDA graph, transfer included. This is not TensorRT.
+"""Every network in torch on a GPU: FP32, TF32, FP16, BF16, batch 1, CUDA graph, transfer included. This is not
+TensorRT.
 
-Usage: python benchmarks/gpu.py [--frames 2000] [--json]
-Each network is captured once a precision and replayed; a frame is copied from pinned memory, computed, its result copied back.
-Beside each stands the chip's limit: the same convolution-sized matrix product and device-to-device copy, measured here.
-Not yet run: the machine that this was written on has no GPU.
+Usage: python benchmarks/gpu.py [--frames 2000] [--json] Each network is captured once a precision and replayed; a frame
+is copied from pinned memory, computed, its result copied back. Beside each stands the chip's limit: the same
+convolution-sized matrix product and device-to-device copy, measured here. Not yet run: the machine that this was
+written on has no GPU.
 """
 
 from __future__ import annotations

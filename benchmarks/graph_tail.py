@@ -107,18 +107,26 @@ def tails(logits: str, cells: int, size: int) -> dict[str, Nodes]:
     return {
         "resize, argmax": (full, [sizes], shape, u8),
         "logits": (identity, [], (1, 4, cells, cells), f32),
-        "resize only": ([resize(logits, "mask", ())], [constant("mask_sizes", numpy_helper.to_array(sizes))],
-                        (1, 4, size, size), f32),
+        "resize only": (
+            [resize(logits, "mask", ())],
+            [constant("mask_sizes", numpy_helper.to_array(sizes))],
+            (1, 4, size, size),
+            f32,
+        ),
         "resize, comparisons": ([full[0], *compare_nodes], [sizes, *compare_values], shape, u8),
         "resize, top-k": (top, k, shape, u8),
         "resize and argmax, channels last": (
-            last, [constant("up_sizes", np.array([1, size, size, 4], np.int64))], shape, u8),
+            last,
+            [constant("up_sizes", np.array([1, size, size, 4], np.int64))],
+            shape,
+            u8,
+        ),
         "two matrix products, argmax (exported)": ([*products, *arg_max("up")], matrices, shape, u8),
         "two matrix products, comparisons": ([*products, *compare_nodes], [*matrices, *compare_values], shape, u8),
         "INT8 resize, argmax": (in_int8, [sizes, *pair], shape, u8),
         "resize to half, argmax": (full, small, (1, half, half), u8),
         "resize to half, comparisons": ([full[0], *compare_nodes], [*small, *compare_values], (1, half, half), u8),
-    }  # fmt: skip
+    }
 
 
 def logits_of(model: onnx.ModelProto) -> str:
@@ -138,9 +146,12 @@ def with_tail(model: onnx.ModelProto, logits: str, tail: Nodes) -> onnx.ModelPro
     nodes, values, shape, kind = tail
     last = next(i for i, node in enumerate(model.graph.node) if logits in node.output)
     graph = helper.make_graph(
-        [*model.graph.node[: last + 1], *nodes], "tail", list(model.graph.input),
-        [helper.make_tensor_value_info("mask", kind, shape)], [*model.graph.initializer, *values],
-    )  # fmt: skip
+        [*model.graph.node[: last + 1], *nodes],
+        "tail",
+        list(model.graph.input),
+        [helper.make_tensor_value_info("mask", kind, shape)],
+        [*model.graph.initializer, *values],
+    )
     return helper.make_model(graph, opset_imports=list(model.opset_import), ir_version=model.ir_version)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import edge
-from edge.regions import LV
+from edge.postprocess import LV
 from train.data import open_data
 from train.data.camus import read_split
 from train.metrics import dice, spearman

@@ -1,7 +1,9 @@
-"""Accuracy mode of MLPerf's LoadGen on annotated frames: what the network answered under the harness, scored against the labels.
+"""Accuracy mode of MLPerf's LoadGen on annotated frames: what the network answered under the harness, scored against
+the labels.
 
-Usage: python benchmarks/loadgen.py --data camus:../shared/data/camus --split ../shared/data/camus/split_valid.txt --out loadgen
-MLPerf asks a quantized network for at least 99 % of the reference's accuracy; the reference is the FP32 file in ONNX Runtime.
+Usage: python benchmarks/loadgen.py --data camus:../shared/data/camus --split ../shared/data/camus/split_valid.txt --out
+loadgen MLPerf asks a quantized network for at least 99 % of the reference's accuracy; the reference is the FP32 file in
+ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from rich.table import Table
 
 from edge.bench.loadgen import Load, outputs_in, run_test
 from edge.config import MODELS
-from edge.model import Segmenter, open_model
+from edge.nets.model import Segmenter, open_model
 from edge.postprocess import clean_mask, mask_on_frame
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import Sample

@@ -1,9 +1,9 @@
 """What people would use instead, measured in turn with EchoEdge on the same network and clip.
 
-Usage: python benchmarks/peers.py --out peers [--seconds 60] [--fast FAST_VENV/bin/python]
-Prints each peer's ratio to the pipeline and to the network alone with 95 % intervals; the ratios hold on a busy machine, too.
-Both networks, regions, measurement and overlay are in the pipeline's frame; in a peer's frame is what its script says.
-FAST gets the same weights in a file whose input is float and whose output is the class scores, because it takes no other.
+Usage: python benchmarks/peers.py --out peers [--seconds 60] [--fast FAST_VENV/bin/python] Prints each peer's ratio to
+the pipeline and to the network alone with 95 % intervals; the ratios hold on a busy machine, too. Both networks,
+regions, measurement and overlay are in the pipeline's frame; in a peer's frame is what its script says. FAST gets the
+same weights in a file whose input is float and whose output is the class scores, because it takes no other.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from edge.bench.session import add_options, conclude, perform
 from edge.bench.stats import ratio_interval
 from edge.bench.worker import Spec
 from edge.config import MODELS
-from edge.manifest import find_manifests
+from edge.nets.manifest import find_manifests
 from edge.preprocess import preprocess
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from edge.sources import open_source
 
 HERE = Path(__file__).resolve().parent / "peers"

@@ -3,10 +3,11 @@
 Usage: python benchmarks/projection.py [--model FOLDER …] [--json]
 
 likely: a + b x multiply-accumulates, fitted to YOLO11 n to x on the same board (TensorRT, batch 1, 640 px; Ultralytics'
-documentation, "NVIDIA Jetson", and its table of FLOPs). a holds launches and Python, which do not shrink with the network.
-low: the roofline of the board's data sheet, which nothing passes. high: likely plus all activations moved at half the memory
-bandwidth, since depthwise networks move more for each product than YOLO11 does. The fit's own largest error stands beside it.
-Thor has no such table: AGX Orin's figures divided by the published ratios of bandwidth (likely) and of one transformer (low).
+documentation, "NVIDIA Jetson", and its table of FLOPs). a holds launches and Python, which do not shrink with the
+network. low: the roofline of the board's data sheet, which nothing passes. high: likely plus all activations moved at
+half the memory bandwidth, since depthwise networks move more for each product than YOLO11 does. The fit's own largest
+error stands beside it. Thor has no such table: AGX Orin's figures divided by the published ratios of bandwidth (likely)
+and of one transformer (low).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from rich.table import Table
 
 from edge.bench.roofline import Demand, demand_of
 from edge.config import MODELS
-from edge.manifest import find_manifests, verified_artefact
+from edge.nets.manifest import find_manifests, verified_artefact
 
 YOLO11_GMAC = np.array([6.5, 21.5, 68.0, 86.9, 194.9]) / 2
 """n, s, m, l, x at 640 px."""
@@ -57,7 +58,7 @@ BOARDS = {
     "AGX Orin 64 GB": Board(
         64, 1.3, 204.8, {"int8": [2.45, 3.01, 5.12, 6.60, 9.78], "fp16": [2.60, 3.68, 6.79, 8.11, 13.66]}
     ),
-}  # fmt: skip
+}
 THOR_BANDWIDTH, THOR_TRANSFORMER = 273 / 204.8, 763 / 137
 """Thor by AGX Orin: memory bandwidth (data sheets); SAM3 at 924 px (Embedl's Edge Inference Benchmarks)."""
 
@@ -100,15 +101,28 @@ def main() -> None:
             made = [project(name, board, manifest.name, demand, precision) for name, board in BOARDS.items()]
             agx = made[-1]
             thor = Projection(
-                "Thor", agx.network, precision, agx.low_ms / THOR_TRANSFORMER, agx.likely_ms / THOR_BANDWIDTH,
-                agx.high_ms, agx.fit_error,
-            )  # fmt: skip
+                "Thor",
+                agx.network,
+                precision,
+                agx.low_ms / THOR_TRANSFORMER,
+                agx.likely_ms / THOR_BANDWIDTH,
+                agx.high_ms,
+                agx.fit_error,
+            )
             rows += [*made, thor]
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    table = Table("board", "network", "precision", "low ms", "likely ms", "high ms", "largest error of the fit",
-                  title="projection, not measured")  # fmt: skip
+    table = Table(
+        "board",
+        "network",
+        "precision",
+        "low ms",
+        "likely ms",
+        "high ms",
+        "largest error of the fit",
+        title="projection, not measured",
+    )
     for row in rows:
         figures = (f"{value:.2f}" for value in (row.low_ms, row.likely_ms, row.high_ms))
         table.add_row(row.board, row.network, row.precision, *figures, f"{100 * row.fit_error:.0f} %")

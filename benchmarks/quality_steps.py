@@ -1,7 +1,8 @@
 """Processor seconds of a training step of the quality and coherence networks: python benchmarks/quality_steps.py
 
-One thread, 16 frames at 256 px, forward, backward and AdamW, the last of a few steps. Set MALLOC_MMAP_THRESHOLD_=1073741824 and
-MALLOC_TRIM_THRESHOLD_=8589934592 first: torch otherwise hands its memory back after every step.
+One thread, 16 frames at 256 px, forward, backward and AdamW, the last of a few steps. Set
+MALLOC_MMAP_THRESHOLD_=1073741824 and MALLOC_TRIM_THRESHOLD_=8589934592 first: torch otherwise hands its memory back
+after every step.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Kill and restart the sender again and again: how long until the banner, until frames come back, and does anything leak?
+"""Kill and restart the sender again and again: how long until the banner, until frames come back, and does anything
+leak?
 
-Usage: python benchmarks/reconnect.py [--times 20] [--up 2] [--down 1] [--json FILE]
-The whole loop runs, with networks that answer at once. "Back" counts from the moment the restarted server listens, so it holds
-the back-off and the opening of the stream; "banner" from the kill to the finished picture that says NO SIGNAL. Threads are the
-system's own, so that FFmpeg's count, too.
+Usage: python benchmarks/reconnect.py [--times 20] [--up 2] [--down 1] [--json FILE] The whole loop runs, with networks
+that answer at once. "Back" counts from the moment the restarted server listens, so it holds the back-off and the
+opening of the stream; "banner" from the kill to the finished picture that says NO SIGNAL. Threads are the system's own,
+so that FFmpeg's count, too.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from rich.table import Table
 from senders import make_pictures, start_server
 
 from edge.loop import LoopOptions, run_loop
-from edge.safety import Limits
 from edge.sinks import Shown
 from edge.sources import Live, open_source
-from tests.edge.nets import nets
+from edge.stages.safety import Limits
+from tests.edge.nets.doubles import nets
 from tests.peers.processes import free_port
 
 GIVE_UP_S = 60.0
@@ -34,7 +35,9 @@ MAX_BACK_S, MAX_BANNER_MS = 2.0, 200.0
 
 
 class Probe:
-    """A sink that notes the newest frame's capture and the first banner since it was armed (monotonic seconds, 0 for none)."""
+    """A sink that notes the newest frame's capture and the first banner since it was armed (monotonic seconds, 0 for
+    none).
+    """
 
     name = "probe"
 
@@ -103,12 +106,14 @@ def main() -> int:
     for number, (banner, back, (threads, files)) in enumerate(zip(banner_ms, back_s, holds[1:]), 1):
         table.add_row(str(number), f"{banner:.0f}", f"{back:.2f}", str(threads), str(files))
     figures = {
-        "restarts": args.times, "came_back": int(np.isfinite(back_s).sum()), "reconnects": source.reconnects,
+        "restarts": args.times,
+        "came_back": int(np.isfinite(back_s).sum()),
+        "reconnects": source.reconnects,
         "back_s": {"median": float(np.median(back_s)), "max": float(np.max(back_s)), "wanted": MAX_BACK_S},
         "banner_ms": {"median": float(np.median(banner_ms)), "max": float(np.max(banner_ms)), "wanted": MAX_BANNER_MS},
         "threads": {"before": holds[0][0], "after": holds[-1][0]},
         "descriptors": {"before": holds[0][1], "after": holds[-1][1]},
-    }  # fmt: skip
+    }
     met = max(back_s) <= MAX_BACK_S and max(banner_ms) <= MAX_BANNER_MS and holds[-1] == holds[0]
     console = Console()
     console.print(table)

@@ -1,6 +1,7 @@
 """CPU time of cleaning a mask, dividing its wall and measuring it, one thread: `python benchmarks/regions_speed.py`.
 
-Masks are those of synthetic beats, whole and as a network might leave them (`--noise` share of the pixels' labels moved).
+Masks are those of synthetic beats, whole and as a network might leave them (`--noise` share of the pixels' labels
+moved).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.analysis import REGION_PX
-from edge.measure import measure_ventricle
+from edge.heart.analysis import REGION_PX
+from edge.heart.measure import measure_ventricle
+from edge.heart.regions import Regions, find_regions
 from edge.postprocess import clean_mask
-from edge.regions import Regions, find_regions
 from edge.synth import VIEWS, SyntheticLoop
 
 

@@ -1,8 +1,8 @@
 """From the fault to the banner: how long each safe state takes with the default limits.
 
-Usage: python benchmarks/safe_states.py [--times 5]
-Phantom screens at 50 fps and networks that answer at once, so that the figures are the loop's own. The time runs from the
-last good frame (for a stuck network: from the start of the inference that hangs) to the finished picture with the banner.
+Usage: python benchmarks/safe_states.py [--times 5] Phantom screens at 50 fps and networks that answer at once, so that
+the figures are the loop's own. The time runs from the last good frame (for a stuck network: from the start of the
+inference that hangs) to the finished picture with the banner.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from edge.safety import Limits
 from edge.sinks import Shown
+from edge.stages.safety import Limits
 from tests.edge.test_loop import Run, Screens, Watcher, black, silent, still
 from tests.peers.processes import wait_until
 

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.screen_kind import COLOUR, EchoWatch
+from edge.screen.kind import COLOUR, EchoWatch
+from edge.screen.tracker import SectorTracker
 from edge.synth import VIEWS, SyntheticLoop
 from edge.synth.compression import h264, jpeg
 from edge.synth.screen import LAYOUTS
 from edge.synth.screen_kinds import KINDS, KindScreen
-from edge.tracker import SectorTracker
 
 TICKS = {
     "1 cm, every fifth longer": {"tick_mm": 10.0, "long_every": 5},

@@ -1,4 +1,6 @@
-"""A sender for the stream benchmarks: phantom screens from a GStreamer RTSP server on loopback, as a process of its own."""
+"""A sender for the stream benchmarks: phantom screens from a GStreamer RTSP server on loopback, as a process of its
+own.
+"""
 
 from __future__ import annotations
 

@@ -25,11 +25,11 @@ from senders import make_pictures, start_server
 from edge.config import MODELS
 from edge.loop import LoopOptions, run_loop
 from edge.machine import machine_name, usable_cores
-from edge.model import QualityScorer, Segmenter, open_model
+from edge.nets.model import QualityScorer, Segmenter, open_model
 from edge.report import Report
-from edge.safety import Limits
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source
+from edge.stages.safety import Limits
 from tests.peers.processes import free_port
 
 KEEPS_UP_FPS = 30
@@ -116,14 +116,27 @@ def main() -> int:
     ages = np.array(probe.ages_ms or [np.nan])
     counted = sum(report.dropped.get(reason, 0) for reason in ("capture", "service cut", "not analysed"))
     figures = {
-        "seconds": report.seconds, "machine": machine_name(), "cores": usable_cores(),
-        "fps_in": report.frames_in / report.seconds, "fps_analysed": report.fps,
-        "frames_in": report.frames_in, "frames_processed": report.frames_processed, "in_minus_processed": report.frames_dropped,
-        "drops_counted": counted, "dropped": report.dropped, "overlays": len(probe.ages_ms), "withheld": probe.withheld,
-        "age_ms_p50": float(np.percentile(ages, 50)), "age_ms_p99": float(np.percentile(ages, 99)),
-        "rss_mib": memory[-1][1], "rss_slope_mib_per_10_min": slope, "safe_states": report.safe_states,
-        "service": report.service, "reconnects": report.reconnects, "latency_ms": asdict(report)["latency_ms"],
-    }  # fmt: skip
+        "seconds": report.seconds,
+        "machine": machine_name(),
+        "cores": usable_cores(),
+        "fps_in": report.frames_in / report.seconds,
+        "fps_analysed": report.fps,
+        "frames_in": report.frames_in,
+        "frames_processed": report.frames_processed,
+        "in_minus_processed": report.frames_dropped,
+        "drops_counted": counted,
+        "dropped": report.dropped,
+        "overlays": len(probe.ages_ms),
+        "withheld": probe.withheld,
+        "age_ms_p50": float(np.percentile(ages, 50)),
+        "age_ms_p99": float(np.percentile(ages, 99)),
+        "rss_mib": memory[-1][1],
+        "rss_slope_mib_per_10_min": slope,
+        "safe_states": report.safe_states,
+        "service": report.service,
+        "reconnects": report.reconnects,
+        "latency_ms": asdict(report)["latency_ms"],
+    }
     two_frames_ms = 2000 / args.fps
     wanted = {
         "age_ms_p99": (f"at most two frames, {two_frames_ms:.0f}", figures["age_ms_p99"] <= two_frames_ms),

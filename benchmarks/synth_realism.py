@@ -2,8 +2,8 @@
 
     python benchmarks/synth_realism.py --data camus:/data/camus --patients split_train.txt
 
-Compares four-chamber frames at ED and ES: mean and spread of the cavity, the wall, the left atrium and the background, the
-percentiles of the sector, wall contrast (gCNR), sizes, and the width of the speckle.
+Compares four-chamber frames at ED and ES: mean and spread of the cavity, the wall, the left atrium and the background,
+the percentiles of the sector, wall contrast (gCNR), sizes, and the width of the speckle.
 """
 
 from __future__ import annotations
@@ -110,8 +110,10 @@ def main(argv: list[str]) -> int:
     made, made_count = summary(synthetic_cases(args.loops, args.seed, args.size))
     print(f"| mean [p10, p90] | real, {real_count} frames | synthetic, {made_count} frames |\n| --- | --- | --- |")
     for name in real:
-        cells = [f"{mean:.2f} [{low:.2f}, {high:.2f}]" if mean < 10 else f"{mean:.0f} [{low:.0f}, {high:.0f}]"
-                 for mean, low, high in (real[name], made[name])]  # fmt: skip
+        cells = [
+            f"{mean:.2f} [{low:.2f}, {high:.2f}]" if mean < 10 else f"{mean:.0f} [{low:.0f}, {high:.0f}]"
+            for mean, low, high in (real[name], made[name])
+        ]
         print(f"| {name} | {cells[0]} | {cells[1]} |")
     return 0
 

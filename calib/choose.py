@@ -1,4 +1,6 @@
-"""Choose calibration frames: seeded, balanced over what changes a network's activations, from patients kept out of tests."""
+"""Choose calibration frames: seeded, balanced over what changes a network's activations, from patients kept out of
+tests.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +52,9 @@ def strata_of(frame: Frame, thirds: dict[str, tuple[float, float]]) -> dict[str,
 def choose_frames(frames: Sequence[Frame], count: int, held_out: Iterable[str], seed: int = 0) -> CalibrationSet:
     """Up to `count` frames whose views, phases, vendors, contrasts, gains, depths and patients are evenly present.
 
-    Greedy: each draw takes the frame whose levels have been drawn least, ties broken by the seed. The full cross product
-    of the factors would have more strata than frames.
-    Raises DataError where every patient is held out for evaluation.
+    Greedy: each draw takes the frame whose levels have been drawn least, ties broken by the seed. The full cross
+    product of the factors would have more strata than frames. Raises DataError where every patient is held out for
+    evaluation.
     """
     held_out = set(held_out)
     free = [frame for frame in frames if frame.patient not in held_out]

@@ -10,8 +10,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from edge.backends.base import states_of
-from edge.refine import Refiner
+from edge.nets.backends.base import states_of
+from edge.refine.refiner import Refiner
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -33,10 +33,11 @@ class FrameFeed:
 
 
 class StreamFeed:
-    """Runs of a recurrent network: of each frame `repeats` times in a row, the states carried on, the first and the last run.
+    """Runs of a recurrent network: of each frame `repeats` times in a row, the states carried on, the first and the
+    last run.
 
-    Calibration frames are single ones, and states at their zeros would show the activations of a first frame only. `path` is
-    the FP32 file, whose states name themselves (`edge.backends.base.states_of`).
+    Calibration frames are single ones, and states at their zeros would show the activations of a first frame only.
+    `path` is the FP32 file, whose states name themselves (`edge.nets.backends.base.states_of`).
     """
 
     def __init__(self, name: str, frames: Sequence[NDArray[Any]], path: Path, repeats: int = 4) -> None:
@@ -83,8 +84,8 @@ class TimestepFeed:
 class RefineFeed:
     """Runs of a denoiser: each frame's conditions from the encoder, with noise of its own.
 
-    The steps are unrolled in the graph, so one run shows every timestep's activations, each in tensors of its own. (A set that
-    holds only one timestep misjudges the others: Shang et al. 2023, PTQ4DM.)
+    The steps are unrolled in the graph, so one run shows every timestep's activations, each in tensors of its own. (A
+    set that holds only one timestep misjudges the others: Shang et al. 2023, PTQ4DM.)
     """
 
     def __init__(self, refiner: Refiner, frames: Sequence[NDArray[Any]]) -> None:

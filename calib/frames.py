@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.drift import histogram_of
 from edge.errors import DataError, SourceError
+from edge.nets.drift import histogram_of
 from edge.preprocess import PreprocessSpec, grey, preprocess
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from edge.sources import open_source
 
 FRAMES_PER_RECORDING = 16
@@ -42,7 +42,7 @@ class Frame(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     gain is the mean grey level of the sector; contrast, a proxy of image quality, (p90 - p25) / (p90 + p25) of its grey
     levels (Michelson); depth_mm the sector's height, None where pixels have no size; histogram the share of sector
-    pixels in each of `edge.drift.BINS` grey bins.
+    pixels in each of `edge.nets.drift.BINS` grey bins.
     """
 
     data: str

@@ -15,8 +15,8 @@ from rich.table import Table
 from calib.choose import THIRDS, CalibrationSet, read_set, strata_of
 from calib.drift import drift_of
 from calib.frames import Candidate, describe
-from edge import svg
-from edge.drift import Drift
+from edge.nets.drift import Drift
+from edge.picture import svg
 from edge.preprocess import grey
 from edge.sources import open_source
 

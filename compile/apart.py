@@ -1,7 +1,7 @@
 """What opens a candidate is done in a process of its own: some graphs end, or hang, the process that opens them.
 
-One process serves one job after the other and is started anew after a job that ended it, so a candidate that is sound costs no
-start of a process.
+One process serves one job after the other and is started anew after a job that ended it, so a candidate that is sound
+costs no start of a process.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ _serving: list[_Worker] = []
 
 
 def apart(job: Callable[[], T], candidate: Path, backend: str, longest_s: float = LONGEST_S) -> T:
-    """What `job`, which opens `candidate` in `backend`, returns. The job (a `functools.partial` of a module's function) and its
-    result are pickled.
+    """What `job`, which opens `candidate` in `backend`, returns. The job (a `functools.partial` of a module's function)
+    and its result are pickled.
 
-    Raises BackendError, which starts with the candidate's name, where the job fails, ends its process or takes longer than
-    `longest_s`.
+    Raises BackendError, which starts with the candidate's name, where the job fails, ends its process or takes longer
+    than `longest_s`.
     """
     if not _serving:
         _serving.append(_Worker())

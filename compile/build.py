@@ -20,11 +20,19 @@ from rich.progress import Progress
 from compile.engine import EngineSettings, engine_from_onnx, layers_of
 from compile.race import race_engines
 from compile.targets import DEFAULT_RTX, check_buildable
-from edge.backends.trt import LIBRARIES, open_library
 from edge.errors import BackendError, ModelError
 from edge.jetson.board import detect
 from edge.machine import compute_capability, recorded
-from edge.manifest import EngineFacts, Gates, Manifest, find_manifests, sha256_of, verified_artefact, write_manifest
+from edge.nets.backends.trt import LIBRARIES, open_library
+from edge.nets.manifest import (
+    EngineFacts,
+    Gates,
+    Manifest,
+    find_manifests,
+    sha256_of,
+    verified_artefact,
+    write_manifest,
+)
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -41,9 +49,15 @@ def artefact_for(folder: Path, precision: str) -> tuple[Manifest, Path]:
 
 
 def build_engine(
-    manifest: Manifest, path: Path, library: str, trt: ModuleType, settings: EngineSettings,
-    command: str, local: int | None, progress: Progress | None = None,
-) -> tuple[Path, bool]:  # fmt: skip
+    manifest: Manifest,
+    path: Path,
+    library: str,
+    trt: ModuleType,
+    settings: EngineSettings,
+    command: str,
+    local: int | None,
+    progress: Progress | None = None,
+) -> tuple[Path, bool]:
     """The engine's manifest path, and whether the engine was taken from the cache.
 
     The cache is the model folder: an engine is taken when artefact, library, version, compute capability and settings
@@ -137,23 +151,31 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--precision", choices=PRECISIONS, default="fp16")
     p.add_argument("--library", choices=("auto", *LIBRARIES), default="auto")
     p.add_argument(
-        "--sm", type=int, action="append",
+        "--sm",
+        type=int,
+        action="append",
         help="compute capability, 86 for 8.6; may be repeated (default: this machine's GPU, or with RTX 86, 89 and 120)",
-    )  # fmt: skip
+    )
     p.add_argument("--workspace", type=int, default=1024, help="ceiling of scratch memory in MB (default 1024)")
     p.add_argument("--level", type=int, choices=range(6), help="builder optimisation level: time to build for speed")
     p.add_argument("--timing-cache", type=Path, help="file of layer timings, read and written (TensorRT only)")
     p.add_argument("--dla", type=int, help="DLA core, the GPU takes what it cannot run (experimental)")
     p.add_argument(
-        "--race", type=int, metavar="ROUNDS", nargs="?", const=100,
+        "--race",
+        type=int,
+        metavar="ROUNDS",
+        nargs="?",
+        const=100,
         help="then run the int8 and fp16 engines in turn and write down which is faster (default 100 rounds)",
-    )  # fmt: skip
+    )
     p.add_argument("--layers", type=Path, help="write the engine's layers as JSON; needs its GPU")
     p.add_argument("--allow-failed-gate", action="store_true", help="build from a file that lost accuracy")
     p.add_argument(
-        "--via", choices=("onnx", "torch-tensorrt"), default="onnx",
+        "--via",
+        choices=("onnx", "torch-tensorrt"),
+        default="onnx",
         help="torch-tensorrt compiles --checkpoint where that package runs",
-    )  # fmt: skip
+    )
     p.add_argument("--checkpoint", type=Path, help="safetensors file, for --via torch-tensorrt")
     return p
 
@@ -192,9 +214,13 @@ def main(argv: Sequence[str]) -> int:
     if library == "tensorrt" and local is None:
         raise BackendError("no NVIDIA GPU is visible, which TensorRT needs to build; run this on the device")
     settings = EngineSettings(
-        args.workspace, args.level, wanted if library == "tensorrt_rtx" else (), args.timing_cache, args.dla,
+        args.workspace,
+        args.level,
+        wanted if library == "tensorrt_rtx" else (),
+        args.timing_cache,
+        args.dla,
         detailed=args.layers is not None,
-    )  # fmt: skip
+    )
     with Progress(console=console, transient=True) as progress:
         sidecar, cached = build_engine(manifest, path, library, trt, settings, command, local, progress)
     made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)

@@ -14,7 +14,7 @@ import msgspec
 
 from compile.sign import read_private_key, signature_of
 from edge.errors import UpdateError
-from edge.manifest import sha256_of
+from edge.nets.manifest import sha256_of
 from edge.update.bundle import RELEASE, SCHEMA, SIGNATURE, Content, Release
 
 

@@ -15,9 +15,9 @@ from calib.choose import CalibrationSet, choose_frames, write_set
 from calib.feed import Feed, FrameFeed, RefineFeed, StreamFeed
 from calib.frames import Candidate, Frame, describe, digest_of, input_of, read_recordings
 from edge.errors import DataError, ModelError, SourceError
-from edge.manifest import Manifest
+from edge.nets.manifest import Manifest
 from edge.preprocess import PreprocessSpec
-from edge.refine import DENOISER, ENCODER, open_refiner
+from edge.refine.refiner import DENOISER, ENCODER, open_refiner
 from train.data import open_data
 from train.data.camus import read_split
 
@@ -78,7 +78,9 @@ FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] 
     ENCODER: _each_frame,
     DENOISER: _each_refined,
 }
-"""Task -> feed of its graph. One that takes its timestep as an input needs a `calib.feed.TimestepFeed`; ours unrolls steps."""
+"""Task -> feed of its graph. One that takes its timestep as an input needs a `calib.feed.TimestepFeed`; ours unrolls
+steps.
+"""
 
 
 def choose_from(places: Sequence[str], count: int, held_out: Sequence[str], seed: int) -> CalibrationSet:
@@ -128,9 +130,11 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge calib choose --data camus:/data/camus --exclude split_valid.txt --out set.json",
     )
     p.add_argument(
-        "--data", action="append", required=True,
+        "--data",
+        action="append",
+        required=True,
         help="camus:FOLDER, folder:FOLDER or frames:FOLDER (recordings, a sub-folder a patient); may be repeated",
-    )  # fmt: skip
+    )
     p.add_argument("--exclude", type=Path, required=True, help="file of patients kept for evaluation, one a line")
     p.add_argument("--count", type=int, default=128, help="frames to choose (default 128)")
     p.add_argument("--seed", type=int, default=0)

@@ -1,5 +1,5 @@
-"""Before a network is quantised: channels that share one range are given the same peak, and weights are rounded so that what
-they add up to is kept. The first leaves the function as it was, the second as near to it as the grid allows
+"""Before a network is quantised: channels that share one range are given the same peak, and weights are rounded so that
+what they add up to is kept. The first leaves the function as it was, the second as near to it as the grid allows
 (`docs/compile.md`)."""
 
 from __future__ import annotations
@@ -45,12 +45,14 @@ def observe_channels(model: onnx.ModelProto, feed: Feed) -> dict[str, Channels]:
 
 
 def equalise(model: onnx.ModelProto, channels: dict[str, Channels]) -> dict[str, Channels]:
-    """Enlarge the channels between two convolutions to one peak, in place, and make the second one's weights smaller by as much.
+    """Enlarge the channels between two convolutions to one peak, in place, and make the second one's weights smaller by
+    as much.
 
-    256 levels are spread over the widest channel of a tensor: a narrow one would be left with few. Between the two may stand a
-    Relu, or a Clip from 0 on, and nothing else may read the tensor. Behind a Clip no channel is enlarged beyond its bound, so
-    what is cut off is what lies beyond the observed peak. (Nagel et al. 2019, Data-Free Quantization, equations 7-10, with
-    observed peaks instead of those that batch norm predicts.) Returns what the channels take on now.
+    256 levels are spread over the widest channel of a tensor: a narrow one would be left with few. Between the two may
+    stand a Relu, or a Clip from 0 on, and nothing else may read the tensor. Behind a Clip no channel is enlarged beyond
+    its bound, so what is cut off is what lies beyond the observed peak. (Nagel et al. 2019, Data-Free Quantization,
+    equations 7-10, with observed peaks instead of those that batch norm predicts.) Returns what the channels take on
+    now.
     """
     weights = _own_weights(model.graph)
     out = dict(channels)
@@ -71,10 +73,10 @@ def equalise(model: onnx.ModelProto, channels: dict[str, Channels]) -> dict[str,
 def round_weights(model: onnx.ModelProto, channels: dict[str, Channels], layers: Collection[str], levels: int) -> None:
     """Put the weights of the convolutions `layers` (node names) on the grid of -levels ... levels steps, in place.
 
-    To the nearest step, errors of a filter's taps add up: on a plain surface, such as the black around a sector, they move
-    the output by their sum. So of each filter of several taps as many are rounded the other way, those nearest to the middle
-    between two steps first, as bring the sum within half a step. What is left, and a 1x1 convolution's errors, is taken off the
-    bias as the mean input makes it (Nagel et al. 2019, equation 15).
+    To the nearest step, errors of a filter's taps add up: on a plain surface, such as the black around a sector, they
+    move the output by their sum. So of each filter of several taps as many are rounded the other way, those nearest to
+    the middle between two steps first, as bring the sum within half a step. What is left, and a 1x1 convolution's
+    errors, is taken off the bias as the mean input makes it (Nagel et al. 2019, equation 15).
     """
     weights = _own_weights(model.graph)
     for node in model.graph.node:

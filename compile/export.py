@@ -23,11 +23,11 @@ from torch import nn
 from compile import tracing
 from compile.export_stream import stream_from_checkpoint
 from edge.errors import ModelError
+from edge.heart.regions import REGIONS
 from edge.machine import recorded
-from edge.manifest import SCHEMA, Manifest, Port, sha256_of, write_manifest
+from edge.nets.manifest import SCHEMA, Manifest, Port, sha256_of, write_manifest
 from edge.preprocess import PreprocessSpec, preprocess
-from edge.regions import REGIONS
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
 from train.nets import ECHO_DND, NETS
@@ -137,9 +137,15 @@ def _captured(graph: nn.Module, frame: torch.Tensor, output: str) -> onnx.ModelP
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            graph, (frame,), dynamo=True, opset_version=OPSET,
-            input_names=["frame"], output_names=[output], optimize=True, verbose=False,
-        )  # fmt: skip
+            graph,
+            (frame,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["frame"],
+            output_names=[output],
+            optimize=True,
+            verbose=False,
+        )
     assert program is not None
     return program.model_proto
 
@@ -251,9 +257,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def record(
-    path: Path, task: str, classes: tuple[str, ...], facts: dict[str, Any], meanings: Mapping[str, str],
-    evidence: dict[str, Any], args: argparse.Namespace, argv: Sequence[str],
-) -> None:  # fmt: skip
+    path: Path,
+    task: str,
+    classes: tuple[str, ...],
+    facts: dict[str, Any],
+    meanings: Mapping[str, str],
+    evidence: dict[str, Any],
+    args: argparse.Namespace,
+    argv: Sequence[str],
+) -> None:
     """Write the manifest of an exported file beside it."""
     inputs, outputs = ports_of(path, meanings)
     manifest = Manifest(

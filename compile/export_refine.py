@@ -1,4 +1,6 @@
-"""Echo-DND to two ONNX graphs for `edge.refine`: an encoder, and a denoiser with its steps unrolled and its noise as inputs."""
+"""Echo-DND to two ONNX graphs for `edge.refine.refiner`: an encoder, and a denoiser with its steps unrolled and its
+noise as inputs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from torch import nn
 
 from compile.tracing import traced
 from edge.errors import ModelError
-from edge.refine import COARSE, DENOISER, ENCODER, REFINED, UNIFORM_PREFIX
+from edge.refine.refiner import COARSE, DENOISER, ENCODER, REFINED, UNIFORM_PREFIX
 from train.diffusion.sample import Noise, sample
 from train.diffusion.schedule import student_grid
 from train.echo_dnd import load_echo_dnd
@@ -22,7 +24,9 @@ from train.nets.echo_dnd import EchoDND, Encoded
 
 ENCODER_FILE, DENOISER_FILE = "encoder-fp32.onnx", "denoiser-fp32.onnx"
 MOST_DIFFERENT = 1e-3
-"""Share of pixels that may differ from torch by more than 1e-3: a coin whose chance ties with its noise may fall otherwise."""
+"""Share of pixels that may differ from torch by more than 1e-3: a coin whose chance ties with its noise may fall
+otherwise.
+"""
 MEANINGS = {
     "frame": "grey sector crop, 0-255",
     COARSE: "the SCC head's probability of the LV",
@@ -99,10 +103,10 @@ def example_inputs(net: EchoDND, steps: int, seed: int = 0) -> tuple[torch.Tenso
 
 
 def onnx_from_echo_dnd(checkpoint: Path, folder: Path, steps: int) -> dict[str, Path]:
-    """Write both graphs into `folder` and return their paths by task (`edge.refine.ENCODER`, `DENOISER`).
+    """Write both graphs into `folder` and return their paths by task (`edge.refine.refiner.ENCODER`, `DENOISER`).
 
-    Raises ModelError where ONNX Runtime differs from torch: by more than 1e-4 in the encoder, or by more than 1e-3 in more
-    than MOST_DIFFERENT of the denoiser's pixels.
+    Raises ModelError where ONNX Runtime differs from torch: by more than 1e-4 in the encoder, or by more than 1e-3 in
+    more than MOST_DIFFERENT of the denoiser's pixels.
     """
     net = load_echo_dnd(checkpoint)
     grid = student_grid(steps)

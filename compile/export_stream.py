@@ -1,4 +1,6 @@
-"""Recurrent checkpoint to a one-frame ONNX file whose states are inputs and outputs: what `echoedge export` does for RAL."""
+"""Recurrent checkpoint to a one-frame ONNX file whose states are inputs and outputs: what `echoedge export` does for
+RAL.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge.backends.base import NEXT
 from edge.errors import ModelError
+from edge.nets.backends.base import NEXT
+from edge.nets.manifest import VIEW_OUTPUT
 from edge.synth import SyntheticLoop
-from edge.view import VIEW_OUTPUT
 from train.checkpoint import load_checkpoint
 from train.nets.pspnet_mk import upsample
 from train.nets.ral import RAL
@@ -31,7 +33,8 @@ TOLERANCE = 1e-4
 
 
 class StreamGraph(nn.Module):
-    """One frame and the states: uint8 1 x 1 x H x W in, class map uint8 1 x H x W, view probabilities 1 x 3, states out.
+    """One frame and the states: uint8 1 x 1 x H x W in, class map uint8 1 x H x W, view probabilities 1 x 3, states
+    out.
 
     Without the classification branch there is no view; without the temporal branch there are no states.
     """
@@ -70,9 +73,10 @@ class StreamGraph(nn.Module):
 def meanings(graph: StreamGraph) -> dict[str, str]:
     """What each port of the exported file carries, in words."""
     ports = {
-        "frame": "grey sector crop, 0-255", "mask": "class of each pixel",
+        "frame": "grey sector crop, 0-255",
+        "mask": "class of each pixel",
         VIEW_OUTPUT: "probability of A2C, A3C and A4C",
-    }  # fmt: skip
+    }
     for name in graph.state_names:
         kind = "output" if name[0] == "y" else "memory"
         ports[name] = f"{kind} of the frame before, ConvLSTM {name[1:]} (1 is the coarsest); zeros at the start"
@@ -85,8 +89,8 @@ def stream_from_checkpoint(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Export a checkpoint of `echoedge train ral`; (its facts with `parity_frames`, the ports' meanings).
 
-    The file is streamed over `frames` frames of a synthetic loop and compared with torch. Raises ModelError where they differ
-    by more than TOLERANCE.
+    The file is streamed over `frames` frames of a synthetic loop and compared with torch. Raises ModelError where they
+    differ by more than TOLERANCE.
     """
     facts = load_checkpoint(checkpoint)[1]
     net = load_net(checkpoint)
@@ -97,9 +101,15 @@ def stream_from_checkpoint(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            graph, (frame, *graph.initial()), dynamo=True, opset_version=OPSET, optimize=True, verbose=False,
-            input_names=["frame", *graph.state_names], output_names=list(graph.output_names),
-        )  # fmt: skip
+            graph,
+            (frame, *graph.initial()),
+            dynamo=True,
+            opset_version=OPSET,
+            optimize=True,
+            verbose=False,
+            input_names=["frame", *graph.state_names],
+            output_names=list(graph.output_names),
+        )
     assert program is not None
     onnx.checker.check_model(program.model_proto, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,8 +128,8 @@ def stream_from_checkpoint(
 def streamed_differences(graph: StreamGraph, path: Path, frames: Sequence[NDArray[np.uint8]]) -> list[float]:
     """Frame by frame, how far the file streamed through ONNX Runtime is from torch's run of the whole sequence.
 
-    The largest difference of a logit (of the finest level's output, classified by torch) and of a view's probability; 1 where
-    a pixel has another class though torch's two best logits are further apart than TOLERANCE.
+    The largest difference of a logit (of the finest level's output, classified by torch) and of a view's probability; 1
+    where a pixel has another class though torch's two best logits are further apart than TOLERANCE.
     """
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     states = {name: tensor.numpy() for name, tensor in zip(graph.state_names, graph.initial())}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from compile.score import LOWER_IS_BETTER, Scores, Trial
-from edge.manifest import AccuracyGate, Change, SpeedGate
+from edge.nets.manifest import AccuracyGate, Change, SpeedGate
 
 TOLERANCES = {"LV Dice": 0.003, "LV HD95 mm": 0.2, "Spearman": 0.01}
 """How much worse a metric may get in any view."""
@@ -19,15 +19,21 @@ def accuracy_gate(
 ) -> AccuracyGate:
     """Compare each metric of each view.
 
-    A distance that is NaN, since no frame of the view had a contour, is left out: manifests hold no NaN, and Dice is 0 there.
+    A distance that is NaN, since no frame of the view had a contour, is left out: manifests hold no NaN, and Dice is 0
+    there.
     """
     changes = tuple(
         Change(
-            view, metric, round(reference[view, metric], 5), round(value, 5), tolerances[metric], metric not in LOWER_IS_BETTER
+            view,
+            metric,
+            round(reference[view, metric], 5),
+            round(value, 5),
+            tolerances[metric],
+            metric not in LOWER_IS_BETTER,
         )
         for (view, metric), value in found.items()
         if metric not in LOWER_IS_BETTER or np.isfinite([value, reference[view, metric]]).all()
-    )  # fmt: skip
+    )
     return AccuracyGate(
         reference_sha256=reference_sha256, backend=backend, data=trial.data, frames=len(trial.samples), changes=changes
     )
@@ -50,12 +56,21 @@ def race(runners: Mapping[str, Callable[[], object]], rounds: int, seed: int = 0
 
 
 def speed_gate(
-    found: tuple[float, float], reference: tuple[float, float], reference_sha256: str,
-    backend: str, machine: str, rounds: int,
-) -> SpeedGate:  # fmt: skip
+    found: tuple[float, float],
+    reference: tuple[float, float],
+    reference_sha256: str,
+    backend: str,
+    machine: str,
+    rounds: int,
+) -> SpeedGate:
     """Write a race down; percentiles are (p50, p90) in ms."""
     return SpeedGate(
-        reference_sha256=reference_sha256, backend=backend, machine=machine, runs=rounds,
-        p50_ms=round(found[0], 3), p90_ms=round(found[1], 3),
-        reference_p50_ms=round(reference[0], 3), reference_p90_ms=round(reference[1], 3),
-    )  # fmt: skip
+        reference_sha256=reference_sha256,
+        backend=backend,
+        machine=machine,
+        runs=rounds,
+        p50_ms=round(found[0], 3),
+        p90_ms=round(found[1], 3),
+        reference_p50_ms=round(reference[0], 3),
+        reference_p90_ms=round(reference[1], 3),
+    )

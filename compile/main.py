@@ -24,10 +24,10 @@ from compile.ranges import METHODS
 from compile.report import write_report
 from compile.score import Scores, open_trial
 from compile.targets import DEFAULT_RTX
-from edge.backends import BACKENDS
-from edge.backends.trt import open_library
 from edge.jetson.board import detect
 from edge.machine import compute_capability, machine_name, recorded
+from edge.nets.backends import BACKENDS
+from edge.nets.backends.trt import open_library
 from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}
@@ -56,9 +56,13 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
     p.add_argument("--runs", type=int, default=100, help="rounds of the race (default 100)")
     p.add_argument(
-        "--tolerance", action="append", default=[], type=_tolerance, metavar="METRIC=VALUE",
+        "--tolerance",
+        action="append",
+        default=[],
+        type=_tolerance,
+        metavar="METRIC=VALUE",
         help=f"largest loss in any view (default: {', '.join(f'{k}={v:g}' for k, v in TOLERANCES.items())})",
-    )  # fmt: skip
+    )
     p.add_argument("--report", type=Path, help="HTML file: layers, histograms, differences of masks")
     return p
 
@@ -95,9 +99,16 @@ def main(argv: Sequence[str]) -> int:
     died = False
     for target in targets:
         plan = Plan(
-            target, _precisions(args, target), judging_backend(target, args.backend), args.method,
-            {**TOLERANCES, **dict(args.tolerance)}, args.runs, args.threads, args.report is not None, command,
-        )  # fmt: skip
+            target,
+            _precisions(args, target),
+            judging_backend(target, args.backend),
+            args.method,
+            {**TOLERANCES, **dict(args.tolerance)},
+            args.runs,
+            args.threads,
+            args.report is not None,
+            command,
+        )
         with console.status("") as status:
             outcomes = run_plan(args.model, plan, trial, calibration, status.update)
         died |= any(o.died for o in outcomes)

@@ -22,11 +22,11 @@ from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, score_file
 from compile.sensitivity import compare_methods, rank_layers
-from edge.backends import BACKENDS
 from edge.errors import BackendError, ModelError
 from edge.machine import machine_name
-from edge.manifest import AccuracyGate, Change, Gates, Manifest, find_manifests, sha256_of, write_manifest
-from edge.model import load_model
+from edge.nets.backends import BACKENDS
+from edge.nets.manifest import AccuracyGate, Change, Gates, Manifest, find_manifests, sha256_of, write_manifest
+from edge.nets.model import load_model
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +101,17 @@ def judging_backend(target: str, wanted: str) -> str:
 
 
 def run_plan(
-    folder: Path, plan: Plan, trial: Trial, calibration: Calibration | None,
+    folder: Path,
+    plan: Plan,
+    trial: Trial,
+    calibration: Calibration | None,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Outcome]:  # fmt: skip
+) -> list[Outcome]:
     """Write the artefacts of a plan with their manifests into a model folder; the FP32 reference comes first.
 
-    An artefact that fails a gate is written too, with its gate: it is refused when it is loaded. So is one on which the engine
-    fails, hangs or ends its process. Raises ModelError without an FP32 file, BackendError where FP32 itself does not run.
+    An artefact that fails a gate is written too, with its gate: it is refused when it is loaded. So is one on which the
+    engine fails, hangs or ends its process. Raises ModelError without an FP32 file, BackendError where FP32 itself does
+    not run.
     """
     reference, reference_path = reference_of(folder)
     if calibration is None and "int8" in plan.precisions:
@@ -167,9 +171,15 @@ def _make_fp16(
 
 
 def _make_int8(
-    scratch: Path, folder: Path, reference: Manifest, plan: Plan, trial: Trial, scores: Scores,
-    calibration: Calibration, say: Callable[[str], None],
-) -> Outcome:  # fmt: skip
+    scratch: Path,
+    folder: Path,
+    reference: Manifest,
+    plan: Plan,
+    trial: Trial,
+    scores: Scores,
+    calibration: Calibration,
+    say: Callable[[str], None],
+) -> Outcome:
     source, form = folder / reference.file, form_of(plan.target)
     frames = len(calibration.chosen.frames)
     say(f"observing activations on {frames} frames")
@@ -178,9 +188,14 @@ def _make_int8(
     def made(method: str, float_nodes: Sequence[str] = ()) -> tuple[Manifest, Path]:
         facts = {"calibration_frames": frames, "calibration": method, "float_nodes": list(float_nodes)}
         return _written(
-            scratch, "int8" if form == "cpu" else "int8-tensorrt", reference, plan,
-            lambda target: quantizer.write(target, form, method, float_nodes), facts, calibration.chosen,
-        )  # fmt: skip
+            scratch,
+            "int8" if form == "cpu" else "int8-tensorrt",
+            reference,
+            plan,
+            lambda target: quantizer.write(target, form, method, float_nodes),
+            facts,
+            calibration.chosen,
+        )
 
     say("comparing calibration methods")
     method = METHODS[0] if plan.method == "auto" else plan.method
@@ -194,9 +209,14 @@ def _make_int8(
 
     def rank() -> dict[str, float]:
         return rank_layers(
-            quantizer, source, probes[::2], form, method, plan.backend,
+            quantizer,
+            source,
+            probes[::2],
+            form,
+            method,
+            plan.backend,
             lambda done, total: say(f"ranking layers {done}/{total}"),
-        )  # fmt: skip
+        )
 
     try:
         if plan.ranks_layers:
@@ -215,9 +235,14 @@ def _make_int8(
 
 
 def _written(
-    scratch: Path, stem: str, reference: Manifest, plan: Plan, write: Callable[[Path], None],
-    evidence: Mapping[str, object], chosen: CalibrationSet | None,
-) -> tuple[Manifest, Path]:  # fmt: skip
+    scratch: Path,
+    stem: str,
+    reference: Manifest,
+    plan: Plan,
+    write: Callable[[Path], None],
+    evidence: Mapping[str, object],
+    chosen: CalibrationSet | None,
+) -> tuple[Manifest, Path]:
     """A candidate in the scratch folder: it takes its place in the model folder when it has been judged."""
     target = scratch / f"{stem}.onnx"
     write(target)
@@ -252,9 +277,14 @@ def _score(manifest: Manifest, path: Path, plan: Plan, trial: Trial) -> tuple[Sc
 
 
 def _judged(
-    made: tuple[Manifest, Path], plan: Plan, trial: Trial, reference: Scores,
-    methods: Mapping[str, float], sensitivity: Mapping[str, float], say: Callable[[str], None],
-) -> Outcome:  # fmt: skip
+    made: tuple[Manifest, Path],
+    plan: Plan,
+    trial: Trial,
+    reference: Scores,
+    methods: Mapping[str, float],
+    sensitivity: Mapping[str, float],
+    say: Callable[[str], None],
+) -> Outcome:
     manifest, path = made
     say(f"scoring {manifest.precision}")
     try:

@@ -28,8 +28,8 @@ LEVELS = {7: 64, 8: 127}
 
 @dataclass(frozen=True)
 class Form:
-    """How Q/DQ pairs must look: activation type, symmetry, which operators get them and whether their outputs do too, bits of
-    weights."""
+    """How Q/DQ pairs must look: activation type, symmetry, which operators get them and whether their outputs do too,
+    bits of weights."""
 
     activation: QuantType
     symmetric: bool
@@ -39,23 +39,29 @@ class Form:
 
 
 FORMS = {
-    # OpenVINO and ONNX Runtime run whole chains of integers: every operator between convolutions is quantised too. Weights have
-    # seven bits: x86 CPUs without VNNI add pairs of products in 16 bits, where eight-bit ones saturate.
+    # OpenVINO and ONNX Runtime run whole chains of integers: every operator between convolutions is quantised too.
+    # Weights have seven bits: x86 CPUs without VNNI add pairs of products in 16 bits, where eight-bit ones saturate.
     "cpu": Form(
-        QuantType.QUInt8, False,
-        ("Conv", "Add", "Concat", "Clip", "AveragePool", "GlobalAveragePool", "ReduceMean", "Gemm", "MatMul"), {},
+        QuantType.QUInt8,
+        False,
+        ("Conv", "Add", "Concat", "Clip", "AveragePool", "GlobalAveragePool", "ReduceMean", "Gemm", "MatMul"),
+        {},
         weight_bits=7,
     ),
     # TensorRT refuses zero points, uint8 and int32 biases, and fuses Conv + Clip only without a pair between them: so
     # pairs stand at the inputs of convolutions alone.
     "tensorrt": Form(
-        QuantType.QInt8, True, ("Conv", "Gemm", "MatMul"),
+        QuantType.QInt8,
+        True,
+        ("Conv", "Gemm", "MatMul"),
         {
-            "ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False,
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "QuantizeBias": False,
             "OpTypesToExcludeOutputQuantization": ["Conv", "Gemm", "MatMul"],
         },
     ),
-}  # fmt: skip
+}
 
 
 def fp16_from_onnx(source: Path, target: Path) -> None:
@@ -117,10 +123,17 @@ class Quantizer:
         logging.disable(logging.WARNING)
         try:
             quantizer = QDQQuantizer(
-                model, per_channel=True, reduce_range=rules.weight_bits == 7, weight_qType=QuantType.QInt8,
-                activation_qType=rules.activation, tensors_range=ranges, nodes_to_quantize=self._with_activations(only_nodes),
-                nodes_to_exclude=excluded, op_types_to_quantize=list(rules.operators), extra_options=dict(rules.options),
-            )  # fmt: skip
+                model,
+                per_channel=True,
+                reduce_range=rules.weight_bits == 7,
+                weight_qType=QuantType.QInt8,
+                activation_qType=rules.activation,
+                tensors_range=ranges,
+                nodes_to_quantize=self._with_activations(only_nodes),
+                nodes_to_exclude=excluded,
+                op_types_to_quantize=list(rules.operators),
+                extra_options=dict(rules.options),
+            )
             quantizer.quantize_model()
             quantizer.model.save_model_to_file(str(target))
         finally:
@@ -134,8 +147,9 @@ class Quantizer:
 def joins_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     """Names of the joins (Concat) that something else than a layer with weights reads, as in dense blocks.
 
-    Integers gain nothing there: batch norm takes floats. And where batch norm alone reads a join, OpenVINO 2026.4.1 ends the
-    process: its low-precision pass MoveFakeQuantize takes it for the join's dequantisation and follows a null pointer.
+    Integers gain nothing there: batch norm takes floats. And where batch norm alone reads a join, OpenVINO 2026.4.1
+    ends the process: its low-precision pass MoveFakeQuantize takes it for the join's dequantisation and follows a null
+    pointer.
     """
     light = {name for n in nodes if n.op_type not in WEIGHTED for name in n.input}
     return [n.name for n in nodes if n.op_type == "Concat" and n.output[0] in light]

@@ -10,15 +10,16 @@ import msgspec
 import numpy as np
 
 from compile.gates import race, speed_gate
-from edge.backends.trt import TensorRtBackend, find_gpu
-from edge.engines import sort_engines
 from edge.errors import ModelError
 from edge.machine import machine_name
-from edge.manifest import SpeedGate, find_manifests, verified_artefact, write_manifest
+from edge.nets.backends.trt import TensorRtBackend, find_gpu
+from edge.nets.engines import sort_engines
+from edge.nets.manifest import SpeedGate, find_manifests, verified_artefact, write_manifest
 
 
 def race_engines(folder: Path, rounds: int) -> SpeedGate:
-    """Run a folder's INT8 engine and its FP16 one (else FP32) in turn, and write the gate into the INT8 engine's manifest.
+    """Run a folder's INT8 engine and its FP16 one (else FP32) in turn, and write the gate into the INT8 engine's
+    manifest.
 
     The runtime takes INT8 unasked only where this gate stands and was passed. Raises ModelError where one is missing.
     """
@@ -42,9 +43,13 @@ def race_engines(folder: Path, rounds: int) -> SpeedGate:
         times = race({name: partial(backend.infer, feed) for name, backend in backends.items()}, rounds)
     narrow, path = found["int8"]
     gate = speed_gate(
-        times["int8"], times[wider], found[wider][0].sha256,
-        f"{backends['int8'].name} {backends['int8'].version}", machine_name(), rounds,
-    )  # fmt: skip
+        times["int8"],
+        times[wider],
+        found[wider][0].sha256,
+        f"{backends['int8'].name} {backends['int8'].version}",
+        machine_name(),
+        rounds,
+    )
     write_manifest(msgspec.structs.replace(narrow, gates=msgspec.structs.replace(narrow.gates, speed=gate)), path)
     path.with_suffix(".sig").unlink(missing_ok=True)  # the manifest is another now
     return gate

@@ -27,13 +27,13 @@ from compile.pipeline import judging_backend
 from compile.precision import Quantizer, fp16_from_onnx
 from compile.ranges import METHODS
 from compile.score import Scores, Trial, open_trial
-from edge.backends import open_backend
 from edge.errors import ModelError
 from edge.machine import machine_name, recorded
-from edge.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
+from edge.nets.backends import open_backend
+from edge.nets.manifest import Gates, Manifest, find_manifests, sha256_of, write_manifest
 from edge.preprocess import preprocess
-from edge.refine import DENOISER, ENCODER, Refiner, open_refiner
-from edge.sector import find_sector
+from edge.refine.refiner import DENOISER, ENCODER, Refiner, open_refiner
+from edge.screen.sector import find_sector
 from train.data.camus import read_split
 from train.evaluate import evaluate_frame
 
@@ -81,10 +81,16 @@ def _unfolds(node: onnx.NodeProto, readers: Mapping[str, list[onnx.NodeProto]]) 
 
 
 def halve_refiner(
-    folder: Path, trial: Trial, backend: str = "auto", rounds: int = 50, command: str = "",
+    folder: Path,
+    trial: Trial,
+    backend: str = "auto",
+    rounds: int = 50,
+    command: str = "",
     tolerances: Mapping[str, float] = TOLERANCES,
-) -> dict[str, Manifest]:  # fmt: skip
-    """Write encoder-fp16 and denoiser-fp16 beside the FP32 files, with gates as `quantize_refiner`; their manifests by task."""
+) -> dict[str, Manifest]:
+    """Write encoder-fp16 and denoiser-fp16 beside the FP32 files, with gates as `quantize_refiner`; their manifests by
+    task.
+    """
     there = _references(folder)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         made = {task: Path(scratch) / f"{task}.onnx" for task in there}
@@ -94,14 +100,20 @@ def halve_refiner(
 
 
 def quantize_refiner(
-    folder: Path, chosen: CalibrationSet, inputs: Sequence[NDArray[np.uint8]], trial: Trial, backend: str = "auto",
-    rounds: int = 50, command: str = "", tolerances: Mapping[str, float] = TOLERANCES,
-) -> dict[str, Manifest]:  # fmt: skip
+    folder: Path,
+    chosen: CalibrationSet,
+    inputs: Sequence[NDArray[np.uint8]],
+    trial: Trial,
+    backend: str = "auto",
+    rounds: int = 50,
+    command: str = "",
+    tolerances: Mapping[str, float] = TOLERANCES,
+) -> dict[str, Manifest]:
     """Write encoder-int8 and denoiser-int8 beside the FP32 files, with gates; their manifests by task.
 
-    Of the calibration methods, that one is kept whose samples are nearest to FP32's on the first frames. The accuracy gate
-    judges both narrower files together against both FP32 files; each has a speed gate of its own. A file that fails is
-    written too and refused when it is loaded.
+    Of the calibration methods, that one is kept whose samples are nearest to FP32's on the first frames. The accuracy
+    gate judges both narrower files together against both FP32 files; each has a speed gate of its own. A file that
+    fails is written too and refused when it is loaded.
     """
     there = _references(folder)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -121,9 +133,11 @@ def quantize_refiner(
             candidates[method] = (float(distance), made)
         method = min(candidates, key=lambda name: candidates[name][0])
         facts = {
-            "calibration_sha256": chosen.sha256, "grey_levels": grey_levels_of(chosen), "command": command,
+            "calibration_sha256": chosen.sha256,
+            "grey_levels": grey_levels_of(chosen),
+            "command": command,
             "evidence": {"calibration": method, "calibration_frames": len(inputs)},
-        }  # fmt: skip
+        }
         return _judged(folder, "int8", candidates[method][1], trial, backend, rounds, tolerances, facts)
 
 
@@ -136,9 +150,15 @@ def _references(folder: Path) -> Found:
 
 
 def _judged(
-    folder: Path, precision: str, made: Mapping[str, Path], trial: Trial, backend: str, rounds: int,
-    tolerances: Mapping[str, float], facts: Mapping[str, Any],
-) -> dict[str, Manifest]:  # fmt: skip
+    folder: Path,
+    precision: str,
+    made: Mapping[str, Path],
+    trial: Trial,
+    backend: str,
+    rounds: int,
+    tolerances: Mapping[str, float],
+    facts: Mapping[str, Any],
+) -> dict[str, Manifest]:
     """Score and race narrower files against the FP32 ones, move them to their names and write their manifests.
 
     Raises BackendError, with nothing changed, where the engine does not survive a frame.
@@ -168,9 +188,15 @@ def _judged(
             )
             evidence = {**parent.evidence, **facts.get("evidence", {})}
             manifests[task] = msgspec.structs.replace(
-                parent, file=target.name, sha256=sha256_of(target), parent_sha256=parent.sha256, precision=precision,
-                target="cpu", gates=gates, **{**facts, "evidence": evidence},
-            )  # fmt: skip
+                parent,
+                file=target.name,
+                sha256=sha256_of(target),
+                parent_sha256=parent.sha256,
+                precision=precision,
+                target="cpu",
+                gates=gates,
+                **{**facts, "evidence": evidence},
+            )
             write_manifest(manifests[task], target.with_suffix(".json"))
             target.with_suffix(".sig").unlink(missing_ok=True)  # the signature of what stood here before
     return manifests

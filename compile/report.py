@@ -17,7 +17,7 @@ from compile.pipeline import Calibration, Outcome, Plan, form_of
 from compile.precision import Quantizer
 from compile.ranges import METHODS, clip_range
 from compile.score import outputs_of
-from edge import svg
+from edge.picture import svg
 
 SHOWN_LAYERS, SHOWN_TENSORS, SHOWN_FRAMES = 20, 6, 6
 COMPARED = 128
@@ -73,10 +73,9 @@ def _layers(outcome: Outcome) -> str:
     worst = list(outcome.sensitivity.items())[:SHOWN_LAYERS]
     kept = set(outcome.manifest.evidence["float_nodes"])
     labels = [f"{name}{' (float)' if name in kept else ''}" for name, _ in worst]
-    return (
-        "<h2>Sensitivity: distance from FP32 with this layer alone in INT8</h2>"
-        + svg.bars(labels, [value for _, value in worst], "{:.5f}")
-    )  # fmt: skip
+    return "<h2>Sensitivity: distance from FP32 with this layer alone in INT8</h2>" + svg.bars(
+        labels, [value for _, value in worst], "{:.5f}"
+    )
 
 
 def _histograms(quantizer: Quantizer, outcome: Outcome, plan: Plan) -> str:

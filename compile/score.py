@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.feed import Inputs
-from edge.backends import open_backend
 from edge.errors import DataError
-from edge.manifest import Manifest
-from edge.model import QualityScorer, Segmenter, load_model
-from edge.regions import LV
-from edge.sector import find_sector
+from edge.nets.backends import open_backend
+from edge.nets.manifest import Manifest
+from edge.nets.model import QualityScorer, Segmenter, load_model
+from edge.postprocess import LV
+from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.sample import Sample
 from train.degrade import degrade_regions, sector_crop
@@ -32,7 +32,8 @@ LOWER_IS_BETTER = ("LV HD95 mm",)
 class Trial:
     """Held-out frames of one task.
 
-    For quality, `crops` are degraded network inputs (size x size uint8) and `scores` their 8 labels, NaN where excluded.
+    For quality, `crops` are degraded network inputs (size x size uint8) and `scores` their 8 labels, NaN where
+    excluded.
     """
 
     data: str

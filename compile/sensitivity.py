@@ -39,9 +39,14 @@ def compare_methods(
 
 
 def rank_layers(
-    quantizer: Quantizer, source: Path, runs: Sequence[Inputs], form: str, method: str, backend: str,
+    quantizer: Quantizer,
+    source: Path,
+    runs: Sequence[Inputs],
+    form: str,
+    method: str,
+    backend: str,
     progress: Progress = lambda done, total: None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """layer -> disagreement with FP32 when it alone is quantised, worst first."""
     expected = apart(partial(outputs_of, source, backend, runs), source, backend)
     found = {}

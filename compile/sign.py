@@ -1,4 +1,4 @@
-"""`echoedge sign`: Ed25519 signatures beside every manifest of a model folder; `edge.signature` checks them."""
+"""`echoedge sign`: Ed25519 signatures beside every manifest of a model folder; `edge.nets.signature` checks them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge.errors import ModelError
-from edge.manifest import find_manifests, sha256_of
-from edge.signature import KEY_FILE, KEY_SETTING, PublicKey, Signature
+from edge.nets.manifest import find_manifests, sha256_of
+from edge.nets.signature import KEY_FILE, KEY_SETTING, PublicKey, Signature
 
 
 class PrivateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

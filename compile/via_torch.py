@@ -16,8 +16,8 @@ TYPED_SINCE = (2, 13)
 def engine_from_checkpoint(checkpoint: Path, precision: str) -> tuple[bytes, str]:
     """(serialised engine of a checkpoint's graph at "fp32" or "fp16", release of torch-tensorrt).
 
-    Raises MissingExtraError without torch-tensorrt, BackendError where it cannot start, is too old or fails, or where the
-    precision is INT8, whose only route is a Q/DQ file.
+    Raises MissingExtraError without torch-tensorrt, BackendError where it cannot start, is too old or fails, or where
+    the precision is INT8, whose only route is a Q/DQ file.
     """
     if precision == "int8":
         raise BackendError("torch-tensorrt is fed no Q/DQ here: build INT8 with --via onnx")

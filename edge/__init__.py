@@ -1,7 +1,9 @@
-"""EchoEdge runtime: segmentation, regional quality and measurements of echocardiograms at frame rate. Research use only."""
+"""EchoEdge runtime: segmentation, regional quality and measurements of echocardiograms at frame rate. Research use
+only.
+"""
 
-from edge.model import open_model
-from edge.sector import find_sector
+from edge.nets.model import open_model
+from edge.screen.sector import find_sector
 
 __all__ = ["find_sector", "open_model"]
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ from edge.errors import EchoEdgeError, MissingExtraError
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
-    "locate": ("edge.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
+    "locate": ("edge.screen.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
     "bench": ("edge.bench.command", "openvino", "latency and frame rate of the pipeline, with what disturbed them"),
     "bench nets": ("edge.bench.nets", "openvino", "latency of each network, every precision on every backend"),
     "bench glass": ("edge.bench.glass", "openvino", "latency from the scanner's screen to ours, by a time-code"),

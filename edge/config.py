@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from edge.errors import EchoEdgeError
-from edge.refine import SAMPLES
+from edge.refine.refiner import SAMPLES
 from edge.sources.address import redacted
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
@@ -30,8 +30,8 @@ class RunConfig:
     """Every setting of a run. Times in ms, depth in cm; 0 and "" leave a thing open.
 
     `sinks` are addresses of outputs; `out` and `name` are short for NAME.mp4, NAME.jsonl and NAME.png in a folder.
-    `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md. `refine` says
-    which frames a second model refines beside the loop.
+    `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md. `refine`
+    says which frames a second model refines beside the loop.
     """
 
     source: str = ""

@@ -10,9 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,25 +19,17 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from edge.backends import BACKENDS
 from edge.config import MODELS
 from edge.errors import EchoEdgeError
+from edge.finding import Finding, package, version
 from edge.jetson.board import detect
+from edge.jetson.checks import examine_jetson
 from edge.machine import read_text
-from edge.manifest import find_manifests, verified_artefact
+from edge.nets.backends import BACKENDS
+from edge.nets.manifest import find_manifests, verified_artefact
 
 INT8_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp")
 """CPU flags of 8-bit dot products: Intel and AMD (two encodings), Arm."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: `state` is "ok", "absent" (optional) or "broken" (the main job cannot run); `remedy` says what to do."""
-
-    name: str
-    state: str
-    detail: str
-    remedy: str = ""
 
 
 def _cpu(root: Path) -> Finding:
@@ -80,17 +71,8 @@ def _gpu(root: Path) -> Finding:
     return Finding("NVIDIA GPU", "absent", "none; networks run on the CPU", "nothing to do: the CPU reaches frame rate")
 
 
-def _package(name: str, module: str, purpose: str, remedy: str) -> Callable[[Path], Finding]:
-    def check(_: Path) -> Finding:
-        if find_spec(module) is None:
-            return Finding(name, "absent", purpose, remedy)
-        return Finding(name, "ok", _version(module))
-
-    return check
-
-
 def _engines(_: Path) -> Finding:
-    installed = [f"{name} {_version(name)}" for name in BACKENDS if find_spec(name)]
+    installed = [f"{name} {version(name)}" for name in BACKENDS if find_spec(name)]
     if installed:
         return Finding("CPU inference", "ok", ", ".join(installed))
     return Finding("CPU inference", "broken", "neither OpenVINO nor ONNX Runtime", "pip install 'echoedge[openvino]'")
@@ -146,18 +128,26 @@ def _models(_: Path) -> Finding:
 
 
 CHECKS: tuple[Callable[[Path], Finding], ...] = (
-    _cpu, _memory, _jetpack, _gpu, _engines,
-    _package(
-        "TensorRT", "tensorrt", "engines for NVIDIA GPUs",
+    _cpu,
+    _memory,
+    _jetpack,
+    _gpu,
+    _engines,
+    package(
+        "TensorRT",
+        "tensorrt",
+        "engines for NVIDIA GPUs",
         "on Jetson: apt-get install python3-libnvinfer; PC: pip install tensorrt",
     ),
-    _package("CUDA for Python", "cuda", "GPU memory for TensorRT", "pip install 'echoedge[cuda]'"),
+    package("CUDA for Python", "cuda", "GPU memory for TensorRT", "pip install 'echoedge[cuda]'"),
     _decoders,
-    _package("DICOM", "pydicom", "reading DICOM", "pip install 'echoedge[dicom]'"),
-    _gstreamer, _srt, _cameras,
-    _package("training", "torch", "training and export", "pip install 'echoedge[train]'"),
+    package("DICOM", "pydicom", "reading DICOM", "pip install 'echoedge[dicom]'"),
+    _gstreamer,
+    _srt,
+    _cameras,
+    package("training", "torch", "training and export", "pip install 'echoedge[train]'"),
     _models,
-)  # fmt: skip
+)
 
 
 def examine(root: Path = Path("/"), target: str = "") -> list[Finding]:
@@ -167,17 +157,8 @@ def examine(root: Path = Path("/"), target: str = "") -> list[Finding]:
     """
     findings = [check(root) for check in CHECKS]
     if target == "jetson":
-        from edge.jetson.checks import examine_jetson  # it builds on Finding, above
-
         findings += examine_jetson(root)
     return findings
-
-
-def _version(module: str) -> str:
-    try:
-        return metadata.version(module)
-    except metadata.PackageNotFoundError:
-        return "installed"
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from edge.clock import StageClock
 from edge.errors import SourceError
 from edge.jetson.heat import HeatWatch
-from edge.model import QualityScorer, Segmenter
-from edge.profile import Profile
-from edge.realtime import Realtime, at_realtime
+from edge.nets.model import QualityScorer, Segmenter
 from edge.report import Report, report_of
-from edge.safety import Guard, Limits
+from edge.screen.profile import Profile
+from edge.screen.tracker import LOCATE_FRAMES
 from edge.sinks import Keyed, Sink
 from edge.sinks.worker import SinkWorker
 from edge.sources import Live, Source
@@ -23,17 +21,20 @@ from edge.stages.drawing import Drawing
 from edge.stages.inference import Inference
 from edge.stages.recording import Recording
 from edge.stages.refining import Refine, Refining
+from edge.stages.safety import Guard, Limits
 from edge.stages.watchdog import Watchdog
-from edge.tracker import LOCATE_FRAMES
+from edge.threads.clock import StageClock
+from edge.threads.realtime import Realtime, at_realtime
 
 
 @dataclass(frozen=True)
 class LoopOptions:
     """How the loop runs: names of the walls, limits of the safe states, threads, typed-in scale.
 
-    `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period.
-    `depth_cm` is the imaging depth where the picture's scale is not known otherwise. `record` names a .mkv for the frames.
-    `profile` is a known screen; another one is refused. `refine` is what refines key frames beside the loop, None for nothing.
+    `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `depth_cm`
+    is the imaging depth where the picture's scale is not known otherwise. `record` names a .mkv for the frames.
+    `profile` is a known screen; another one is refused. `refine` is what refines key frames beside the loop, None for
+    nothing.
     """
 
     view: str = ""
@@ -57,7 +58,8 @@ def run_loop(
     """Analyse every frame of a source and write the overlay to the sinks; `clock` is given the durations of each stage.
 
     Recordings run as fast as they can and lose no frame. Of a live source the newest frame wins, what is dropped is
-    counted, and the safe states of docs/safety.md hold. A recording of a live run is analysed with the decisions made then.
+    counted, and the safe states of docs/safety.md hold. A recording of a live run is analysed with the decisions made
+    then.
     """
     options = options or LoopOptions()
     live, replayed = isinstance(source, Live), bool(getattr(source, "recorded_live", False))

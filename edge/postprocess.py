@@ -9,19 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.preprocess import Box
-from edge.regions import LA, LV, MYOCARDIUM, NEXT_TO, pixels_of
 
 Mask = NDArray[np.uint8]
+LV, MYOCARDIUM, LA = 1, 2, 3
+"""Classes of a mask; 0 is background."""
+NEXT_TO = np.ones((5, 5), np.uint8)
+"""What lies at most two rows and columns away is next to a pixel."""
 MIN_SHARE = 0.003
 """Smallest part of the picture that counts as a structure."""
+
+
+def pixels_of(mask: Mask, lowest: int, highest: int | None = None) -> Mask:
+    """255 where a mask has a value, or one from lowest to highest, 0 elsewhere."""
+    return np.asarray(cv2.inRange(mask, lowest, lowest if highest is None else highest), np.uint8)
 
 
 def clean_mask(mask: Mask) -> Mask:
     """Keep one piece of each structure, where anatomy puts it (HxW uint8, 0-3; a new array).
 
-    LV: the largest piece, holes filled, with what was taken for an atrium above it (a tendon across the cavity looks like
-    a valve). Myocardium: the pieces that touch the LV. Left atrium: the largest piece whose centre lies deeper than the
-    LV's. Without an LV nothing is kept.
+    LV: the largest piece, holes filled, with what was taken for an atrium above it (a tendon across the cavity looks
+    like a valve). Myocardium: the pieces that touch the LV. Left atrium: the largest piece whose centre lies deeper
+    than the LV's. Without an LV nothing is kept.
     """
     out = np.zeros_like(mask)
     x, y, width, height = cv2.boundingRect(mask)
@@ -81,7 +89,9 @@ def _pieces(mask: Mask, value: int) -> _Pieces:
 
 
 def _largest(pieces: _Pieces, smallest: float, below_row: float = -np.inf) -> Mask | None:
-    """The largest piece as 0/1 uint8; None where it is smaller than `smallest`, or its mean row is not below `below_row`."""
+    """The largest piece as 0/1 uint8; None where it is smaller than `smallest`, or its mean row is not below
+    `below_row`.
+    """
     if not len(pieces.areas):
         return None
     index = int(np.argmax(pieces.areas))
@@ -96,7 +106,9 @@ def mask_on_frame(mask: Mask, box: Box, shape: tuple[int, int]) -> Mask:
 
 
 def map_on_frame(values: NDArray[np.float32], box: Box, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """An input-sized map such as a probability put back on a frame of `shape` (height, width), bilinear; 0 outside the box."""
+    """An input-sized map such as a probability put back on a frame of `shape` (height, width), bilinear; 0 outside the
+    box.
+    """
     return np.asarray(_on_frame(values, box, shape, cv2.INTER_LINEAR), np.float32)
 
 

@@ -18,8 +18,8 @@ Frame = NDArray[np.uint8]
 class PreprocessSpec:
     """How a frame becomes an input: square crop around the sector, grey, `size_px` x `size_px`, uint8 N1HW.
 
-    `interpolation` "linear" averages 2 x 2 pixels while the picture is at least twice too large, then interpolates; "area"
-    averages each output pixel's exact share, which takes seven times as long.
+    `interpolation` "linear" averages 2 x 2 pixels while the picture is at least twice too large, then interpolates;
+    "area" averages each output pixel's exact share, which takes seven times as long.
     """
 
     size_px: int

@@ -19,17 +19,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge.backends import CHOICES
 from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
+from edge.heart.regions import WALLS
 from edge.loop import LoopOptions, run_loop
-from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
-from edge.overlay import HEIGHT, WIDTH
-from edge.profile import load_profile
-from edge.realtime import Realtime, at_realtime
-from edge.regions import WALLS
+from edge.nets.backends import CHOICES
+from edge.nets.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.picture.overlay import HEIGHT, WIDTH
 from edge.report import Report
-from edge.safety import Limits
+from edge.screen.profile import load_profile
 from edge.sinks import open_sink
 from edge.sinks.encoder import Target
 from edge.sinks.encoder_choice import AUTO, choose_encoder
@@ -38,6 +36,8 @@ from edge.sources import Live, open_source
 from edge.sources.address import redacted
 from edge.sources.paced import Paced
 from edge.stages.refining import opened_refine
+from edge.stages.safety import Limits
+from edge.threads.realtime import Realtime, at_realtime
 
 log = logging.getLogger(__name__)
 
@@ -52,21 +52,26 @@ def parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     p.add_argument(
-        "source", nargs="?",
+        "source",
+        nargs="?",
         help="a path (video, DICOM, picture, folder) or v4l2://, csi://, rtsp://, udp://, srt://, http://, igtl://, synth://",
-    )  # fmt: skip
+    )
     p.add_argument("--out", help="folder for NAME.mp4, NAME.jsonl, NAME.png and NAME_best.png (best ED and ES)")
     p.add_argument("--name", help="name of the outputs (default: that of the source)")
     p.add_argument(
-        "--sink", action="append", dest="sinks", metavar="URI",
+        "--sink",
+        action="append",
+        dest="sinks",
+        metavar="URI",
         help="a further output, repeatable: file.mp4, file.jsonl, file.png, udp://, rtsp://, igtl://, mqtt://, metrics://, window://",
-    )  # fmt: skip
+    )
     p.add_argument("--model", help="segmentation model folder")
     p.add_argument("--quality", help="quality model folder")
     p.add_argument(
-        "--refine", choices=REFINE,
+        "--refine",
+        choices=REFINE,
         help="keyframes: ED, ES, a frozen picture and key r get a second contour with its uncertainty; always: every frame",
-    )  # fmt: skip
+    )
     p.add_argument("--refine-model", metavar="FOLDER", help="refining model folder")
     p.add_argument("--refine-samples", type=int, metavar="K", help="samples a refined frame")
     p.add_argument("--precision", choices=("auto", *PREFERRED))
@@ -75,9 +80,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
     p.add_argument("--view", choices=tuple(WALLS), help="names the walls; unknown: left and right")
     p.add_argument(
-        "--pace", choices=("fast", "native"),
+        "--pace",
+        choices=("fast", "native"),
         help="native: frames come at the recording's own rate like a live signal, the newest wins",
-    )  # fmt: skip
+    )
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
     p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
     p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
@@ -131,7 +137,8 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         if config.pace == "native" and not isinstance(source, Live):
             source = Paced(source)
         stack.enter_context(source)
-        # A recording is analysed by one network from end to end, so that its results do not depend on a build's progress.
+        # A recording is analysed by one network from end to end, so that its results do not depend on a build's
+        # progress.
         live = isinstance(source, Live)
         realtime = Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority)
         with at_realtime("inference", realtime):  # so are the engines' threads

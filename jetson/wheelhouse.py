@@ -15,8 +15,8 @@ from packaging.requirements import Requirement
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements/device.txt"
 GLIBC = {"3.10": 35, "3.11": 36, "3.12": 39, "3.13": 41}
-"""Minor version of glibc 2 where the Python is the system's: Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack 7),
-Debian 13."""
+"""Minor version of glibc 2 where the Python is the system's: Ubuntu 22.04 (JetPack 6), Debian 12, Ubuntu 24.04 (JetPack
+7), Debian 13."""
 
 
 def pinned(requirements: str, python: str, machine: str = "aarch64") -> list[str]:
@@ -25,10 +25,16 @@ def pinned(requirements: str, python: str, machine: str = "aarch64") -> list[str
     pip evaluates markers for the Python that runs it, also under --python-version; hence this.
     """
     there = {
-        "python_version": python, "python_full_version": f"{python}.0", "implementation_name": "cpython",
-        "platform_python_implementation": "CPython", "sys_platform": "linux", "platform_system": "Linux",
-        "platform_machine": machine, "os_name": "posix", "extra": "",
-    }  # fmt: skip
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": machine,
+        "os_name": "posix",
+        "extra": "",
+    }
     found = []
     for line in requirements.splitlines():
         text = line.split("#")[0].strip()
@@ -57,10 +63,29 @@ def fetch(python: str, machine: str, out: Path) -> None:
         flat.flush()
         tags = [argument for platform in platforms(python, machine) for argument in ("--platform", platform)]
         subprocess.run(
-            [*pip, "download", "--no-deps", "--only-binary=:all:", "--dest", str(out), "--implementation", "cp",
-             "--python-version", python, "--abi", tag, "--abi", "abi3", "--abi", "none", *tags, "-r", flat.name],
+            [
+                *pip,
+                "download",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--dest",
+                str(out),
+                "--implementation",
+                "cp",
+                "--python-version",
+                python,
+                "--abi",
+                tag,
+                "--abi",
+                "abi3",
+                "--abi",
+                "none",
+                *tags,
+                "-r",
+                flat.name,
+            ],
             check=True,
-        )  # fmt: skip
+        )
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(out), str(REQUIREMENTS.parent.parent)], check=True)
 
 

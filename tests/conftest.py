@@ -35,7 +35,7 @@ def sonosite() -> str:
 
 @pytest.fixture(scope="session")
 def refine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny untrained Echo-DND of two steps, exported for `edge.refine`."""
+    """A tiny untrained Echo-DND of two steps, exported for `edge.refine.refiner`."""
     from compile.export import main as export
     from tests.train.diffusion.tiny import TINY_STUDENT, write
 

@@ -15,7 +15,9 @@ SECTOR_HALF_ANGLE = 0.5
 
 
 def apical_mask(scale: float = 1.0, size: int = SIZE) -> NDArray[np.uint8]:
-    """size x size uint8 mask 0-3: a half-ellipsoid LV cut at BASE_ROW, wall around it, atrium below; LV width times `scale`."""
+    """size x size uint8 mask 0-3: a half-ellipsoid LV cut at BASE_ROW, wall around it, atrium below; LV width times
+    `scale`.
+    """
     mask = np.zeros((SIZE, SIZE), np.uint8)
     inner = (round(SEMI_AXES[0] * scale), SEMI_AXES[1])
     cv2.ellipse(mask, CENTRE, (inner[0] + WALL, inner[1] + WALL), 0, 0, 360, 2, -1)

@@ -33,9 +33,17 @@ class AugmentSpec:
 
 
 MILD = AugmentSpec(
-    rotation_deg=8, scale=(0.9, 1.1), aspect=0.05, shift=0.04, gamma=(0.8, 1.3), p_crush=0.1, p_texture=0.25, p_shadow=0.15,
-    p_sector=0.1, p_marks=0.15,
-)  # fmt: skip
+    rotation_deg=8,
+    scale=(0.9, 1.1),
+    aspect=0.05,
+    shift=0.04,
+    gamma=(0.8, 1.3),
+    p_crush=0.1,
+    p_texture=0.25,
+    p_shadow=0.15,
+    p_sector=0.1,
+    p_marks=0.15,
+)
 """For the last epochs of a training: near the pictures as they come, once the wide one has made the network robust."""
 
 

@@ -16,7 +16,8 @@ from train.checkpoint import load_checkpoint, save_checkpoint, weights_of
 def average(paths: Sequence[Path], out: Path) -> None:
     """Write the mean of the checkpoints' averaged weights, with the facts of the last one and the names of all.
 
-    Whole numbers, such as batch norm's counts, are the last one's. Raises ModelError for checkpoints of different networks.
+    Whole numbers, such as batch norm's counts, are the last one's. Raises ModelError for checkpoints of different
+    networks.
     """
     read = [load_checkpoint(path) for path in paths]
     facts = read[-1][1]

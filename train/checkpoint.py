@@ -1,4 +1,6 @@
-"""Checkpoints as safetensors: weights, their moving average and the optimiser's state in one file, facts as JSON metadata."""
+"""Checkpoints as safetensors: weights, their moving average and the optimiser's state in one file, facts as JSON
+metadata.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.regions import LV
+from edge.postprocess import LV
 
 Image = NDArray[np.uint8]
 MEAN_GREY, SD_GREY = 127.0, 32.0
@@ -50,7 +50,8 @@ def cnr(region: Image, background: Image) -> float:
 def gcnr(region: Image, background: Image) -> float:
     """Generalised contrast-to-noise ratio: 1 - overlap of the two grey-level densities (Rodriguez-Molares 2020).
 
-    The regional-quality paper prints half the overlap sum; with densities that sum to one its source's definition is this.
+    The regional-quality paper prints half the overlap sum; with densities that sum to one its source's definition is
+    this.
     """
     densities = [np.bincount(v // BIN_GREYS, minlength=256 // BIN_GREYS) / max(1, v.size) for v in (region, background)]
     return 1.0 - float(np.minimum(*densities).sum())
@@ -61,7 +62,8 @@ def region_metrics(
 ) -> dict[str, NDArray[np.float64]]:
     """Metric -> 8 values, NaN for regions without a pixel, after histogram matching inside the sector.
 
-    image, mask (labels 0-3) and labels (0-8, as in `edge.regions.Regions`) are HxW uint8. The background is the LV lumen.
+    image, mask (labels 0-3) and labels (0-8, as in `edge.heart.regions.Regions`) are HxW uint8. The background is the
+    LV lumen.
     """
     matched = match_histogram(image, sector)
     lumen = matched[(mask == LV) & sector]

@@ -23,11 +23,18 @@ from train.segmentation import normalised
 
 RECIPES = {
     "paper": FitConfig(
-        epochs=500, batch=32, lr=1e-2, lr_end=1e-2, weight_decay=0.0, warmup_steps=0, ema_decay=0.0, clip_norm=0.0,
+        epochs=500,
+        batch=32,
+        lr=1e-2,
+        lr_end=1e-2,
+        weight_decay=0.0,
+        warmup_steps=0,
+        ema_decay=0.0,
+        clip_norm=0.0,
         mixed_precision=False,
     ),
     "modern": FitConfig(epochs=12, batch=8, lr=4e-3, weight_decay=1e-4, warmup_steps=50, ema_decay=0.99),
-}  # fmt: skip
+}
 """The paper's table 2 (AdamW without decay is Adam), and one for hours rather than days."""
 PREDICT_BATCH = 8
 EPSILON = 1e-4
@@ -75,10 +82,14 @@ def similarity(net: torch.nn.Module, frames: Sequence[CoherenceFrame]) -> dict[s
         target = frame.target.astype(np.float32) / 255
         alike = ssim_map(*(torch.from_numpy(v)[None, None] for v in (found, target)))[0, 0].numpy()
         inside = frame.sector
-        rows.append((
-            alike.mean(), alike[inside[5:-5, 5:-5]].mean(), relative_pixel_error(target[inside], found[inside]),
-            psnr_db(target[inside], found[inside]),
-        ))  # fmt: skip
+        rows.append(
+            (
+                alike.mean(),
+                alike[inside[5:-5, 5:-5]].mean(),
+                relative_pixel_error(target[inside], found[inside]),
+                psnr_db(target[inside], found[inside]),
+            )
+        )
     return dict(zip(("ssim", "ssim_sector", "rpe", "psnr"), np.mean(rows, axis=0).tolist()))
 
 
@@ -89,13 +100,18 @@ def train_coherence(
     folder: Path,
     places: Sequence[str],
 ) -> Path:
-    """Train into `folder`, resuming what is there; return the best checkpoint's path. DataError when sides share a patient."""
+    """Train into `folder`, resuming what is there; return the best checkpoint's path. DataError when sides share a
+    patient.
+    """
     check_sides(training, validation)
     torch.manual_seed(config.seed)
     facts = {
-        "net": "coherence", "size": SIZE, "training_frames": len(training), "data": list(places),
+        "net": "coherence",
+        "size": SIZE,
+        "training_frames": len(training),
+        "data": list(places),
         "validation_patients": sorted({f.patient for f in validation}),
-    }  # fmt: skip
+    }
     data = CoherenceData(training, config.seed)
     return fit(
         CoherenceNet(), data, coherence_loss, lambda net: similarity(net, validation), config, folder, "ssim", facts

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 
 from edge.errors import DataError
 from edge.preprocess import resample
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from edge.synth import SyntheticLoop
 from train.data.channel import coherence_pictures, read_channel_data
 from train.data.reading import readable
@@ -40,7 +40,9 @@ class CoherenceFrame:
 
 
 def open_coherence(place: str) -> Iterator[CoherenceFrame]:
-    """Frames of `synth:COUNT@SEED` (one a loop) or `uff:FOLDER` (every frame of every .uff file). DataError for another place."""
+    """Frames of `synth:COUNT@SEED` (one a loop) or `uff:FOLDER` (every frame of every .uff file). DataError for another
+    place.
+    """
     kind, _, rest = place.partition(":")
     if kind == "uff" and rest:
         paths = sorted(Path(rest).rglob("*.uff"))
@@ -75,9 +77,11 @@ def synthetic_frame(seed: int) -> CoherenceFrame:
     box = find_sector([frame.image]).box
     target, sector = (np.round(255 * v).astype(np.uint8) for v in (frame.coherence * loop.sector, loop.sector))
     return CoherenceFrame(
-        resample(frame.image, box, SIZE, cv2.INTER_AREA), resample(target, box, SIZE, cv2.INTER_AREA),
-        resample(sector, box, SIZE, cv2.INTER_NEAREST_EXACT) > 0, name_of(seed),
-    )  # fmt: skip
+        resample(frame.image, box, SIZE, cv2.INTER_AREA),
+        resample(target, box, SIZE, cv2.INTER_AREA),
+        resample(sector, box, SIZE, cv2.INTER_NEAREST_EXACT) > 0,
+        name_of(seed),
+    )
 
 
 class CoherenceData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -98,8 +102,9 @@ class CoherenceData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def augment(frame: CoherenceFrame, rng: np.random.Generator) -> tuple[Grey, Grey]:
-    """The paper's table 2, each p = 0.5: rotation +-45 degrees, mirroring, scaling 0.75-1.25 of both; gamma 0.75-1.25 and gain
-    0.2-2 with bias 0-128 of the picture alone, inside the sector, since the screen around it is black at any gain."""
+    """The paper's table 2, each p = 0.5: rotation +-45 degrees, mirroring, scaling 0.75-1.25 of both; gamma 0.75-1.25
+    and gain 0.2-2 with bias 0-128 of the picture alone, inside the sector, since the screen around it is black at any
+    gain."""
     angle = rng.uniform(-45, 45) if rng.random() < 0.5 else 0.0
     scale = rng.uniform(0.75, 1.25) if rng.random() < 0.5 else 1.0
     gamma = rng.uniform(0.75, 1.25) if rng.random() < 0.5 else 1.0

@@ -1,9 +1,9 @@
 """Regional degradation of known amount, injected into real frames: labels where no expert gave any.
 
-The grey picture is taken back to echo power. In a drawn region the wall's signal is attenuated, clutter is added, or both, by an
-amount in dB that is known. Score = 1 + visible share x (score before - 1) x (1 - loss / range): the range is what it takes until
-the wall lies 3 dB below what covers it, the level that the synthetic frames call "not visible" too. The score before is not
-known in a real frame: it is estimated from the region's contrast.
+The grey picture is taken back to echo power. In a drawn region the wall's signal is attenuated, clutter is added, or
+both, by an amount in dB that is known. Score = 1 + visible share x (score before - 1) x (1 - loss / range): the range
+is what it takes until the wall lies 3 dB below what covers it, the level that the synthetic frames call "not visible"
+too. The score before is not known in a real frame: it is estimated from the region's contrast.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.heart.regions import NotMeasurable, find_regions
+from edge.postprocess import LV
 from edge.preprocess import resample
-from edge.regions import LV, NotMeasurable, find_regions
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from edge.synth.truth import SCR_DB
 from train.data.sample import Sample
 
@@ -27,8 +28,8 @@ Rng = np.random.Generator
 DYNAMIC_RANGE_DB = 60.0
 """Of the grey picture, black to white: scanners show 45 to 70 dB, and CAMUS does not say."""
 SCORE_PER_GREY, SCORE_AT_ZERO = 0.032, 2.3
-"""Score before degradation = SCORE_AT_ZERO + SCORE_PER_GREY x (mean grey of the region - mean grey of the cavity), within 1-5:
-the least-squares line of exact scores on synthetic frames (tests/train/test_degrade.py fits it again)."""
+"""Score before degradation = SCORE_AT_ZERO + SCORE_PER_GREY x (mean grey of the region - mean grey of the cavity),
+within 1-5: the least-squares line of exact scores on synthetic frames (tests/train/test_degrade.py fits it again)."""
 P_DEGRADE = 0.5
 HIDDEN_DB = -SCR_DB[0]
 """How far below what covers it a wall is not visible any more."""
@@ -37,7 +38,7 @@ LEAST_CONTRAST_DB = 3.0
 
 class Degraded(NamedTuple):
     """image HxW uint8; 8 scores 1-5 and 8 losses of signal-to-clutter ratio in dB, NaN for regions outside the sector;
-    labels HxW uint8, the regions as in `edge.regions.Regions`."""
+    labels HxW uint8, the regions as in `edge.heart.regions.Regions`."""
 
     image: Image
     scores: NDArray[np.float32]
@@ -58,7 +59,8 @@ def sector_crop(sample: Sample, size: int) -> tuple[Image, NDArray[np.uint8], ND
 def degrade_regions(
     image: Image, mask: Image, sector: NDArray[np.bool_], rng: Rng, p_degrade: float = P_DEGRADE
 ) -> Degraded | None:
-    """Degrade each region of a sector crop (square HxW uint8) with probability `p_degrade`; None where no regions are found.
+    """Degrade each region of a sector crop (square HxW uint8) with probability `p_degrade`; None where no regions are
+    found.
 
     A region that is more than half outside the sector is left out. What spills over from a degraded neighbour counts.
     """

@@ -20,7 +20,7 @@ from rich.progress import track
 from torch import nn
 
 from edge.errors import DataError
-from edge.manifest import sha256_of
+from edge.nets.manifest import sha256_of
 from train.augment import AugmentSpec
 from train.data.sample import Sample
 from train.data.split import check_sides, draw_patients
@@ -42,9 +42,9 @@ HINTED = 2
 class DistillWeights:
     """What the student learns from.
 
-    truth: share of the expert's mask in the target, the rest being the teacher's consensus. hint: likeness of MFCM features
-    (Romero et al. 2015). consistency: KL of the answer at t = 999 from the one a step later. own_states: share of frames whose
-    later state comes from the student's own first step instead of the expert's mask.
+    truth: share of the expert's mask in the target, the rest being the teacher's consensus. hint: likeness of MFCM
+    features (Romero et al. 2015). consistency: KL of the answer at t = 999 from the one a step later. own_states: share
+    of frames whose later state comes from the student's own first step instead of the expert's mask.
     """
 
     truth: float = 0.5
@@ -78,7 +78,9 @@ def consensus(
 
 
 def stored_consensus(path: Path, teacher: Path, data: MaskData, samples: int, steps: int) -> NDArray[np.uint8]:
-    """The consensus on `data`'s frames as they are, from `path` where it was made of the same; else made and stored there."""
+    """The consensus on `data`'s frames as they are, from `path` where it was made of the same; else made and stored
+    there.
+    """
     digest = hashlib.sha256(f"{sha256_of(teacher)} {samples} {steps}".encode())
     images = [data[k][0] for k in range(len(data))]
     for image in images:
@@ -113,7 +115,8 @@ class StudentPass(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """image N x 1 x H x W; x_0 likewise in {0, 1}; later N int64 timesteps; uses_own N bool.
 
-        Returns logits of x_0 as "gaussian", "bernoulli" (first step), "gaussian_later", "bernoulli_later"; "scc"; "hint_K".
+        Returns logits of x_0 as "gaussian", "bernoulli" (first step), "gaussian_later", "bernoulli_later"; "scc";
+        "hint_K".
         """
         net, count = self.student, len(image)
         encoded = net.encode(image)
@@ -145,9 +148,11 @@ def logits(estimate: Estimate) -> dict[str, torch.Tensor]:
 def distill_terms(
     found: dict[str, torch.Tensor], x_0: torch.Tensor, target: torch.Tensor, features: Sequence[torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """The loss's terms, scalars: "target" (cross-entropy with the blended target), "dice", "scc", "hint", "consistency".
+    """The loss's terms, scalars: "target" (cross-entropy with the blended target), "dice", "scc", "hint",
+    "consistency".
 
-    x_0 and target N x 1 x H x W, the latter in [0, 1]; features: the teacher's streams, for as many hints as `found` holds.
+    x_0 and target N x 1 x H x W, the latter in [0, 1]; features: the teacher's streams, for as many hints as `found`
+    holds.
     """
     heads = ("gaussian", "bernoulli")
     both_steps = [found[head + when] for head in heads for when in ("", "_later")]
@@ -173,7 +178,9 @@ def soft_dice_loss(probability: torch.Tensor, x_0: torch.Tensor) -> torch.Tensor
 
 
 def distill_loss(teacher: EchoDND | None, weights: DistillWeights) -> Loss:
-    """Loss of (StudentPass, [image, mask N x H x W int64, target N x H x W float32]); without a teacher there is no hint."""
+    """Loss of (StudentPass, [image, mask N x H x W int64, target N x H x W float32]); without a teacher there is no
+    hint.
+    """
     later_grid = torch.tensor(STUDENT_GRIDS[max(STUDENT_GRIDS)][1:])
 
     def loss(net: nn.Module, batch: list[torch.Tensor]) -> torch.Tensor:
@@ -198,7 +205,8 @@ def distill_loss(teacher: EchoDND | None, weights: DistillWeights) -> Loss:
 
 
 def blend(data: MaskData, maps: NDArray[np.uint8], truth: float, labelled: Sequence[bool]) -> None:
-    """Give `data` its targets: truth x the expert's mask + (1 - truth) x the consensus; where unlabelled, the consensus alone.
+    """Give `data` its targets: truth x the expert's mask + (1 - truth) x the consensus; where unlabelled, the consensus
+    alone.
 
     An unlabelled frame's mask becomes the consensus cut at one half, so that no term sees the expert's.
     """
@@ -214,16 +222,25 @@ def blend(data: MaskData, maps: NDArray[np.uint8], truth: float, labelled: Seque
 
 
 def distill(
-    teacher_path: Path, config: EchoDNDConfig, recipe: FitConfig, weights: DistillWeights, training: Sequence[Sample],
-    held_out: Sequence[Sample], folder: Path, samples: int, steps: int, labels: float = 1.0,
-    init_from: Path | None = None, facts: dict[str, Any] | None = None,
-) -> Path:  # fmt: skip
+    teacher_path: Path,
+    config: EchoDNDConfig,
+    recipe: FitConfig,
+    weights: DistillWeights,
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    folder: Path,
+    samples: int,
+    steps: int,
+    labels: float = 1.0,
+    init_from: Path | None = None,
+    facts: dict[str, Any] | None = None,
+) -> Path:
     """Train a student into `folder`, resuming what is there; the best checkpoint's path.
 
-    samples, steps: of the teacher's consensus, stored in `folder`/consensus.npz. labels: share of the patients whose expert
-    masks are used. init_from: checkpoint of an earlier student to start from; without one the student starts with the teacher's
-    conditioner and SCC head where they are of its own shape. Raises DataError for sides that share a patient and for a student
-    that cannot be distilled.
+    samples, steps: of the teacher's consensus, stored in `folder`/consensus.npz. labels: share of the patients whose
+    expert masks are used. init_from: checkpoint of an earlier student to start from; without one the student starts
+    with the teacher's conditioner and SCC head where they are of its own shape. Raises DataError for sides that share a
+    patient and for a student that cannot be distilled.
     """
     check_sides(training, held_out)
     if config.trunk not in ("twin", "shared") or config.prediction != "x0":
@@ -248,9 +265,13 @@ def distill(
     blend(data, maps, weights.truth, [s.patient in known for s in training])
     validate = validation(MaskData(held_out, config.size, recipe.seed, None))
     all_facts = {
-        **facts_of(config, training, held_out), "distillation": asdict(weights), "teacher_sha256": sha256_of(teacher_path),
-        "labelled_patients": len(known), "consensus": {"samples": samples, "steps": steps}, **(facts or {}),
-    }  # fmt: skip
+        **facts_of(config, training, held_out),
+        "distillation": asdict(weights),
+        "teacher_sha256": sha256_of(teacher_path),
+        "labelled_patients": len(known),
+        "consensus": {"samples": samples, "steps": steps},
+        **(facts or {}),
+    }
     loss = distill_loss(teacher if weights.hint else None, weights)
     return fit(net, data, loss, lambda model: validate(model.student), recipe, folder, "dice", all_facts)
 
@@ -300,9 +321,19 @@ def main(argv: Sequence[str]) -> int:
     weights = DistillWeights(truth=args.truth, hint=args.hint, consistency=args.consistency)
     facts = {"data": [place.partition(":")[0] for place in args.data]}
     best = distill(
-        args.teacher, CONFIGS["student"], recipe, weights, training, held_out, args.out, args.samples, args.steps,
-        args.labels, args.init_from, facts,
-    )  # fmt: skip
+        args.teacher,
+        CONFIGS["student"],
+        recipe,
+        weights,
+        training,
+        held_out,
+        args.out,
+        args.samples,
+        args.steps,
+        args.labels,
+        args.init_from,
+        facts,
+    )
     print(best)
     return 0
 

@@ -69,20 +69,31 @@ def validation(pairs: MaskData, seed: int = 0) -> Callable[[Any], dict[str, floa
 def facts_of(config: EchoDNDConfig, training: Sequence[Sample], validation: Sequence[Sample]) -> dict[str, Any]:
     """What a checkpoint says of itself."""
     return {
-        "net": ECHO_DND, "size": config.size, "classes": ["background", "LV"], "architecture": asdict(config),
-        "training_frames": len(training), "validation_patients": sorted({s.patient for s in validation}),
-    }  # fmt: skip
+        "net": ECHO_DND,
+        "size": config.size,
+        "classes": ["background", "LV"],
+        "architecture": asdict(config),
+        "training_frames": len(training),
+        "validation_patients": sorted({s.patient for s in validation}),
+    }
 
 
 def train_echo_dnd(
-    config: EchoDNDConfig, recipe: FitConfig, weights: LossWeights, training: Sequence[Sample],
-    held_out: Sequence[Sample], folder: Path, augment: str = "paper", init_trunk: Path | None = None,
-    init_from: Path | None = None, facts: dict[str, Any] | None = None,
-) -> Path:  # fmt: skip
+    config: EchoDNDConfig,
+    recipe: FitConfig,
+    weights: LossWeights,
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    folder: Path,
+    augment: str = "paper",
+    init_trunk: Path | None = None,
+    init_from: Path | None = None,
+    facts: dict[str, Any] | None = None,
+) -> Path:
     """Train into `folder`, resuming what is there; the best checkpoint's path.
 
-    augment: a name in AUGMENT. init_trunk: what a MobileNetV2 conditioner starts from. init_from: checkpoint of an earlier run,
-    from which everything starts. DataError for sides that share a patient.
+    augment: a name in AUGMENT. init_trunk: what a MobileNetV2 conditioner starts from. init_from: checkpoint of an
+    earlier run, from which everything starts. DataError for sides that share a patient.
     """
     check_sides(training, held_out)
     torch.manual_seed(recipe.seed)
@@ -135,7 +146,9 @@ def load_echo_dnd(path: Path) -> EchoDND:
 
 
 def cost(config: EchoDNDConfig) -> dict[str, float]:
-    """Parameters in millions, and GFLOP (a multiply-add is two) of encoding one image and of one step; nothing is computed."""
+    """Parameters in millions, and GFLOP (a multiply-add is two) of encoding one image and of one step; nothing is
+    computed.
+    """
     with torch.device("meta"):
         net = build(config).eval()
         image, t = torch.zeros(1, 1, config.size, config.size), torch.zeros(1, dtype=torch.long)

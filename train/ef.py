@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DataError
-from edge.measure import ejection_fraction, measure_ventricle
-from edge.regions import NotMeasurable, find_regions
+from edge.heart.measure import ejection_fraction, measure_ventricle
+from edge.heart.regions import NotMeasurable, find_regions
 from train.data.sample import Sample
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """`n` pairs: Pearson's r, mean absolute error, bias and 95 % limits of agreement of (found - reference), all in EF percent.
+    """`n` pairs: Pearson's r, mean absolute error, bias and 95 % limits of agreement of (found - reference), all in EF
+    percent.
 
     Limits are bias -+ 1.96 standard deviations (Bland and Altman 1986). NaN where n is too small for them.
     """

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from edge.backends import BACKENDS
 from edge.errors import DataError, ModelError
-from edge.model import PREFERRED, Segmenter, open_model
+from edge.nets.backends import BACKENDS
+from edge.nets.model import PREFERRED, Segmenter, open_model
 from train.data import open_data
 from train.data.camus import read_ef, read_split
 from train.data.sample import Sample
@@ -140,8 +140,8 @@ def compare_ef(
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """(found, reference) EF in percent, by view, of the model and of the experts' own masks.
 
-    The reference is the patient's EF, from both views; how far the experts' single-plane EF is from it bounds what a model
-    can reach. DataError for data other than CAMUS.
+    The reference is the patient's EF, from both views; how far the experts' single-plane EF is from it bounds what a
+    model can reach. DataError for data other than CAMUS.
     """
     kind, _, folder = place.partition(":")
     if kind != "camus":
@@ -166,20 +166,34 @@ def table_rows(result: dict[str, Any]) -> list[list[str]]:
     for group, part in (("all", result), *result["groups"].items()):
         for name in part["dice"]:
             low, high = part["ci95"]["dice"][name]
-            rows.append([
-                group, str(part["n"]), name, f"{part['dice'][name]:.4f} ({low:.4f}-{high:.4f})",
-                f"{part['hd'][name]:.2f}", f"{part['hd95'][name]:.2f}", f"{part['mad'][name]:.2f}", f"{part['iou'][name]:.4f}",
-            ])  # fmt: skip
+            rows.append(
+                [
+                    group,
+                    str(part["n"]),
+                    name,
+                    f"{part['dice'][name]:.4f} ({low:.4f}-{high:.4f})",
+                    f"{part['hd'][name]:.2f}",
+                    f"{part['hd95'][name]:.2f}",
+                    f"{part['mad'][name]:.2f}",
+                    f"{part['iou'][name]:.4f}",
+                ]
+            )
     return rows
 
 
 def ef_rows(result: dict[str, Any]) -> list[list[str]]:
     """A row a set of masks, in the order of EF_HEADINGS."""
     return [
-        [name, str(fit["n"]), f"{fit['r']:.3f}", f"{fit['mae']:.2f}", f"{fit['bias']:+.2f}",
-         f"{fit['low']:.1f} to {fit['high']:.1f}"]
+        [
+            name,
+            str(fit["n"]),
+            f"{fit['r']:.3f}",
+            f"{fit['mae']:.2f}",
+            f"{fit['bias']:+.2f}",
+            f"{fit['low']:.1f} to {fit['high']:.1f}",
+        ]
         for name, fit in result["ef"].items()
-    ]  # fmt: skip
+    ]
 
 
 def print_table(result: dict[str, Any]) -> None:
@@ -206,12 +220,14 @@ def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> No
     title = f"{result['model']} {result['precision']} on {result['data']}, {views}"
     trained = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["training"].items())
     lines = [
-        f"## {title}", "",
+        f"## {title}",
+        "",
         f"`echoedge evaluate --model {result['model']} --precision {result['precision']} --data {result['data']}:DIR "
         f"--results FILE`: {result['n']} frames at their own resolution, intervals bootstrapped over patients. "
-        f"{result['backend']}, {result['machine']}. File {result['sha256'][:12]}: {trained}.", "",
+        f"{result['backend']}, {result['machine']}. File {result['sha256'][:12]}: {trained}.",
+        "",
         markdown_table(HEADINGS, table_rows(result)),
-    ]  # fmt: skip
+    ]
     if "ef" in result:
         lines += ["", f"{EF_TITLE[0].upper() + EF_TITLE[1:]}:", "", markdown_table(EF_HEADINGS, ef_rows(result))]
     if figure:

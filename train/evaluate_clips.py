@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from edge.backends import BACKENDS
 from edge.errors import DataError, ModelError
-from edge.model import PREFERRED, Segmenter, open_model
-from edge.sector import find_sector
-from edge.view import VIEWS
+from edge.heart.view import VIEWS
+from edge.nets.backends import BACKENDS
+from edge.nets.model import PREFERRED, Segmenter, open_model
+from edge.screen.sector import find_sector
 from train.data.camus import read_split
 from train.data.clips import Clip, open_clips
 from train.data.sample import LV
@@ -32,10 +32,10 @@ HEADINGS = ("model", "LV Dice (95 %)", "myocardium", "LA", "flicker % (95 %)", "
 
 
 def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = False) -> dict[str, float]:
-    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose view
-    is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is shown
-    `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a stream. With `forget`
-    the network starts afresh at every showing: what its memory is worth."""
+    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose
+    view is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is
+    shown `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a
+    stream. With `forget` the network starts afresh at every showing: what its memory is worth."""
     sector = find_sector([frame.image for frame in clip.frames])
     segmenter.reset()
     dices, right, areas = [], [], []
@@ -83,10 +83,13 @@ def cells(result: dict[str, Any]) -> list[str]:
     """One model's line of the table."""
     dices, unrest = ("-".join(f"{k * v:.{digits}f}" for v in result["ci95"][name]) for name, k, digits in INTERVALS)
     return [
-        f"{result['model']} {result['precision']}", f"{result['lv']:.3f} ({dices})", f"{result['myo']:.3f}",
-        f"{result['la']:.3f}", f"{100 * result['flicker']:.2f} ({unrest})",
+        f"{result['model']} {result['precision']}",
+        f"{result['lv']:.3f} ({dices})",
+        f"{result['myo']:.3f}",
+        f"{result['la']:.3f}",
+        f"{100 * result['flicker']:.2f} ({unrest})",
         "-" if result["view"] is None else f"{result['view']:.3f}",
-    ]  # fmt: skip
+    ]
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,4 +1,6 @@
-"""`echoedge evaluate quality`: a quality model against labels, against several observers, and against errors of measurements."""
+"""`echoedge evaluate quality`: a quality model against labels, against several observers, and against errors of
+measurements.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.errors import DataError, ModelError
-from edge.model import QualityScorer, Segmenter, open_model
+from edge.nets.model import QualityScorer, Segmenter, open_model
 from train.coherence import load_coherence
 from train.data import open_data
 from train.data.camus import read_ef, read_split
@@ -32,7 +34,7 @@ from train.methods import (
     mean_shift,
     measure,
     regraded,
-)  # fmt: skip
+)
 from train.observers import common_frames, error_steps, observer_p, variability
 from train.regional import EXPERTS, Crop, Scored, crop_of_expert, open_crops, with_masks
 from train.relation import judge, relation
@@ -70,7 +72,8 @@ def against_observers(
 ) -> dict[str, Any]:
     """The inter-observer protocol: "table" by method, "steps" by method, "p" by method.
 
-    The classical metrics and coherence need `fit`, experts:FOLDER of the training and validation annotations, for their lines.
+    The classical metrics and coherence need `fit`, experts:FOLDER of the training and validation annotations, for their
+    lines.
     """
     annotators: list[list[QualitySample]] = [list(read_quality(folder)) for folder in folders]
     shared, scores = common_frames(annotators)
@@ -87,9 +90,12 @@ def against_observers(
     else:
         methods = {END_TO_END: found[END_TO_END]}
     return {
-        "frames": len(shared), "annotators": len(folders), "table": variability(scores, methods),
-        "steps": error_steps(scores, methods), "p": {name: observer_p(scores, values) for name, values in methods.items()},
-    }  # fmt: skip
+        "frames": len(shared),
+        "annotators": len(folders),
+        "table": variability(scores, methods),
+        "steps": error_steps(scores, methods),
+        "p": {name: observer_p(scores, values) for name, values in methods.items()},
+    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -184,9 +190,12 @@ def print_result(result: dict[str, Any]) -> None:
             )
             for group, row in part["ef"]["groups"].items():
                 table.add_row(
-                    f"{group} ({row['from']:.2f}-{row['to']:.2f})", str(row["n"]), f"{row['bias']:+.1f}",
-                    f"{row['low']:.1f} to {row['high']:.1f}", f"{row['mae']:.1f}",
-                )  # fmt: skip
+                    f"{group} ({row['from']:.2f}-{row['to']:.2f})",
+                    str(row["n"]),
+                    f"{row['bias']:+.1f}",
+                    f"{row['low']:.1f} to {row['high']:.1f}",
+                    f"{row['mae']:.1f}",
+                )
             console.print(table)
             console.print(
                 f"quality and absolute EF error: Spearman {part['ef']['spearman']:.3f}, p {part['ef']['p']:.3g}"

@@ -20,8 +20,8 @@ from rich.table import Table
 from edge.errors import DataError
 from edge.postprocess import clean_mask, map_on_frame
 from edge.preprocess import Frame, PreprocessSpec, preprocess
-from edge.refine import breadth, entropy_bits, open_refiner
-from edge.sector import find_sector
+from edge.refine.refiner import breadth, entropy_bits, open_refiner
+from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import LV, Sample
@@ -37,18 +37,29 @@ from train.segmentation import normalised
 Estimator = Callable[[Frame], NDArray[np.float32]]
 """Network input 1 x 1 x size x size uint8 -> probabilities raters x size x size float32."""
 COLUMNS = {
-    "dice": "Dice", "iou": "IoU", "hd95": "HD95 mm", "mad": "ASD mm", "ece": "ECE", "ece_band": "ECE band", "brier": "Brier",
-    "auroc": "AUROC", "auroc_band": "AUROC band", "ged": "GED", "worst_decile_dice": "Dice, most unsure tenth",
-    "unsure_vs_dice": "rank correlation", "seconds": "s an image",
-}  # fmt: skip
+    "dice": "Dice",
+    "iou": "IoU",
+    "hd95": "HD95 mm",
+    "mad": "ASD mm",
+    "ece": "ECE",
+    "ece_band": "ECE band",
+    "brier": "Brier",
+    "auroc": "AUROC",
+    "auroc_band": "AUROC band",
+    "ged": "GED",
+    "worst_decile_dice": "Dice, most unsure tenth",
+    "unsure_vs_dice": "rank correlation",
+    "seconds": "s an image",
+}
 """Column of the result -> its heading."""
 
 
 def torch_estimator(net: EchoDND, steps: int, samples: int, fusion: str = "mean", seed: int = 0) -> Estimator:
-    """The network as trained, `steps` DDIM steps and `samples` draws: the student on its own grid, a teacher on a trailing one.
+    """The network as trained, `steps` DDIM steps and `samples` draws: the student on its own grid, a teacher on a
+    trailing one.
 
-    fusion: "mean" gives one map a draw, the branches' mean; "staple" gives STAPLE over every branch of every draw and the SCC
-    head; "scc" that head alone, without a step.
+    fusion: "mean" gives one map a draw, the branches' mean; "staple" gives STAPLE over every branch of every draw and
+    the SCC head; "scc" that head alone, without a step.
     """
     grid = student_grid(steps) if net.config.prediction == "x0" else trailing_grid(steps)
     generator = torch.Generator().manual_seed(seed)
@@ -71,8 +82,8 @@ def torch_estimator(net: EchoDND, steps: int, samples: int, fusion: str = "mean"
 def measure_frame(found: NDArray[np.float32], reference: Sample, size: int) -> dict[str, float]:
     """Metrics of one frame at its own resolution. found: raters x size x size, their mean is the answer.
 
-    The uncertainty is the mean's entropy; pixels are wrong where the cleaned mask differs from the expert's. AUROC and ECE
-    of the band are of pixels near the expert's border. NaN where a metric has nothing to measure.
+    The uncertainty is the mean's entropy; pixels are wrong where the cleaned mask differs from the expert's. AUROC and
+    ECE of the band are of pixels near the expert's border. NaN where a metric has nothing to measure.
     """
     box = find_sector([reference.image]).box
     shape = reference.image.shape
@@ -85,20 +96,25 @@ def measure_frame(found: NDArray[np.float32], reference: Sample, size: int) -> d
     distances = distances_summary(surface_distances(predicted, true, reference.spacing_mm[0]))
     among = np.stack([map_on_frame(f, box, shape) > 0.5 for f in found])
     return {
-        "dice": dice(predicted, true), "iou": iou(predicted, true), "hd95": distances["hd95"], "mad": distances["mad"],
+        "dice": dice(predicted, true),
+        "iou": iou(predicted, true),
+        "hd95": distances["hd95"],
+        "mad": distances["mad"],
         "ece": expected_calibration_error(probability, true),
         "ece_band": expected_calibration_error(probability[band], true[band]),
         "brier": brier(probability, true),
-        "auroc": error_auroc(uncertainty, wrong), "auroc_band": error_auroc(uncertainty[band], wrong[band]),
+        "auroc": error_auroc(uncertainty, wrong),
+        "auroc_band": error_auroc(uncertainty[band], wrong[band]),
         "ged": energy_distance(among, true),
         "uncertainty": breadth(probability, uncertainty),
-    }  # fmt: skip
+    }
 
 
 def measure(estimator: Estimator, samples: Sequence[Sample], size: int, title: str = "evaluating") -> dict[str, Any]:
     """Means over frames, with bootstrap 95 % intervals of Dice over patients, and Dice at ED and ES.
 
-    "worst_decile_dice" is of the tenth of frames with the most uncertainty, "unsure_vs_dice" the rank correlation of the two.
+    "worst_decile_dice" is of the tenth of frames with the most uncertainty, "unsure_vs_dice" the rank correlation of
+    the two.
     """
     spec, rows, seconds = PreprocessSpec(size_px=size), [], []
     for reference in track(samples, title, console=Console(stderr=True), transient=True):

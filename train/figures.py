@@ -146,8 +146,10 @@ def quality_boxes(path: Path, views: Mapping[str, Any], title: str) -> None:
         order = np.argsort(ef["quality"], kind="stable")
         parts = np.array_split(np.asarray(ef["difference"])[order], len(ef["groups"]))
         axis.boxplot(parts, positions=range(len(parts)), widths=0.5)
-        names = [f"{g}\n{row['from']:.2f}-{row['to']:.2f}\nSD {np.std(d, ddof=1):.1f}"
-                 for (g, row), d in zip(ef["groups"].items(), parts)]  # fmt: skip
+        names = [
+            f"{g}\n{row['from']:.2f}-{row['to']:.2f}\nSD {np.std(d, ddof=1):.1f}"
+            for (g, row), d in zip(ef["groups"].items(), parts)
+        ]
         axis.set_xticks(range(len(parts)), names, fontsize=8)
         axis.axhline(0, color="0.6", linewidth=1)
         axis.set_title(view, fontsize=9)

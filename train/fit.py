@@ -28,8 +28,8 @@ from train.checkpoint import (
 )
 
 Loss = Callable[[nn.Module, list[torch.Tensor]], "torch.Tensor | Iterator[torch.Tensor]"]
-"""(network, batch) -> the loss, or its parts one after the other: each is back-propagated before the next is computed, which
-is how back-propagation through time is cut short."""
+"""(network, batch) -> the loss, or its parts one after the other: each is back-propagated before the next is computed,
+which is how back-propagation through time is cut short."""
 Validate = Callable[[nn.Module], dict[str, float]]
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
@@ -38,10 +38,10 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), 
 class FitConfig:
     """What a run needs besides network and data.
 
-    `batch` is what one optimiser step sees, over all processes and `accumulate` parts; batch norm sees a part. `optimizer` is
-    "adamw" or "sgd" with momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing, `patience` is the number
-    of epochs without a better score after which a run ends (0: never). With `plateau` the rate follows no cosine: it falls to a
-    fifth after so many epochs without a better score.
+    `batch` is what one optimiser step sees, over all processes and `accumulate` parts; batch norm sees a part.
+    `optimizer` is "adamw" or "sgd" with momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing,
+    `patience` is the number of epochs without a better score after which a run ends (0: never). With `plateau` the rate
+    follows no cosine: it falls to a fifth after so many epochs without a better score.
     """
 
     epochs: int
@@ -65,7 +65,9 @@ PLATEAU_FACTOR = 0.2
 
 
 def learning_rate(step: int, steps: int, config: FitConfig, scores: Sequence[float] = ()) -> float:
-    """Linear warm-up, then cosine from lr to lr_end; or, with `config.plateau`, down by the `scores` of the epochs so far."""
+    """Linear warm-up, then cosine from lr to lr_end; or, with `config.plateau`, down by the `scores` of the epochs so
+    far.
+    """
     if step < config.warmup_steps:
         return config.lr * (step + 1) / config.warmup_steps
     if config.plateau:
@@ -106,8 +108,8 @@ def autocast_dtype(device: torch.device, enabled: bool) -> torch.dtype | None:
 def batches_of(count: int, epoch: int, config: FitConfig, rank: int = 0, world: int = 1) -> list[list[int]]:
     """Sample indices of each part that process `rank` of `world` computes in an epoch, shuffled by (seed, epoch).
 
-    The processes' parts of one step are together the batch that a single process would see; a last, short batch is dropped.
-    Raises DataError when the batch cannot be cut evenly, or is larger than the data.
+    The processes' parts of one step are together the batch that a single process would see; a last, short batch is
+    dropped. Raises DataError when the batch cannot be cut evenly, or is larger than the data.
     """
     part, left = divmod(config.batch, config.accumulate * world)
     if left or not part:
@@ -149,8 +151,10 @@ def fit(
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     fabric = Fabric(
         accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=local, num_nodes=world // local, strategy="ddp" if world > 1 else "auto",
-    )  # fmt: skip
+        devices=local,
+        num_nodes=world // local,
+        strategy="ddp" if world > 1 else "auto",
+    )
     fabric.launch()
     if world > 1:
         atexit.register(_leave_group)
@@ -233,7 +237,8 @@ def _not_finite(epoch: int, step: int, dtype: torch.dtype | None) -> str:
     where = f"the gradient of step {step + 1} of epoch {epoch + 1} is not finite; what was saved after epoch {epoch} is whole"
     if dtype is None:
         return f"{where}: lower --lr and start again from it"
-    # Seen with torch 2.13 on a CPU: the backward pass of PSPNet-MK at 473 px in bfloat16 overflows, in float32 it does not.
+    # Seen with torch 2.13 on a CPU: the backward pass of PSPNet-MK at 473 px in bfloat16 overflows, in float32 it does
+    # not.
     return f"{where}: train with --no-mixed-precision"
 
 

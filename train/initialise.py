@@ -21,10 +21,10 @@ KINDS = {"random": "", "T": "a checkpoint trained on other echo, such as synthet
 def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tensor | None = None) -> int:
     """Load `path` into `net` as `kind` asks and return the number of tensors (T) or convolutions (Q) that were loaded.
 
-    T takes every tensor whose name and shape agree, so that a network pre-trained on four classes starts one of two. Q takes
-    MobileNetV2's `.npz`, or a .safetensors state dict of torchvision for VGG16-BN, ResNet34 and ResNet50. The `.npz` is
-    folded: its batch norms take their statistics from `images` (N x 1 x size x size float32 in [-1, 1]) where those are
-    given. Raises DataError where the kind lacks a file, or nothing of it fits.
+    T takes every tensor whose name and shape agree, so that a network pre-trained on four classes starts one of two. Q
+    takes MobileNetV2's `.npz`, or a .safetensors state dict of torchvision for VGG16-BN, ResNet34 and ResNet50. The
+    `.npz` is folded: its batch norms take their statistics from `images` (N x 1 x size x size float32 in [-1, 1]) where
+    those are given. Raises DataError where the kind lacks a file, or nothing of it fits.
     """
     if kind not in KINDS:
         raise DataError(f"'{kind}' is no initialisation; write one of {', '.join(KINDS)}")
@@ -56,8 +56,9 @@ def _load_folded(trunk: Trunk, path: Path, images: torch.Tensor | None) -> int:
 
 
 def load_trunk(trunk: Trunk, path: Path, images: torch.Tensor) -> int:
-    """Copy a MobileNetV2 into `trunk` and return how many tensors of any checkpoint that has one, or convolutions of an ImageNet
-    `.npz`, whose folded batch norms take their statistics from `images` (N x 1 x size x size float32 in [-1, 1]).
+    """Copy a MobileNetV2 into `trunk` and return how many tensors of any checkpoint that has one, or convolutions of an
+    ImageNet `.npz`, whose folded batch norms take their statistics from `images` (N x 1 x size x size float32 in [-1,
+    1]).
 
     Raises DataError where a tensor of the trunk is missing there or has another shape.
     """

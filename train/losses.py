@@ -29,8 +29,8 @@ def masked_mse(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def squared_emd(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Squared earth mover's distance (Hou et al. 2016) over labels that are not NaN: the mean over regions of the summed squared
-    difference of both cumulative distributions.
+    """Squared earth mover's distance (Hou et al. 2016) over labels that are not NaN: the mean over regions of the
+    summed squared difference of both cumulative distributions.
 
     logits N x R x K float32, labels N x R float32 in 1-K; a label between two levels is shared by them.
     """
@@ -43,7 +43,8 @@ def squared_emd(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Structural similarity of two N x 1 x H x W float32 images in 0-1, at every pixel whose window fits: N x 1 x H-10 x W-10.
+    """Structural similarity of two N x 1 x H x W float32 images in 0-1, at every pixel whose window fits: N x 1 x H-10
+    x W-10.
 
     Wang et al. 2004: Gaussian window of 11 pixels, sigma 1.5, constants 0.01^2 and 0.03^2.
     """

@@ -1,4 +1,6 @@
-"""The three methods of regional quality on one set of frames, and how well each agrees with labels (paper, 2.3 and 3.2)."""
+"""The three methods of regional quality on one set of frames, and how well each agrees with labels (paper, 2.3 and
+3.2).
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,8 @@ def mapped(found: Mapping[str, Scores], maps: Mapping[str, LabelMap]) -> dict[st
 
 
 def agreement(scores: Scores, labels: Scores) -> dict[str, float]:
-    """ "spearman", "mae" and "accuracy" (share that rounds to the label's level, paper, table 4) over labelled regions, and "n".
+    """ "spearman", "mae" and "accuracy" (share that rounds to the label's level, paper, table 4) over labelled regions,
+    and "n".
 
     Spearman's correlation is 0 where the scores do not vary.
     """
@@ -126,9 +129,9 @@ def wilcoxon_p(a: Scores, b: Scores, labels: Scores, patients: NDArray[np.str_])
     The paper tests single regions; those of one patient are not independent. 1 where the methods do not differ at all.
     Raises MissingExtraError without SciPy.
     """
-    errors = np.array([
-        [np.nanmean(np.abs(scores - labels)[patients == name]) for scores in (a, b)] for name in np.unique(patients)
-    ])  # fmt: skip
+    errors = np.array(
+        [[np.nanmean(np.abs(scores - labels)[patients == name]) for scores in (a, b)] for name in np.unique(patients)]
+    )
     difference = errors[:, 0] - errors[:, 1]
     difference = difference[np.isfinite(difference)]
     if not difference.any():
@@ -146,7 +149,9 @@ def statistics() -> Any:
 
 
 def grades_ordered(means: Mapping[str, NDArray[np.float64]]) -> list[tuple[str, str, float]]:
-    """(better grade, worse grade, one-sided Mann-Whitney p) of neighbouring grades, best first, from patients' mean scores."""
+    """(better grade, worse grade, one-sided Mann-Whitney p) of neighbouring grades, best first, from patients' mean
+    scores.
+    """
     names = list(means)
     stats = statistics()
     return [

@@ -55,8 +55,8 @@ def mean_known(values: NDArray[np.float64]) -> float:
 def flicker(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
     """Mean |change of the found area - change of the true area| from frame to frame, as a share of the mean true area.
 
-    1-D arrays of one clip's areas. 0 for a contour that moves just as the true one does, also where it is off by a constant;
-    one that lags behind pays for it. NaN for a single frame.
+    1-D arrays of one clip's areas. 0 for a contour that moves just as the true one does, also where it is off by a
+    constant; one that lags behind pays for it. NaN for a single frame.
     """
     if len(true) < 2:
         return float("nan")

@@ -16,7 +16,8 @@ Scores = NDArray[np.floating]
 
 
 def common_frames(annotators: Sequence[Sequence[QualitySample]]) -> tuple[list[QualitySample], NDArray[np.float32]]:
-    """(frames, scores annotators x N x 8) of the frames that all annotators scored, matched by patient, view and file name.
+    """(frames, scores annotators x N x 8) of the frames that all annotators scored, matched by patient, view and file
+    name.
 
     Raises DataError for fewer than two annotators or without a common frame.
     """

@@ -27,11 +27,18 @@ from train.segmentation import normalised
 
 RECIPES = {
     "paper": FitConfig(
-        epochs=500, batch=16, lr=1e-4, lr_end=1e-4, weight_decay=0.0, warmup_steps=0, ema_decay=0.0, clip_norm=0.0,
+        epochs=500,
+        batch=16,
+        lr=1e-4,
+        lr_end=1e-4,
+        weight_decay=0.0,
+        warmup_steps=0,
+        ema_decay=0.0,
+        clip_norm=0.0,
         mixed_precision=False,
     ),
     "modern": FitConfig(epochs=20, batch=16, lr=1e-3),
-}  # fmt: skip
+}
 """The paper's table 7 (AdamW without decay is Adam), with its augmentation alone; and one with a wider grey curve."""
 STATISTICS_FRAMES = 16
 PREDICT_BATCH = 16
@@ -48,7 +55,9 @@ def quality_loss(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tenso
 
 
 def predict_scores(net: QualityNet, frames: Sequence[Scored]) -> NDArray[np.float32]:
-    """N x 8 scores of frames, as they come out of the network; an attention network is asked for each region by its labels."""
+    """N x 8 scores of frames, as they come out of the network; an attention network is asked for each region by its
+    labels.
+    """
     device = next(net.parameters()).device
     found = []
     with torch.inference_mode():
@@ -87,8 +96,8 @@ def train_quality(
 ) -> Path:
     """Train a variant into `folder`, resuming what is there; return the best checkpoint's path.
 
-    imagenet is an .npz of MobileNetV2. Raises DataError when a patient is on both sides, when ImageNet weights are given for
-    another backbone, and for attention on frames without masks.
+    imagenet is an .npz of MobileNetV2. Raises DataError when a patient is on both sides, when ImageNet weights are
+    given for another backbone, and for attention on frames without masks.
     """
     check_sides(training, validation)
     if variant.attention != "none" and not all(c.mask.any() for c in (*training, *validation)):
@@ -103,14 +112,17 @@ def train_quality(
     is_default = variant == Variant()
     frames = validation_set(validation, config.seed)
     all_facts = {
-        "net": "quality" if is_default else ABLATION, "variant": asdict(variant), "size": SIZE, "training_frames": len(training),
+        "net": "quality" if is_default else ABLATION,
+        "variant": asdict(variant),
+        "size": SIZE,
+        "training_frames": len(training),
         "validation_patients": sorted({c.patient for c in validation}),
         "labels": {
             "injected regional degradation": sum(c.scores is None for c in training),
             "known scores": sum(c.scores is not None for c in training),
         },
         **(facts or {}),
-    }  # fmt: skip
+    }
     data = QualityData(training, config.seed, wide, variant.attention != "none")
     return fit(net, data, quality_loss, lambda model: validate(model, frames), config, folder, "spearman", all_facts)
 
@@ -160,10 +172,15 @@ def main(argv: Sequence[str]) -> int:
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
     asked = {k: getattr(args, k) for k in ("epochs", "lr") if getattr(args, k) is not None}
     best = train_quality(
-        training, validation, Variant(args.backbone, args.head, args.attention),
-        replace(RECIPES[args.recipe], seed=args.seed, **asked), args.out, args.recipe != "paper", args.imagenet,
+        training,
+        validation,
+        Variant(args.backbone, args.head, args.attention),
+        replace(RECIPES[args.recipe], seed=args.seed, **asked),
+        args.out,
+        args.recipe != "paper",
+        args.imagenet,
         {"data": args.data, "recipe": args.recipe},
-    )  # fmt: skip
+    )
     print(best)
     return 0
 

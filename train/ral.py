@@ -44,10 +44,11 @@ PAPER = FitConfig(
 
 
 def unrest(logits: torch.Tensor, masks: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
-    """What flicker measures, as a loss: mean |change of a class's area - true change| from frame to frame, as a share of its
-    mean true area, over the foreground classes.
+    """What flicker measures, as a loss: mean |change of a class's area - true change| from frame to frame, as a share
+    of its mean true area, over the foreground classes.
 
-    N x T x classes x h x h logits, N x T x size x size int64 masks, N x T starts; a scalar, 0 where no frame follows another.
+    N x T x classes x h x h logits, N x T x size x size int64 masks, N x T starts; a scalar, 0 where no frame follows
+    another.
     """
     classes = logits.shape[2]
     found = logits.softmax(2)[:, :, 1:].mean((3, 4))
@@ -62,9 +63,9 @@ def aggregation_loss(
 ) -> Callable[..., Iterator[torch.Tensor]]:
     """The aggregation loss, equations (5)-(7), one part for each `window` frames of an item.
 
-    Equation (5) prints the Dice term as a gain: it enters as 1 - Dice. With four classes its binary cross-entropy becomes
-    categorical and the Dice is the mean of the foreground classes; with two both are the paper's. `steady_weight` adds
-    `unrest`, which the paper does not have. Gradients stop between windows, the states go on.
+    Equation (5) prints the Dice term as a gain: it enters as 1 - Dice. With four classes its binary cross-entropy
+    becomes categorical and the Dice is the mean of the foreground classes; with two both are the paper's.
+    `steady_weight` adds `unrest`, which the paper does not have. Gradients stop between windows, the states go on.
     """
 
     def loss(net: nn.Module, batch: list[torch.Tensor]) -> Iterator[torch.Tensor]:
@@ -106,10 +107,17 @@ def load_net(path: Path) -> nn.Module:
 
 
 def train_clips(
-    facts: dict[str, Any], training: Sequence[Clip], validation: Sequence[Clip], config: FitConfig, folder: Path,
-    net: nn.Module, spec: AugmentSpec | None = AugmentSpec(), length: int = LENGTH, window: int = WINDOW,  # noqa: B008
+    facts: dict[str, Any],
+    training: Sequence[Clip],
+    validation: Sequence[Clip],
+    config: FitConfig,
+    folder: Path,
+    net: nn.Module,
+    spec: AugmentSpec | None = AugmentSpec(),
+    length: int = LENGTH,
+    window: int = WINDOW,
     steady: float = 0.0,
-) -> Path:  # fmt: skip
+) -> Path:
     """Train a network with RAL's forward on clips, resuming what `folder` holds; return the best checkpoint's path.
 
     facts: at least "net", "size" and "classes". steady: weight of `unrest` in the loss.
@@ -124,13 +132,23 @@ def train_clips(
     data = ClipData(training, size, length, config.seed, spec, classes)
     held_out = [CroppedClip(clip, size, classes) for clip in validation]
     all_facts = {
-        **facts, "training_frames": sum(len(clip.frames) for clip in training), "length": length, "window": window,
-        "steady": steady, "validation_patients": sorted({clip.patient for clip in validation}),
-    }  # fmt: skip
+        **facts,
+        "training_frames": sum(len(clip.frames) for clip in training),
+        "length": length,
+        "window": window,
+        "steady": steady,
+        "validation_patients": sorted({clip.patient for clip in validation}),
+    }
     return fit(
-        net, data, aggregation_loss(window, steady_weight=steady), lambda model: score_clips(model, held_out, classes),
-        config, folder, "mean", all_facts,
-    )  # fmt: skip
+        net,
+        data,
+        aggregation_loss(window, steady_weight=steady),
+        lambda model: score_clips(model, held_out, classes),
+        config,
+        folder,
+        "mean",
+        all_facts,
+    )
 
 
 def parser() -> argparse.ArgumentParser:
@@ -183,14 +201,26 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     read = partial(open_clips, length=args.clip_frames)
     config = replace(
-        PAPER, seed=args.seed, epochs=args.epochs, lr=args.lr, batch=args.batch, accumulate=args.accumulate,
-        patience=args.patience, workers=args.workers, mixed_precision=args.mixed_precision,
+        PAPER,
+        seed=args.seed,
+        epochs=args.epochs,
+        lr=args.lr,
+        batch=args.batch,
+        accumulate=args.accumulate,
+        patience=args.patience,
+        workers=args.workers,
+        mixed_precision=args.mixed_precision,
         plateau=0 if args.cosine else PAPER.plateau,
-    )  # fmt: skip
+    )
     facts = {
-        "net": args.net, "without": args.without, "size": args.size, "classes": list(CLASSES[: args.classes]),
-        "data": args.data, "augment": args.augment, "init": "T" if args.init_from else "random",
-    }  # fmt: skip
+        "net": args.net,
+        "without": args.without,
+        "size": args.size,
+        "classes": list(CLASSES[: args.classes]),
+        "data": args.data,
+        "augment": args.augment,
+        "init": "T" if args.init_from else "random",
+    }
 
     def train(training: Sequence[Clip], validation: Sequence[Clip], folder: Path) -> Path:
         print(f"{len(training)} training and {len(validation)} validation clips", file=sys.stderr)
@@ -198,8 +228,17 @@ def main(argv: Sequence[str]) -> int:
         net = build_net(facts)
         initialise(net, facts["init"], args.init_from)
         return train_clips(
-            facts, training, validation, config, folder, net, AUGMENT[args.augment], args.length, args.window, args.steady
-        )  # fmt: skip
+            facts,
+            training,
+            validation,
+            config,
+            folder,
+            net,
+            AUGMENT[args.augment],
+            args.length,
+            args.window,
+            args.steady,
+        )
 
     if not args.folds:
         print(train(*read_sides(args.data, args.valid, args.exclude, args.seed, read), args.out))

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from edge.sector import find_sector
-from edge.view import VIEWS
+from edge.heart.view import VIEWS
+from edge.screen.sector import find_sector
 from train.augment import AugmentSpec, augment
 from train.data.clips import Clip
 from train.segmentation import CLASSES, crop_to_sector, normalised
@@ -46,17 +46,24 @@ class CroppedClip:
 class ClipData(Dataset[tuple[torch.Tensor, ...]]):
     """Items of `length` frames, cut anew each epoch from all clips in a drawn order, short ones one after the other.
 
-    An item is images T x 1 x size x size float32 in [-1, 1], masks T x size x size int64, views T int64 (indices into VIEWS) and
-    starts T bool, set where a frame does not continue the one before. Of a longer clip a drawn window of `length` frames is
-    taken each epoch. A pair of ED and ES comes in either order or as two pictures, as drawn: always ED first, the network would
-    learn that the first frame of a stream is ED. With `spec` its first frame may be held a while, drifting as under a hand that
-    is not still: never shown a third frame of real echo, the network lost two to three hundredths of Dice by the fourth. All
-    frames of a clip are augmented alike; without `spec` they are only resized.
+    An item is images T x 1 x size x size float32 in [-1, 1], masks T x size x size int64, views T int64 (indices into
+    VIEWS) and starts T bool, set where a frame does not continue the one before. Of a longer clip a drawn window of
+    `length` frames is taken each epoch. A pair of ED and ES comes in either order or as two pictures, as drawn: always
+    ED first, the network would learn that the first frame of a stream is ED. With `spec` its first frame may be held a
+    while, drifting as under a hand that is not still: never shown a third frame of real echo, the network lost two to
+    three hundredths of Dice by the fourth. All frames of a clip are augmented alike; without `spec` they are only
+    resized.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], size: int, length: int, seed: int, spec: AugmentSpec | None, classes: int = len(CLASSES)
-    ) -> None:  # fmt: skip
+        self,
+        clips: Sequence[Clip],
+        size: int,
+        length: int,
+        seed: int,
+        spec: AugmentSpec | None,
+        classes: int = len(CLASSES),
+    ) -> None:
         self.size, self.length, self.seed, self.spec = size, length, seed, spec
         self.clips = [CroppedClip(clip, CACHE_PX if spec else size, classes) for clip in clips]
         self.set_epoch(0)

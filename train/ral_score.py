@@ -33,8 +33,8 @@ def run_clip(net: nn.Module, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint
 
 
 def score_clips(net: nn.Module, clips: Sequence[CroppedClip], classes: int = len(CLASSES)) -> dict[str, float]:
-    """Means over frames: Dice of each foreground class and "mean" of those; "view", the share of frames whose view is right
-    (left out without the classification branch); "flicker", the mean over clips of the LV's."""
+    """Means over frames: Dice of each foreground class and "mean" of those; "view", the share of frames whose view is
+    right (left out without the classification branch); "flicker", the mean over clips of the LV's."""
     dices, right, unrest = [], [], []
     for clip in clips:
         masks, views = run_clip(net, clip.images)

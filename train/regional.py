@@ -1,4 +1,6 @@
-"""Frames for regional quality: sector crops with the scores of eight regions, exact, by experts, or from injected degradation."""
+"""Frames for regional quality: sector crops with the scores of eight regions, exact, by experts, or from injected
+degradation.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from edge.heart.regions import NotMeasurable, find_regions
 from edge.preprocess import resample
-from edge.regions import NotMeasurable, find_regions
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.regional_quality import QualitySample, read_quality
 from train.degrade import degrade_regions, sector_crop
@@ -49,7 +51,9 @@ class Crop:
 
 
 class Scored(NamedTuple):
-    """image SIZE x SIZE uint8, 8 scores float32 (NaN where excluded), labels SIZE x SIZE uint8 as in `edge.regions.Regions`."""
+    """image SIZE x SIZE uint8, 8 scores float32 (NaN where excluded), labels SIZE x SIZE uint8 as in
+    `edge.heart.regions.Regions`.
+    """
 
     image: NDArray[np.uint8]
     scores: NDArray[np.float32]
@@ -106,9 +110,11 @@ def area_of(labels: NDArray[np.uint8], region: int) -> torch.Tensor:
 
 
 class QualityData(Dataset[tuple[torch.Tensor, ...]]):
-    """Augmented crops, anew each epoch: image 1 x SIZE x SIZE float32 in [-1, 1] and 8 scores float32 with NaN where excluded.
+    """Augmented crops, anew each epoch: image 1 x SIZE x SIZE float32 in [-1, 1] and 8 scores float32 with NaN where
+    excluded.
 
-    With `attention`, one region that has a score is drawn a frame: image, its score (1), its area (1 x SIZE x SIZE bool).
+    With `attention`, one region that has a score is drawn a frame: image, its score (1), its area (1 x SIZE x SIZE
+    bool).
     """
 
     def __init__(self, crops: Sequence[Crop], seed: int, wide: bool = True, attention: bool = False) -> None:
@@ -133,7 +139,8 @@ class QualityData(Dataset[tuple[torch.Tensor, ...]]):
 
 
 def augment(frame: Scored, rng: np.random.Generator, wide: bool = True) -> Scored:
-    """The paper's table 7: rotation +-30 degrees, mirroring with labels, gamma 0.9-1.1, scaling 0.85-1.15, each p = 0.5.
+    """The paper's table 7: rotation +-30 degrees, mirroring with labels, gamma 0.9-1.1, scaling 0.85-1.15, each p =
+    0.5.
 
     wide adds, p = 0.5, gain 0.6-1.4 and gamma 0.7-1.4, since another scanner's grey curve is no loss of quality.
     """

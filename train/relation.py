@@ -1,4 +1,6 @@
-"""Predicted quality against the errors of what is measured: segmentation and EF (regional-quality paper, 3.4 and figure 7)."""
+"""Predicted quality against the errors of what is measured: segmentation and EF (regional-quality paper, 3.4 and figure
+7).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.model import QualityScorer, Segmenter
-from edge.regions import NotMeasurable, find_regions
-from edge.sector import find_sector
+from edge.heart.regions import NotMeasurable, find_regions
+from edge.nets.model import QualityScorer, Segmenter
+from edge.screen.sector import find_sector
 from train.data.sample import LV, MYOCARDIUM, Sample
 from train.ef import agreement, ejection_fractions
 from train.methods import statistics
@@ -48,7 +50,9 @@ def judge(samples: Sequence[Sample], segmenter: Segmenter, scorer: QualityScorer
 def by_thirds(
     quality: NDArray[np.float64], found: NDArray[np.float64], reference: NDArray[np.float64]
 ) -> dict[str, dict[str, float]]:
-    """Group -> lowest and highest quality and the agreement of found with reference values, groups of equal size by quality."""
+    """Group -> lowest and highest quality and the agreement of found with reference values, groups of equal size by
+    quality.
+    """
     order = np.argsort(quality, kind="stable")
     table = {}
     for name, part in zip(GROUPS, np.array_split(order, len(GROUPS))):
@@ -58,8 +62,9 @@ def by_thirds(
 
 
 def relation(rows: Sequence[Judged], reference_ef: Mapping[str, float]) -> dict[str, Any]:
-    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds` (EF in percent),
-    Spearman of quality with the absolute EF error, each correlation with its p. Views without ED and ES have no "ef"."""
+    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds` (EF in
+    percent), Spearman of quality with the absolute EF error, each correlation with its p. Views without ED and ES have
+    no "ef"."""
     spearmanr = statistics().spearmanr
     result: dict[str, Any] = {}
     for view in sorted({r.sample.view for r in rows}):
@@ -73,13 +78,21 @@ def relation(rows: Sequence[Judged], reference_ef: Mapping[str, float]) -> dict[
         patients = sorted(p for p, _ in found if p in reference_ef)
         if len(patients) >= 2 * len(GROUPS):
             of = {p: np.mean([r.quality for r in frames if r.sample.patient == p]) for p in patients}
-            values = [np.array([table[k] for k in keys]) for table, keys in (
-                (of, patients), (found, [(p, view) for p in patients]), (reference_ef, patients),
-            )]  # fmt: skip
+            values = [
+                np.array([table[k] for k in keys])
+                for table, keys in (
+                    (of, patients),
+                    (found, [(p, view) for p in patients]),
+                    (reference_ef, patients),
+                )
+            ]
             fit = spearmanr(values[0], np.abs(values[1] - values[2]))
             part["ef"] = {
-                "groups": by_thirds(*values), "spearman": float(fit.statistic), "p": float(fit.pvalue),
-                "quality": values[0].tolist(), "difference": (values[1] - values[2]).tolist(),
-            }  # fmt: skip
+                "groups": by_thirds(*values),
+                "spearman": float(fit.statistic),
+                "p": float(fit.pvalue),
+                "quality": values[0].tolist(),
+                "difference": (values[1] - values[2]).tolist(),
+            }
         result[view] = part
     return result

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from edge.errors import DataError
 from edge.preprocess import Box, resample
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.augment import AugmentSpec, augment
 from train.data import READERS, open_data
 from train.data.camus import read_split
@@ -40,7 +40,8 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Sector crops of samples, augmented anew each epoch: image 1 x size x size float32 in [-1, 1], mask size x size int64.
+    """Sector crops of samples, augmented anew each epoch: image 1 x size x size float32 in [-1, 1], mask size x size
+    int64.
 
     Without `spec` every epoch sees the same, only resized frames. With two classes the mask is LV or not.
     """
@@ -103,9 +104,11 @@ def accuracy(net: torch.nn.Module, pairs: Sequence[Pair], classes: int = len(CLA
 
 
 def segmentation_loss(name: str) -> Callable[[torch.nn.Module, list[torch.Tensor]], torch.Tensor]:
-    """The named loss of the main head plus, where the network has deep supervision, 0.4 times that of the auxiliary head.
+    """The named loss of the main head plus, where the network has deep supervision, 0.4 times that of the auxiliary
+    head.
 
-    A network returns logits N x C x h x w, or in training mode (logits, auxiliary logits); both are upsampled to the mask.
+    A network returns logits N x C x h x w, or in training mode (logits, auxiliary logits); both are upsampled to the
+    mask.
     """
     criterion = SEGMENTATION_LOSSES[name]
 
@@ -133,8 +136,8 @@ def train_segmentation(
 ) -> Path:
     """Train a network of SEGMENTATION_NETS into `folder`, resuming what is there; return the best checkpoint's path.
 
-    Raises DataError when a patient is on both sides, when four classes are asked of data with none but the LV, and for a size
-    that the network cannot take.
+    Raises DataError when a patient is on both sides, when four classes are asked of data with none but the LV, and for
+    a size that the network cannot take.
     """
     check_sides(training, validation)
     if classes > 2 and not any((s.mask == MYOCARDIUM).any() for s in training):
@@ -148,19 +151,33 @@ def train_segmentation(
     initialise(net, *init, torch.stack([data[k][0] for k in range(min(len(data), STATISTICS_FRAMES))]))
     pairs = [crop_to_sector(s, size, classes) for s in validation]
     all_facts = {
-        "net": net_name, "size": size, "classes": list(CLASSES[:classes]), "init": init[0], "training_frames": len(training),
-        "validation_patients": sorted({s.patient for s in validation}), **(facts or {}),
-    }  # fmt: skip
+        "net": net_name,
+        "size": size,
+        "classes": list(CLASSES[:classes]),
+        "init": init[0],
+        "training_frames": len(training),
+        "validation_patients": sorted({s.patient for s in validation}),
+        **(facts or {}),
+    }
     return fit(
-        net, data, segmentation_loss(recipe.loss),
-        lambda model: accuracy(model, pairs, classes), recipe.fit, folder, "mean", all_facts,
-    )  # fmt: skip
+        net,
+        data,
+        segmentation_loss(recipe.loss),
+        lambda model: accuracy(model, pairs, classes),
+        recipe.fit,
+        folder,
+        "mean",
+        all_facts,
+    )
 
 
 def read_sides(
-    places: Sequence[str], valid: str | None, exclude: Path | None, seed: int,
+    places: Sequence[str],
+    valid: str | None,
+    exclude: Path | None,
+    seed: int,
     read: Callable[[str], Iterable[Item]] = open_data,
-) -> tuple[list[Item], list[Item]]:  # fmt: skip
+) -> tuple[list[Item], list[Item]]:
     """(training, validation) frames, or what else `read` makes of a data set's name.
 
     `valid` is a file of patients, a data set of its own, or None for a seeded tenth.
@@ -227,9 +244,16 @@ def main(argv: Sequence[str]) -> int:
         recipe.fit, seed=args.seed, **{"epochs": epochs, **{k: v for k, v in asked.items() if v is not None}}
     )
     best = train_segmentation(
-        args.net, training, validation, replace(recipe, fit=config), args.size, args.classes, args.out,
-        (args.init_kind, args.init_from), {"data": args.data, "recipe": args.recipe},
-    )  # fmt: skip
+        args.net,
+        training,
+        validation,
+        replace(recipe, fit=config),
+        args.size,
+        args.classes,
+        args.out,
+        (args.init_kind, args.init_from),
+        {"data": args.data, "recipe": args.recipe},
+    )
     print(best)
     return 0
 

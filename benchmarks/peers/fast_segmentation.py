@@ -1,7 +1,8 @@
 """FAST (pyfast) segmenting pictures with the same network, without a screen. Argument: NETWORK.onnx 'crops/#.png'
 
-Own virtual environment: pip install pyfast. Debian: libusb-1.0-0 pocl-opencl-icd libgl1 libopengl0 libegl1, Qt's libxcb-*.
-Its OpenVINO engine refuses the exported file (a ReduceMean in the pyramid pooling), so its ONNX Runtime engine runs it.
+Own virtual environment: pip install pyfast. Debian: libusb-1.0-0 pocl-opencl-icd libgl1 libopengl0 libegl1, Qt's
+libxcb-*. Its OpenVINO engine refuses the exported file (a ReduceMean in the pyramid pooling), so its ONNX Runtime
+engine runs it.
 """
 
 import sys

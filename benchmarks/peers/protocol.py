@@ -33,10 +33,14 @@ def serve(stdout: int, facts: dict[str, str], load_ms: float, frame: Callable[[]
             stamps.append(time.perf_counter())
         took = [round((b - a) * 1e3, 4) for a, b in zip(stamps, stamps[1:])]  # noqa: RUF007 (a peer may have Python 3.9)
         answer = {
-            "stages_ms": {"frame": took}, "headline": "frame", "intervals_ms": took,
-            "seconds": time.monotonic() - started, "dropped": {}, "cpu_s": time.process_time() - cpu,
+            "stages_ms": {"frame": took},
+            "headline": "frame",
+            "intervals_ms": took,
+            "seconds": time.monotonic() - started,
+            "dropped": {},
+            "cpu_s": time.process_time() - cpu,
             "peak_mib": peak_mib(),
-        }  # fmt: skip
+        }
         out.write(json.dumps(answer) + "\n")
         out.flush()
 

@@ -20,7 +20,9 @@ DEFAULT_NAME = "bench-screen1-1280x720-1.mp4"
 
 
 def default_clip() -> Path:
-    """A synthetic four-chamber loop on a 1280x720 scanner screen, H.264, 60 frames; made once and kept in the user's cache."""
+    """A synthetic four-chamber loop on a 1280x720 scanner screen, H.264, 60 frames; made once and kept in the user's
+    cache.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "echoedge"
     path = cache / DEFAULT_NAME
     if not path.exists():

@@ -13,7 +13,6 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from edge.backends import BACKENDS
 from edge.bench.clip import default_clip
 from edge.bench.compare import Comparison, compare
 from edge.bench.interleave import worker_of
@@ -22,8 +21,9 @@ from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
 from edge.config import MODELS, REFINE, RefineMode
 from edge.errors import EchoEdgeError
-from edge.model import PREFERRED
-from edge.refine import SAMPLES
+from edge.nets.backends import BACKENDS
+from edge.nets.model import PREFERRED
+from edge.refine.refiner import SAMPLES
 from edge.sources.address import redacted
 
 REGRESSED = 1
@@ -48,9 +48,10 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--backend", default="auto", help=f"one or several (auto, {', '.join(BACKENDS)})")
     p.add_argument(
-        "--refine", default="off",
+        "--refine",
+        default="off",
         help=f"one or several ({', '.join(REFINE)}); with --at-fps, since a recording waits for its refined frames",
-    )  # fmt: skip
+    )
     p.add_argument("--refine-model", default=str(MODELS / "echo-dnd"), help="refining model folder")
     p.add_argument("--refine-samples", type=int, default=SAMPLES, metavar="K", help="samples a refined frame")
     p.add_argument("--sink", action="append", default=[], metavar="URI", help="an output of `echoedge run`, repeatable")
@@ -63,9 +64,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--limit-ms", type=float, default=0, help="also find the highest rate whose p99 stays within this")
     p.add_argument("--compare", nargs=2, type=Path, metavar=("BASE", "NEW"), help="compare two result.json instead")
     p.add_argument(
-        "--regression", type=float, metavar="PERCENT",
+        "--regression",
+        type=float,
+        metavar="PERCENT",
         help="with --compare: by ratios to the yardstick alone; exit code 1 where something is slower by more than this",
-    )  # fmt: skip
+    )
     p.add_argument("--schema", action="store_true", help="print the JSON schema of result.json")
     add_options(p)
     return p
@@ -88,10 +91,21 @@ def main(argv: Sequence[str]) -> int:
     builders = []
     for source, backend, precision, refine in product(sources, backends, precisions, modes):
         spec = Spec(
-            "pipeline", name_of(source, backend, precision, refine), source, args.model, args.quality, precision, backend,
-            args.threads, tuple(args.sink), args.at_fps, cast(RefineMode, refine), args.refine_model, args.refine_samples,
+            "pipeline",
+            name_of(source, backend, precision, refine),
+            source,
+            args.model,
+            args.quality,
+            precision,
+            backend,
+            args.threads,
+            tuple(args.sink),
+            args.at_fps,
+            cast(RefineMode, refine),
+            args.refine_model,
+            args.refine_samples,
             args.fifo_priority,
-        )  # fmt: skip
+        )
         builders.append(partial(worker_of, spec))
     return conclude(perform(builders, "pipeline", args, ["bench", *argv], args.limit_ms), args)
 
@@ -138,7 +152,12 @@ def comparison_table(rows: Sequence[Comparison]) -> Table:
     table = Table("configuration", "percentile", "base ms", "new ms", kind, "95 % interval", "")
     for row in rows:
         table.add_row(
-            row.name, f"p{row.percentile:g}", f"{row.base_ms:.2f}", f"{row.new_ms:.2f}", f"{row.ratio:.3f}",
-            f"{row.low:.3f} to {row.high:.3f}", row.verdict,
-        )  # fmt: skip
+            row.name,
+            f"p{row.percentile:g}",
+            f"{row.base_ms:.2f}",
+            f"{row.new_ms:.2f}",
+            f"{row.ratio:.3f}",
+            f"{row.low:.3f} to {row.high:.3f}",
+            row.verdict,
+        )
     return table

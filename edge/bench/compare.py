@@ -66,10 +66,16 @@ def compare(base: Result, new: Result, relative: bool = False) -> list[Compariso
             ratio *= scale
             rows.append(
                 Comparison(
-                    fresh.name, percentile, _at(old, percentile), _at(fresh, percentile),
-                    ratio, ratio * (1 - below), ratio * (1 + above), relative,
+                    fresh.name,
+                    percentile,
+                    _at(old, percentile),
+                    _at(fresh, percentile),
+                    ratio,
+                    ratio * (1 - below),
+                    ratio * (1 + above),
+                    relative,
                 )
-            )  # fmt: skip
+            )
     if not rows:
         raise EchoEdgeError(f"fewer than {MIN_SAMPLES[50.0]} samples a configuration: measure longer")
     return rows

@@ -29,11 +29,11 @@ from edge.bench.trace import DRAWN, Trace
 from edge.config import MODELS
 from edge.errors import EchoEdgeError, SourceError
 from edge.loop import LoopOptions, run_loop
-from edge.model import QualityScorer, Segmenter, open_model
-from edge.safety import Limits
+from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.screen.tracker import LOCATE_FRAMES
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, Source, open_source
-from edge.tracker import LOCATE_FRAMES
+from edge.stages.safety import Limits
 
 T = TypeVar("T")
 OPEN_S = 20.0
@@ -189,11 +189,22 @@ def _summed(
     ]
     span_s = (rows[-1][0] - rows[0][0]) / 1e9
     run = Run(
-        name="glass to glass", kind="glass", config={"fps": args.fps, "send": args.send, "show": args.show},
-        frames=len(ages), seconds=round(span_s, 2), fps=round(len(ages) / span_s, 3), latency_ms=latency, stages_ms=table,
-        jitter_ms=jitter_ms(np.diff([row[0] for row in rows]) / 1e6), dropped=dropped, first_frame_ms=None, load_ms=None,
-        peak_memory_mib=None, cpu_cores=0.0, samples_ms=thinned(ages),
-    )  # fmt: skip
+        name="glass to glass",
+        kind="glass",
+        config={"fps": args.fps, "send": args.send, "show": args.show},
+        frames=len(ages),
+        seconds=round(span_s, 2),
+        fps=round(len(ages) / span_s, 3),
+        latency_ms=latency,
+        stages_ms=table,
+        jitter_ms=jitter_ms(np.diff([row[0] for row in rows]) / 1e6),
+        dropped=dropped,
+        first_frame_ms=None,
+        load_ms=None,
+        peak_memory_mib=None,
+        cpu_cores=0.0,
+        samples_ms=thinned(ages),
+    )
     return run, notes
 
 

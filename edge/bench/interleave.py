@@ -75,15 +75,23 @@ class Worker:
         intervals = [interval for piece in self.slices for interval in piece.intervals_ms]
         dropped = sum((Counter(piece.dropped) for piece in self.slices), Counter())
         return Run(
-            name=self.name, kind=self.kind, config=self.config, frames=len(headline),
-            seconds=round(self.measured_s, 2), fps=round(len(headline) / self.measured_s, 3),
+            name=self.name,
+            kind=self.kind,
+            config=self.config,
+            frames=len(headline),
+            seconds=round(self.measured_s, 2),
+            fps=round(len(headline) / self.measured_s, 3),
             latency_ms=percentiles(headline),
             stages_ms={stage: percentiles(values) for stage, values in stages.items() if values},
-            jitter_ms=jitter_ms(intervals), dropped=dict(dropped), first_frame_ms=self.ready.first_frame_ms,
-            load_ms=self.ready.load_ms, peak_memory_mib=max(piece.peak_mib for piece in self.slices),
+            jitter_ms=jitter_ms(intervals),
+            dropped=dict(dropped),
+            first_frame_ms=self.ready.first_frame_ms,
+            load_ms=self.ready.load_ms,
+            peak_memory_mib=max(piece.peak_mib for piece in self.slices),
             cpu_cores=round(sum(piece.cpu_s for piece in self.slices) / self.measured_s, 3),
-            samples_ms=thinned(headline), facts=self.ready.facts,
-        )  # fmt: skip
+            samples_ms=thinned(headline),
+            facts=self.ready.facts,
+        )
 
     def close(self) -> None:
         """Let it end; kill it where it does not."""
@@ -112,7 +120,9 @@ def _quiet(_name: str, _share: float) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and in which pieces: each configuration for `seconds` in slices of `slice_s`, `warm_s` before each unmeasured."""
+    """How long and in which pieces: each configuration for `seconds` in slices of `slice_s`, `warm_s` before each
+    unmeasured.
+    """
 
     seconds: float = 60.0
     slice_s: float = 5.0
@@ -132,7 +142,8 @@ def worker_of(spec: Spec) -> Worker:
 def measure(builders: Sequence[Callable[[], Worker]], plan: Plan, stack: ExitStack, monitor: Monitor) -> list[Worker]:
     """Start the workers one after the other, then let each run in turn until all have been measured for `plan.seconds`.
 
-    A yardstick of a tenth of the time is added. The workers stay open on `stack`, and with them what the monitor counts.
+    A yardstick of a tenth of the time is added. The workers stay open on `stack`, and with them what the monitor
+    counts.
     """
     workers = []
     yardstick: Callable[[], Worker] = partial(worker_of, Spec(YARDSTICK, YARDSTICK))

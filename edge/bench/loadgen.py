@@ -1,7 +1,7 @@
 """`echoedge bench loadgen`: MLPerf's own load generator drives one network; its logs are kept beside the summary.
 
-Scenarios and percentiles are MLPerf Inference's: SingleStream reports p90, MultiStream (8 samples a query) p99, Offline samples
-per second, Server the rate that keeps p99 within a limit. Preprocessing is done before, as MLPerf allows.
+Scenarios and percentiles are MLPerf Inference's: SingleStream reports p90, MultiStream (8 samples a query) p99, Offline
+samples per second, Server the rate that keeps p99 within a limit. Preprocessing is done before, as MLPerf allows.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edge.backends import BACKENDS
 from edge.bench.clip import default_clip
 from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
 from edge.config import MODELS
 from edge.errors import EchoEdgeError, MissingExtraError
-from edge.model import PREFERRED, QualityScorer, Segmenter, open_model
-from edge.sector import find_sector
+from edge.nets.backends import BACKENDS
+from edge.nets.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.screen.sector import find_sector
 from edge.sources import open_source
 
 SCENARIOS = ("SingleStream", "MultiStream", "Offline", "Server")
@@ -83,8 +83,8 @@ HEADLINES = {
 def run_test(net: Segmenter | QualityScorer, inputs: Inputs, load: Load, folder: Path) -> Finding:
     """Let LoadGen drive a network over prepared inputs (each 1 x 1 x size x size uint8); its logs go to `folder`.
 
-    In accuracy mode every input is asked once and the network's outputs stand in mlperf_log_accuracy.json, see `outputs_in`.
-    Raises MissingExtraError without mlcommons-loadgen.
+    In accuracy mode every input is asked once and the network's outputs stand in mlperf_log_accuracy.json, see
+    `outputs_in`. Raises MissingExtraError without mlcommons-loadgen.
     """
     try:
         import mlperf_loadgen as lg

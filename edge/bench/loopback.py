@@ -1,4 +1,5 @@
-"""The ends of a glass-to-glass measurement, processes of their own: a scanner that shows a time-code, an eye that reads it.
+"""The ends of a glass-to-glass measurement, processes of their own: a scanner that shows a time-code, an eye that reads
+it.
 
 python -m edge.bench.loopback scanner OUTPUT CLIP FPS     sends or shows the clip with the code until its input closes
 python -m edge.bench.loopback eye SOURCE                  reads the codes of what arrives until its input closes
@@ -17,13 +18,15 @@ import numpy as np
 
 from edge.bench.timecode import TimeCode, age_ms, draw_code, read_code, ticks_of
 from edge.errors import EchoEdgeError, SourceError
-from edge.overlay import HeadUp
+from edge.picture.overlay import HeadUp
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source
 
 CLIP_FRAMES = 60
 CELLS_ACROSS = 160
-"""A cell's share of the picture's width: cells that change must stay below what the sector's tracker takes for a new layout."""
+"""A cell's share of the picture's width: cells that change must stay below what the sector's tracker takes for a new
+layout.
+"""
 UNTOUCHED = HeadUp(0, 0, 0, "", "", 0)
 
 
@@ -34,7 +37,9 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the eye read: each code's number with its age (ms) when it was read, how long decoding and reading took (ms)."""
+    """What the eye read: each code's number with its age (ms) when it was read, how long decoding and reading took
+    (ms).
+    """
 
     numbers: list[int]
     ages_ms: list[float]

@@ -1,4 +1,6 @@
-"""What a machine is, as far as speed depends on it: read from its files, "not readable" with the reason where it cannot be."""
+"""What a machine is, as far as speed depends on it: read from its files, "not readable" with the reason where it cannot
+be.
+"""
 
 from __future__ import annotations
 

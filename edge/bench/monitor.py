@@ -120,7 +120,9 @@ class Monitor:
         return sum(ticks[:3]), ticks[7] if len(ticks) > 7 else 0
 
     def _own_ticks(self) -> int:
-        """Ticks of the watched processes since each was first watched; what one had used at the last look stays when it ends."""
+        """Ticks of the watched processes since each was first watched; what one had used at the last look stays when it
+        ends.
+        """
         for pid, first in list(self._own.items()):
             self._used[pid] = max(self._used.get(pid, 0), self._ticks(pid) - first)
         return sum(self._used.values())

@@ -8,7 +8,6 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from edge.backends import BACKENDS
 from edge.bench.clip import default_clip
 from edge.bench.command import listed
 from edge.bench.interleave import worker_of
@@ -16,8 +15,9 @@ from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
 from edge.config import MODELS
 from edge.errors import BackendError
-from edge.manifest import find_manifests
-from edge.model import PREFERRED
+from edge.nets.backends import BACKENDS
+from edge.nets.manifest import find_manifests
+from edge.nets.model import PREFERRED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,9 +49,7 @@ def main(argv: Sequence[str]) -> int:
         pairs += [("auto", p) for p in precisions if p in engines and find_spec("tensorrt")]
         for backend, precision in pairs:
             name = f"{Path(folder).name} {'tensorrt' if backend == 'auto' else backend} {precision}"
-            spec = Spec(
-                "net", name, source, model=folder, precision=precision, backend=backend, threads=args.threads
-            )  # fmt: skip
+            spec = Spec("net", name, source, model=folder, precision=precision, backend=backend, threads=args.threads)
             builders.append(partial(worker_of, spec))
     if not builders:
         raise BackendError("no file of these models, precisions and backends can run here; see `echoedge doctor`")

@@ -1,4 +1,6 @@
-"""Watts, temperature and load from what the machine offers: tegrastats on a Jetson, RAPL on a PC, nvidia-smi (NVML) for a GPU."""
+"""Watts, temperature and load from what the machine offers: tegrastats on a Jetson, RAPL on a PC, nvidia-smi (NVML) for
+a GPU.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class Telemetry:
 
 
 def from_tegrastats(line: str) -> Telemetry:
-    """Parse one line of tegrastats of JetPack 4 to 7. Rails read `VDD_IN 4900mW/4875mW`, or `VDD_IN 4900/4875` before 5."""
+    """Parse one line of tegrastats of JetPack 4 to 7. Rails read `VDD_IN 4900mW/4875mW`, or `VDD_IN 4900/4875` before
+    5.
+    """
     rails = {name: int(mw) / 1e3 for name, mw in re.findall(r"\b([A-Z][A-Z0-9_]+) (\d+)(?:mW)?/\d+(?:mW)?", line)}
     total = next((rails[name] for name in TOTAL_RAILS if name in rails), None)
     if all(name in rails for name in SUMMED_RAILS):
@@ -44,7 +48,9 @@ def from_tegrastats(line: str) -> Telemetry:
 
 
 def from_nvidia_smi(line: str) -> Telemetry:
-    """Parse one line of `nvidia-smi --query-gpu=GPU_FIELDS --format=csv,noheader,nounits`; what it cannot tell stays None."""
+    """Parse one line of `nvidia-smi --query-gpu=GPU_FIELDS --format=csv,noheader,nounits`; what it cannot tell stays
+    None.
+    """
     cells = [cell.strip() for cell in line.split(",")]
     if len(cells) != len(GPU_FIELDS.split(",")):
         return Telemetry()

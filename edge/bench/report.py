@@ -6,11 +6,11 @@ from html import escape
 
 import numpy as np
 
-from edge import svg
 from edge.bench.interleave import YARDSTICK
 from edge.bench.result import Reading, Result, Run
 from edge.bench.stats import Percentiles
 from edge.bench.trace import DRAWN
+from edge.picture import svg
 
 PERCENTILES = ("p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms")
 SPANS = (DRAWN, "scanner to capture")
@@ -41,10 +41,17 @@ def _figures(result: Result) -> str:
     runs = [run for run in result.runs if run.name != YARDSTICK]
     rows = [(run.name, _two(run.fps), *_row(run.latency_ms)) for run in result.runs]
     costs = [
-        (run.name, _two(run.jitter_ms), sum(run.dropped.values()), _two(run.load_ms), _two(run.first_frame_ms),
-         _two(run.peak_memory_mib), _two(run.cpu_cores))
+        (
+            run.name,
+            _two(run.jitter_ms),
+            sum(run.dropped.values()),
+            _two(run.load_ms),
+            _two(run.first_frame_ms),
+            _two(run.peak_memory_mib),
+            _two(run.cpu_cores),
+        )
         for run in result.runs
-    ]  # fmt: skip
+    ]
     beside = ("configuration", "jitter ms", "dropped", "loading ms", "first frame ms", "peak MiB", "cores")
     parts = [
         "<h2>Latency of a frame</h2>",
@@ -111,21 +118,32 @@ def _shown(reading: Reading) -> str:
 def _machine_rows(result: Result) -> list[tuple[str, str]]:
     m = result.machine
     return [
-        ("machine", m.name), ("memory", f"{m.memory_gib} GiB"), ("system", m.system), ("Python", m.python),
+        ("machine", m.name),
+        ("memory", f"{m.memory_gib} GiB"),
+        ("system", m.system),
+        ("Python", m.python),
         ("packages", ", ".join(f"{name} {version}" for name, version in m.packages.items())),
-        ("Jetson Linux", m.jetson_linux or "-"), ("power mode", _shown(m.power_mode)), ("governor", _shown(m.governor)),
-        ("highest clock, MHz", _shown(m.max_clock_mhz)), ("on battery", _shown(m.on_battery)), ("GPU", _shown(m.gpu)),
-    ]  # fmt: skip
+        ("Jetson Linux", m.jetson_linux or "-"),
+        ("power mode", _shown(m.power_mode)),
+        ("governor", _shown(m.governor)),
+        ("highest clock, MHz", _shown(m.max_clock_mhz)),
+        ("on battery", _shown(m.on_battery)),
+        ("GPU", _shown(m.gpu)),
+    ]
 
 
 def _condition_rows(result: Result) -> list[tuple[str, str]]:
     c = result.conditions
     heat = ", ".join(f"{zone} {low:g}-{high:g} °C" for zone, (low, high) in c.temperature_c.items())
     return [
-        ("measured", f"{c.seconds:g} s"), ("own load", f"{c.own_load_cores:.2f} cores"),
+        ("measured", f"{c.seconds:g} s"),
+        ("own load", f"{c.own_load_cores:.2f} cores"),
         ("load of others", f"{c.other_load_cores:.2f} cores, at most {c.other_load_peak_cores:.2f}"),
-        ("taken by the hypervisor", f"{c.steal_percent:g} %"), ("pages swapped", str(c.swapped_pages)),
+        ("taken by the hypervisor", f"{c.steal_percent:g} %"),
+        ("pages swapped", str(c.swapped_pages)),
         ("clocks", f"{c.clock_mhz[0]:.0f}-{c.clock_mhz[1]:.0f} MHz" if c.clock_mhz else "not readable"),
-        ("temperature", heat or "not readable: the system lists no thermal zones"), ("throttled", _shown(c.throttled)),
-        ("power, W", _shown(c.watts)), ("GPU load, %", _shown(c.gpu_load_percent)),
-    ]  # fmt: skip
+        ("temperature", heat or "not readable: the system lists no thermal zones"),
+        ("throttled", _shown(c.throttled)),
+        ("power, W", _shown(c.watts)),
+        ("GPU load, %", _shown(c.gpu_load_percent)),
+    ]

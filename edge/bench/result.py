@@ -55,8 +55,8 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """What the machine did while it was measured.
 
     `other_load_cores` is what other processes took, `steal_percent` what the hypervisor gave to other machines,
-    `throttled` how often the clock was cut for heat or power; temperatures in °C and the fastest core's clock in MHz are
-    (lowest, highest).
+    `throttled` how often the clock was cut for heat or power; temperatures in °C and the fastest core's clock in MHz
+    are (lowest, highest).
     """
 
     seconds: float

@@ -1,8 +1,9 @@
 """`echoedge bench roofline`: what this machine's CPU can do at most, and how near each network comes.
 
-Peaks are measured, not looked up: multiply-accumulates a second of one large convolution in INT8 and FP32 (OpenVINO), and bytes a
-second of copying an array larger than the caches. A network's least time is the larger of its multiply-accumulates over the
-peak and its bytes over the bandwidth (Williams, Waterman, Patterson 2009, Communications of the ACM 52, "Roofline").
+Peaks are measured, not looked up: multiply-accumulates a second of one large convolution in INT8 and FP32 (OpenVINO),
+and bytes a second of copying an array larger than the caches. A network's least time is the larger of its
+multiply-accumulates over the peak and its bytes over the bandwidth (Williams, Waterman, Patterson 2009, Communications
+of the ACM 52, "Roofline").
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from edge.backends.ov import openvino_core
 from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
 from edge.config import MODELS
-from edge.manifest import find_manifests, verified_artefact
-from edge.model import load_model
+from edge.nets.backends.ov import openvino_core
+from edge.nets.manifest import find_manifests, verified_artefact
+from edge.nets.model import load_model
 
 CHANNELS, SIDE, KERNEL = 256, 56, 3
 """The probing convolution: 1.85 G multiply-accumulates, weights and activations within the caches."""
@@ -100,9 +101,7 @@ def _convolution(precision: str, threads: int) -> Callable[[], object]:
     inner: Any = frame
     if precision == "int8":
         inner = ops.fake_quantize(inner, np.float32(0), np.float32(255), np.float32(0), np.float32(255), 256)
-        weights = ops.fake_quantize(
-            weights, np.float32(-127), np.float32(127), np.float32(-127), np.float32(127), 255
-        )  # fmt: skip
+        weights = ops.fake_quantize(weights, np.float32(-127), np.float32(127), np.float32(-127), np.float32(127), 255)
     made = ops.convolution(inner, weights, [1, 1], [1, 1], [1, 1], [1, 1])
     made = ops.relu(made)
     if precision == "int8":
@@ -176,9 +175,11 @@ def main(argv: Sequence[str]) -> int:
     invalid = problems(machine_facts(), monitor.conditions(), [])
     if args.json:
         document = {
-            "valid": not invalid, "invalid_because": invalid, "ceiling": asdict(roof),
+            "valid": not invalid,
+            "invalid_because": invalid,
+            "ceiling": asdict(roof),
             "networks": [{**asdict(p), "share": p.share} for p in places],
-        }  # fmt: skip
+        }
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
         return 0
     console = Console()
@@ -192,8 +193,13 @@ def main(argv: Sequence[str]) -> int:
     for p in places:
         megabytes = (p.demand.weight_bytes + p.demand.activation_bytes) / 1e6
         table.add_row(
-            p.name, f"{p.demand.macs / 1e9:.2f}", f"{megabytes:.1f}", f"{p.least_ms:.2f}", f"{p.measured_ms:.2f}",
-            f"{100 * p.share:.0f} %", p.bound,
-        )  # fmt: skip
+            p.name,
+            f"{p.demand.macs / 1e9:.2f}",
+            f"{megabytes:.1f}",
+            f"{p.least_ms:.2f}",
+            f"{p.measured_ms:.2f}",
+            f"{100 * p.share:.0f} %",
+            p.bound,
+        )
     console.print(table)
     return 0

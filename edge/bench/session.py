@@ -50,18 +50,24 @@ def add_options(p: argparse.ArgumentParser) -> None:
 
 
 def perform(
-    builders: Sequence[Callable[[], Worker]], kind: str, args: argparse.Namespace, argv: Sequence[str],
+    builders: Sequence[Callable[[], Worker]],
+    kind: str,
+    args: argparse.Namespace,
+    argv: Sequence[str],
     limit_ms: float = 0.0,
-) -> Result:  # fmt: skip
+) -> Result:
     """Measure and judge. With `limit_ms` the first configuration's highest rate within it is looked for, too."""
     started = datetime.now(timezone.utc)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar, ExitStack() as stack:
         task = bar.add_task("", total=1.0)
         plan = Plan(
-            args.seconds, args.slice, args.warm, args.seed,
+            args.seconds,
+            args.slice,
+            args.warm,
+            args.seed,
             lambda name, share: bar.update(task, description=name, completed=share),
-        )  # fmt: skip
+        )
         machine = machine_facts()
         whole_min = len(builders) * args.seconds * (1 + args.warm / args.slice) / 60
         print(f"{len(builders)} configurations in turn, about {whole_min:.0f} min", file=sys.stderr)
@@ -73,9 +79,14 @@ def perform(
 
 
 def judged(
-    runs: list[Run], kind: str, machine: MachineFacts, monitor: Monitor, argv: Sequence[str], started: datetime,
+    runs: list[Run],
+    kind: str,
+    machine: MachineFacts,
+    monitor: Monitor,
+    argv: Sequence[str],
+    started: datetime,
     throughput: Operating | None,
-) -> Result:  # fmt: skip
+) -> Result:
     """Runs with the conditions they were measured under and the verdict."""
     conditions, first = monitor.conditions(), runs[0]
     invalid = problems(machine, conditions, runs)
@@ -83,14 +94,28 @@ def judged(
     if sum(run.name != YARDSTICK for run in runs) > 1:
         watts = None  # they are those of several configurations
     return Result(
-        schema=SCHEMA, kind=kind, valid=not invalid, invalid_because=invalid, notes=notes(machine, conditions),
-        fps=first.fps, latency_ms=first.latency_ms, jitter_ms=first.jitter_ms, frames=first.frames,
-        dropped=sum(first.dropped.values()), first_frame_ms=first.first_frame_ms,
-        peak_memory_mib=first.peak_memory_mib, watts=watts, fps_per_watt=round(first.fps / watts, 3) if watts else None,
-        runs=runs, machine=machine, conditions=conditions, version=edge.__version__,
-        command=redacted(recorded("", argv)), started=started.isoformat(timespec="seconds"),
+        schema=SCHEMA,
+        kind=kind,
+        valid=not invalid,
+        invalid_because=invalid,
+        notes=notes(machine, conditions),
+        fps=first.fps,
+        latency_ms=first.latency_ms,
+        jitter_ms=first.jitter_ms,
+        frames=first.frames,
+        dropped=sum(first.dropped.values()),
+        first_frame_ms=first.first_frame_ms,
+        peak_memory_mib=first.peak_memory_mib,
+        watts=watts,
+        fps_per_watt=round(first.fps / watts, 3) if watts else None,
+        runs=runs,
+        machine=machine,
+        conditions=conditions,
+        version=edge.__version__,
+        command=redacted(recorded("", argv)),
+        started=started.isoformat(timespec="seconds"),
         throughput=throughput,
-    )  # fmt: skip
+    )
 
 
 def operating_point(worker: Worker, limit_ms: float, plan: Plan) -> Operating:
@@ -192,10 +217,13 @@ def costs_table(result: Result) -> Table:
     for run in result.runs:
         numbers = (run.first_frame_ms, run.peak_memory_mib)
         table.add_row(
-            run.name, "-" if run.jitter_ms is None else f"{run.jitter_ms:.2f}", str(sum(run.dropped.values())),
+            run.name,
+            "-" if run.jitter_ms is None else f"{run.jitter_ms:.2f}",
+            str(sum(run.dropped.values())),
             *("-" if value is None else f"{value:.0f}" for value in numbers),
-            f"{run.cpu_cores:.2f}", f"{run.latency_ms.p50 / yardstick:.2f}" if yardstick else "-",
-        )  # fmt: skip
+            f"{run.cpu_cores:.2f}",
+            f"{run.latency_ms.p50 / yardstick:.2f}" if yardstick else "-",
+        )
     return table
 
 

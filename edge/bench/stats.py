@@ -38,7 +38,9 @@ def percentiles(values_ms: ArrayLike) -> Percentiles:
 
 
 def jitter_ms(intervals_ms: ArrayLike) -> float | None:
-    """Mean absolute difference of consecutive intervals between frames (as RFC 3550 has it, unsmoothed); None below two."""
+    """Mean absolute difference of consecutive intervals between frames (as RFC 3550 has it, unsmoothed); None below
+    two.
+    """
     intervals = np.asarray(intervals_ms, np.float64)
     return round(float(np.abs(np.diff(intervals)).mean()), 4) if intervals.size > 1 else None
 

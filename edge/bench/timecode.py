@@ -1,7 +1,8 @@
-"""A time-code that survives scaling and video compression: drawn into a picture, read from what a camera, grabber or stream gave.
+"""A time-code that survives scaling and video compression: drawn into a picture, read from what a camera, grabber or
+stream gave.
 
-Black and white cells in a black frame on white: 32 bits of time, 16 of a number, CRC-16. Upright only: cables and streams do
-not turn pictures. A false reading needs a frame of the right shape and a CRC that fits by chance.
+Black and white cells in a black frame on white: 32 bits of time, 16 of a number, CRC-16. Upright only: cables and
+streams do not turn pictures. A false reading needs a frame of the right shape and a CRC that fits by chance.
 """
 
 from __future__ import annotations

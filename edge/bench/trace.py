@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 
-from edge.clock import StageClock
+from edge.threads.clock import StageClock
 
 DRAWN = "capture to drawn"
 """The loop's name for the span from a frame's capture to its finished picture."""

@@ -1,7 +1,8 @@
-"""One configuration in a process of its own, so that memory, first frame and threads are its own; told by its parent when to run.
+"""One configuration in a process of its own, so that memory, first frame and threads are its own; told by its parent
+when to run.
 
-Protocol, JSON lines: on its command line a specification; on stdout first `Ready`, then a `Slice` for each `Order` on stdin.
-It ends with its input. Peers in `benchmarks/` speak it, too.
+Protocol, JSON lines: on its command line a specification; on stdout first `Ready`, then a `Slice` for each `Order` on
+stdin. It ends with its input. Peers in `benchmarks/` speak it, too.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ import numpy as np
 from edge.config import RefineMode
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
-from edge.model import QualityScorer, Segmenter, open_model
-from edge.realtime import Realtime, at_realtime
-from edge.refine import SAMPLES
+from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.refine.refiner import SAMPLES
+from edge.screen.tracker import LOCATE_FRAMES
 from edge.sources import Live, Source, open_source
-from edge.tracker import LOCATE_FRAMES
+from edge.threads.realtime import Realtime, at_realtime
 
 
 class Spec(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -124,7 +125,9 @@ def timed_calls(prepare: Callable[[], object], call: Callable[[], object], order
 
 
 def peak_mib() -> float:
-    """Largest resident size of this process. Linux's getrusage starts at the parent's size, so its status file goes first."""
+    """Largest resident size of this process. Linux's getrusage starts at the parent's size, so its status file goes
+    first.
+    """
     found = re.search(r"^VmHWM:\s*(\d+) kB", read_text(Path("/proc/self/status")), re.MULTILINE)
     if found:
         return round(int(found[1]) / 2**10, 1)
@@ -142,7 +145,7 @@ def _yardstick(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
 
 
 def _net(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
-    from edge.sector import find_sector
+    from edge.screen.sector import find_sector
 
     started = time.monotonic_ns()
     net = open_model(spec.model, spec.precision, spec.backend, spec.threads or None)
@@ -188,9 +191,10 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.
     full_service = LoopOptions(
-        realtime=realtime, deadline_ms=1e9,
+        realtime=realtime,
+        deadline_ms=1e9,
         refine=stack.enter_context(opened_refine(spec.refine, spec.refine_model, spec.refine_samples)),
-    )  # fmt: skip
+    )
 
     def run(order: Order) -> tuple[Trace, bool, float]:
         trace, cpu = Trace(), time.process_time()

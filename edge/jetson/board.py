@@ -14,15 +14,28 @@ from pathlib import Path
 JETPACKS = {35: "5.1", 36: "6", 38: "7", 39: "7.2"}
 """Major release of Jetson Linux -> JetPack, where the nvidia-jetpack package does not say it precisely."""
 MODULES = (
-    ("thor", "thor", 110), ("agx orin", "agx-orin", 87), ("orin nx", "orin-nx", 87), ("orin nano", "orin-nano", 87),
-    ("xavier nx", "xavier-nx", 72), ("xavier", "agx-xavier", 72), ("jetson nano", "nano", 53), ("orin", "agx-orin", 87),
-)  # fmt: skip
+    ("thor", "thor", 110),
+    ("agx orin", "agx-orin", 87),
+    ("orin nx", "orin-nx", 87),
+    ("orin nano", "orin-nano", 87),
+    ("xavier nx", "xavier-nx", 72),
+    ("xavier", "agx-xavier", 72),
+    ("jetson nano", "nano", 53),
+    ("orin", "agx-orin", 87),
+)
 """Words of the device tree's model -> our name of the module -> compute capability of its GPU, 87 for 8.7."""
 DEFAULTS = {
-    "thor": (0, "yes", 2), "agx-orin": (2, "yes", 2), "orin-nx": (2, "yes", 1), "orin-nano": (0, "yes", 1),
-    "agx-xavier": (2, "yes", 1), "xavier-nx": (2, "yes", 1), "nano": (0, "yes", 1),
-}  # fmt: skip
-"""Module -> DLA cores it has, whether CPU and GPU share memory, scanners at once. docs/jetson.md says how each is validated."""
+    "thor": (0, "yes", 2),
+    "agx-orin": (2, "yes", 2),
+    "orin-nx": (2, "yes", 1),
+    "orin-nano": (0, "yes", 1),
+    "agx-xavier": (2, "yes", 1),
+    "xavier-nx": (2, "yes", 1),
+    "nano": (0, "yes", 1),
+}
+"""Module -> DLA cores it has, whether CPU and GPU share memory, scanners at once. docs/jetson.md says how each is
+validated.
+"""
 MIN_PYTHON = (3, 10)
 
 

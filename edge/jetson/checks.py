@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from edge.doctor import Finding
+from edge.finding import Finding
 from edge.jetson.board import DEFAULTS, detect
 from edge.jetson.first_boot import FAILED, SETTINGS
 from edge.jetson.heat import EVENTS, read_heat
@@ -150,8 +150,18 @@ def _service(root: Path) -> Finding:
 
 
 CHECKS: tuple[Callable[[Path], Finding], ...] = (
-    _board, _tensorrt, _engines, _power, _heat, _load, _disk, _grabber, _slots, _updates, _service,
-)  # fmt: skip
+    _board,
+    _tensorrt,
+    _engines,
+    _power,
+    _heat,
+    _load,
+    _disk,
+    _grabber,
+    _slots,
+    _updates,
+    _service,
+)
 
 
 def examine_jetson(root: Path) -> list[Finding]:

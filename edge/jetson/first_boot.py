@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.config import MODELS
-from edge.engines import buildable
 from edge.errors import BackendError
-from edge.manifest import find_manifests
+from edge.nets.engines import buildable
+from edge.nets.manifest import find_manifests
 
 NETWORKS = {"pspnet-mk": "ECHOEDGE_MODEL", "quality": "ECHOEDGE_QUALITY"}
 """Model folder -> the setting that points the runtime to it."""

@@ -1,8 +1,8 @@
 """Is the board held back by heat or by its power supply? Read from sysfs, which needs no rights and no tool.
 
-Two signs, both from the Jetson Linux Developer Guide ("Platform Power and Performance"): a cooling device of the kernel's
-thermal framework that is in use while a zone stands above its passive trip, and the counters of over-current events
-(soctherm_oc: 1 under-voltage, 2 average, 3 instantaneous over-current), which lower the clocks by hardware.
+Two signs, both from the Jetson Linux Developer Guide ("Platform Power and Performance"): a cooling device of the
+kernel's thermal framework that is in use while a zone stands above its passive trip, and the counters of over-current
+events (soctherm_oc: 1 under-voltage, 2 average, 3 instantaneous over-current), which lower the clocks by hardware.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def _zones(thermal: Path) -> Iterator[Zone]:
 class HeatWatch:
     """Looks at the board every POLL_S on its own thread; the loop asks `level` and `warning`, which cost nothing.
 
-    level: 0 cool, 1 close to throttling, 2 throttling: the loop serves no better rung of its ladder. It falls back HOLD_S
-    after the last look that showed it.
+    level: 0 cool, 1 close to throttling, 2 throttling: the loop serves no better rung of its ladder. It falls back
+    HOLD_S after the last look that showed it.
     """
 
     def __init__(self, root: Path = Path("/"), poll_s: float = POLL_S) -> None:

@@ -30,7 +30,9 @@ class Mode:
 
 @dataclass(frozen=True)
 class Profile:
-    """`fixed_clocks` runs jetson_clocks, which holds every clock at its mode's maximum, the fan, too; `purpose` is for --help."""
+    """`fixed_clocks` runs jetson_clocks, which holds every clock at its mode's maximum, the fan, too; `purpose` is for
+    --help.
+    """
 
     purpose: str
     fixed_clocks: bool

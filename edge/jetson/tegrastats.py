@@ -23,7 +23,9 @@ _RAIL = re.compile(r"\b((?:V|POM_)[A-Z0-9_]+) (-?\d+)(?:mW)?/(-?\d+)(?:mW)?")
 
 @dataclass(frozen=True)
 class Stats:
-    """One line: memory in MB, load in percent (`gpu_percent` None where the board does not tell), sensors in °C, rails in mW."""
+    """One line: memory in MB, load in percent (`gpu_percent` None where the board does not tell), sensors in °C, rails
+    in mW.
+    """
 
     ram_used_mb: int
     ram_total_mb: int
@@ -34,7 +36,9 @@ class Stats:
 
     @property
     def hottest_c(self) -> float | None:
-        """The warmest sensor of the chip; board sensors such as PMIC, which reads a constant 100 on the Nano, are left out."""
+        """The warmest sensor of the chip; board sensors such as PMIC, which reads a constant 100 on the Nano, are left
+        out.
+        """
         chip = [value for name, value in self.celsius.items() if name.upper() not in ("PMIC", "TBOARD", "TDIODE")]
         return max(chip, default=None)
 

@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.analysis import Analysis
-from edge.best import Best
-from edge.overlay import HeadUp
-from edge.refined import Held
+from edge.heart.analysis import Analysis
+from edge.heart.best import Best
+from edge.picture.overlay import HeadUp
+from edge.refine.keyframe import Held
 from edge.sources import Captured
 
 S = TypeVar("S", bound="FileSink")
@@ -26,10 +26,10 @@ S = TypeVar("S", bound="FileSink")
 class Shown:
     """One finished picture (720x1280x3 RGB uint8, the sink's until `write` returns) with what it shows.
 
-    `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner` says
-    why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best` holds the
-    best frames of the run so far, `refined` the refined key frame whose still the picture shows. `at_s` is the picture's
-    time in a video of the run: capture for a live source, the source's own for a recording.
+    `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner`
+    says why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best`
+    holds the best frames of the run so far, `refined` the refined key frame whose still the picture shows. `at_s` is
+    the picture's time in a video of the run: capture for a live source, the source's own for a recording.
     """
 
     analysis: Analysis | None
@@ -51,7 +51,9 @@ class Sink(AbstractContextManager["Sink"], Protocol):
 
 @runtime_checkable
 class Keyed(Protocol):
-    """An output with a keyboard. `keys`: what a key does, filled in before the first picture; called on the output's thread."""
+    """An output with a keyboard. `keys`: what a key does, filled in before the first picture; called on the output's
+    thread.
+    """
 
     keys: dict[str, Callable[[], None]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.annotate import annotate, fitted
-from edge.best import Best, Rated
-from edge.palette import AMBER, DIM, NOTICE, TEXT, Canvas, text, width_of
+from edge.heart.best import Best, Rated
+from edge.picture.annotate import annotate, fitted
+from edge.picture.palette import AMBER, DIM, NOTICE, TEXT, Canvas, text, width_of
 from edge.sinks.base import FileSink, Shown
 
 PANEL_W, PANEL_H = 640, 520

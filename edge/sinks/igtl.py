@@ -11,11 +11,11 @@ import msgspec
 import numpy as np
 
 from edge.errors import EchoEdgeError
-from edge.igtl import DEFAULT_PORT, image_body, pack, text_body
+from edge.heart.regions import region_names
+from edge.igtl.message import DEFAULT_PORT, image_body, pack, text_body
 from edge.postprocess import mask_on_frame
 from edge.preprocess import grey
-from edge.refined import Refined
-from edge.regions import region_names
+from edge.refine.keyframe import Refined
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import shown_record
 from edge.sources.address import parse_address
@@ -28,9 +28,9 @@ SEND_S = 1.0
 class IgtlSink:
     """`igtl://host:18944` listens there; devices `echo` (IMAGE), `labels` (IMAGE, 0-3), `measurements` (STRING, JSON).
 
-    With `--refine` each refined frame is sent once: `key frame` and, of the same size, `key labels` (IMAGE, 1 for the LV) and
-    `key uncertainty` (IMAGE, 255 for one bit). While an overlay is withheld the label map is not sent, and the measurements
-    hold the reason.
+    With `--refine` each refined frame is sent once: `key frame` and, of the same size, `key labels` (IMAGE, 1 for the
+    LV) and `key uncertainty` (IMAGE, 255 for one bit). While an overlay is withheld the label map is not sent, and the
+    measurements hold the reason.
     """
 
     name = "igtl"
@@ -102,7 +102,9 @@ class IgtlSink:
 
 
 def _refined_messages(refined: Refined) -> bytes:
-    """A refined frame with its mask and the entropy of each pixel: pictures of their own, since none belongs to another frame."""
+    """A refined frame with its mask and the entropy of each pixel: pictures of their own, since none belongs to another
+    frame.
+    """
     found = refined.refinement
     pictures = {
         "key frame": grey(refined.key.frame.image),

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edge.analysis import Analysis
-from edge.best import Best
-from edge.palette import NOTICE
-from edge.refined import Held, held_record
-from edge.regions import region_names
+from edge.heart.analysis import Analysis
+from edge.heart.best import Best
+from edge.heart.regions import region_names
+from edge.picture.palette import NOTICE
+from edge.refine.keyframe import Held, held_record
 from edge.sinks.base import FileSink, Shown
 
 

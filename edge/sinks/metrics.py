@@ -7,11 +7,11 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
-from edge.analysis import Analysis
 from edge.errors import EchoEdgeError
-from edge.refine_measure import PERCENTILES
-from edge.refined import Held
-from edge.regions import region_names
+from edge.heart.analysis import Analysis
+from edge.heart.regions import region_names
+from edge.refine.keyframe import Held
+from edge.refine.volumes import PERCENTILES
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import record_of
 from edge.sources.address import parse_address

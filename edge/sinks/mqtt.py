@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge.errors import MissingExtraError
-from edge.regions import region_names
+from edge.heart.regions import region_names
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import shown_record
 from edge.sources.address import parse_address

@@ -28,10 +28,16 @@ KEY_NAL = re.compile(rb"\x00\x00\x01[\x65\x45\x25]")
 def jetson_elements(target: Target) -> list[str]:
     """gst-launch elements of a Jetson's encoder: I420 in system memory to H.264."""
     return [
-        "nvvidconv", "!", "video/x-raw(memory:NVMM),format=NV12", "!",
-        "nvv4l2h264enc", f"bitrate={target.bitrate}", "maxperf-enable=true", "insert-sps-pps=true",
+        "nvvidconv",
+        "!",
+        "video/x-raw(memory:NVMM),format=NV12",
+        "!",
+        "nvv4l2h264enc",
+        f"bitrate={target.bitrate}",
+        "maxperf-enable=true",
+        "insert-sps-pps=true",
         f"idrinterval={max(1, round(target.rate))}",
-    ]  # fmt: skip
+    ]
 
 
 class PipelineEncoder:
@@ -49,15 +55,25 @@ class PipelineEncoder:
         self._stream = container.add_mux_stream("h264", rate=rate, width=width, height=height)
         self._stream.time_base = self._time_base = target.time_base
         raw = [
-            "fdsrc", "fd=0", f"blocksize={width * height * 3 // 2}", "!", "rawvideoparse", "format=i420",
-            f"width={width}", f"height={height}", f"framerate={rate.numerator}/{rate.denominator}",
-        ]  # fmt: skip
+            "fdsrc",
+            "fd=0",
+            f"blocksize={width * height * 3 // 2}",
+            "!",
+            "rawvideoparse",
+            "format=i420",
+            f"width={width}",
+            f"height={height}",
+            f"framerate={rate.numerator}/{rate.denominator}",
+        ]
         stream = ["h264parse", "!", "video/x-h264,stream-format=byte-stream,alignment=au", "!", "fdsink", "fd=1"]
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (a pipe that nobody reads would fill up)
         self._process = subprocess.Popen(
             [launcher, "-q", *raw, "!", *elements, "!", *stream, "sync=false"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._complaints, bufsize=0,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            bufsize=0,
+        )
         self._parser = av.CodecContext.create("h264", "r")
         self._times: deque[int] = deque()
         self._ready: deque[av.Packet] = deque()

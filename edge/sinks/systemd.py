@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-from edge.notify import Notifier, watchdog_s
 from edge.sinks.base import Shown
+from edge.sinks.notify import Notifier, watchdog_s
 
 STUCK = "ANALYSIS STUCK"
 """Banner of the safe state that only a restart ends, where it lasts."""
@@ -15,7 +15,8 @@ STUCK = "ANALYSIS STUCK"
 class SystemdSink:
     """READY at the first picture or banner, a sign of life at most four times per WatchdogSec, the banner as status.
 
-    A stuck analysis gives no sign of life although its banner is drawn: an inference that never returns needs a restart.
+    A stuck analysis gives no sign of life although its banner is drawn: an inference that never returns needs a
+    restart.
     """
 
     name = "systemd"

@@ -1,6 +1,7 @@
 """The picture in a window or on the full screen.
 
-Tk and not OpenCV: the headless build of OpenCV has no windows, and the other one brings Qt and libGL along. Tk comes with Python.
+Tk and not OpenCV: the headless build of OpenCV has no windows, and the other one brings Qt and libGL along. Tk comes
+with Python.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from edge.sources.address import parse_address
 
 
 class WindowSink:
-    """`window://` or `window://?full`. Keys: f full screen, Escape back to a window, q ends the run; with `--refine` r refines
-    the present frame.
+    """`window://` or `window://?full`. Keys: f full screen, Escape back to a window, q ends the run; with `--refine` r
+    refines the present frame.
 
     Tk belongs to the thread that makes it, so the window opens with the first picture.
     """
@@ -72,7 +73,8 @@ class WindowSink:
             self._root.bind(key, lambda _, act=action: act())
         self._root.protocol("WM_DELETE_WINDOW", self._quit)
         self._root.attributes("-fullscreen", self._full)
-        # A kiosk has no window manager that would hand the keys to its only window; before it is mapped they may be refused.
+        # A kiosk has no window manager that would hand the keys to its only window; before it is mapped they may be
+        # refused.
         self._root.bind("<Map>", lambda _: self._root.focus_force())
         self._root.focus_force()
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge.clock import StageClock
-from edge.mailbox import Mailbox
-from edge.pool import FramePool
 from edge.sinks.base import Shown, Sink
+from edge.threads.clock import StageClock
+from edge.threads.mailbox import Mailbox
+from edge.threads.pool import FramePool
 
 log = logging.getLogger(__name__)
 

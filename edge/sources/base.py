@@ -14,9 +14,9 @@ from edge.preprocess import Frame
 class Captured:
     """A frame with its number, when it was captured (monotonic ns) and its time in the source (seconds).
 
-    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but for
-    a frame of a replayed live run: whether the quality net saw it then. `decode_ms` is what decoding and conversion took,
-    0 where the source does not tell.
+    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but
+    for a frame of a replayed live run: whether the quality net saw it then. `decode_ms` is what decoding and conversion
+    took, 0 where the source does not tell.
     """
 
     number: int

@@ -6,8 +6,8 @@ import av
 import cv2
 import numpy as np
 
-from edge.pool import FramePool
 from edge.preprocess import Frame
+from edge.threads.pool import FramePool
 
 COLOUR_SPACES = {0: "rgb", 1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
 """ITU-T H.273 matrix coefficients by number; 2 is "unspecified"."""
@@ -35,7 +35,9 @@ class Converter:
         return image
 
     def _from_yuv420(self, frame: av.VideoFrame) -> Frame:
-        """By OpenCV, straight into the pool: less than half the work of FFmpeg's converter with its own buffers and a copy."""
+        """By OpenCV, straight into the pool: less than half the work of FFmpeg's converter with its own buffers and a
+        copy.
+        """
         height, width = frame.height, frame.width
         if self._planes.shape != (height * 3 // 2, width):
             self._planes = np.empty((height * 3 // 2, width), np.uint8)

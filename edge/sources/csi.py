@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from select import select
 
 from edge.errors import SourceError
-from edge.pool import FramePool
 from edge.sources.address import parse_address
 from edge.sources.live import LiveSource, Picture
+from edge.threads.pool import FramePool
 
 OPTIONS = ("width", "height", "fps", "wait", "timeout")
 PIPE_BYTES = 1 << 20
@@ -35,12 +35,23 @@ def camera_pipeline(sensor: int, geometry: Geometry) -> list[str]:
     """gst-launch elements from a Jetson camera to RGB frames of the wanted size, newest first."""
     caps = f"width={geometry.width},height={geometry.height}"
     return [
-        "nvarguscamerasrc", f"sensor-id={sensor}", "!",
-        f"video/x-raw(memory:NVMM),{caps},framerate={geometry.fps}/1,format=NV12", "!",
-        "nvvidconv", "!", f"video/x-raw,{caps},format=BGRx", "!",
-        "queue", "max-size-buffers=1", "leaky=downstream", "!",
-        "videoconvert", "!", "video/x-raw,format=RGB",
-    ]  # fmt: skip
+        "nvarguscamerasrc",
+        f"sensor-id={sensor}",
+        "!",
+        f"video/x-raw(memory:NVMM),{caps},framerate={geometry.fps}/1,format=NV12",
+        "!",
+        "nvvidconv",
+        "!",
+        f"video/x-raw,{caps},format=BGRx",
+        "!",
+        "queue",
+        "max-size-buffers=1",
+        "leaky=downstream",
+        "!",
+        "videoconvert",
+        "!",
+        "video/x-raw,format=RGB",
+    ]
 
 
 class PipelineFeed:
@@ -61,8 +72,11 @@ class PipelineFeed:
             raise SourceError(f"{shown}: width={geometry.width} must be a multiple of 4")
         self._process = subprocess.Popen(
             [launcher, "-q", *elements, "!", "fdsink", "fd=1", "sync=false"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
 
     def __iter__(self) -> Iterator[Picture]:
         assert self._process.stdout is not None

@@ -11,15 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.dicom.regions import CENTIMETRES, TISSUE
 from edge.errors import MissingExtraError, SourceError
 from edge.sources.base import Captured
 
 SUFFIXES = {".dcm", ".dicom"}
 DEFAULT_FPS = 30.0
-TISSUE = 1
-"""Region Data Type (0018,6014): two-dimensional tissue."""
-CENTIMETRES = 3
-"""Physical Units X/Y Direction (0018,6024/6026)."""
 
 
 def is_dicom(path: Path) -> bool:

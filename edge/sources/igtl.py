@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 
 from edge.errors import SourceError
-from edge.igtl import DEFAULT_PORT, read_image, receive
+from edge.igtl.message import DEFAULT_PORT, read_image, receive
 from edge.sources.address import parse_address
 from edge.sources.live import LiveSource, Picture
 

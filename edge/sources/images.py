@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from edge.errors import SourceError
-from edge.natural import natural_order
 from edge.sources.base import Captured
+from edge.sources.natural import natural_order
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".webp"}
 FPS = 30.0

@@ -18,7 +18,9 @@ from edge.sources.base import Captured
 log = logging.getLogger(__name__)
 
 LEAP_S = 1.0
-"""A feed's time that runs ahead of the clock by more than this between two pictures belongs to a sender that began anew."""
+"""A feed's time that runs ahead of the clock by more than this between two pictures belongs to a sender that began
+anew.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Feed(Protocol):
 class Backoff:
     """Waits between attempts: `first_s`, doubling up to `longest_s`, each shortened at random by up to `jitter`.
 
-    The jitter keeps several devices from knocking at a restarted server at once. No wait is longer than a second, however
-    long the sender was away: someone stands at the bedside and waits for the picture.
+    The jitter keeps several devices from knocking at a restarted server at once. No wait is longer than a second,
+    however long the sender was away: someone stands at the bedside and waits for the picture.
     """
 
     first_s: float = 0.25
@@ -123,9 +125,14 @@ class LiveSource:
                     last_s, last_elapsed = max(last_s, at + offset_s), elapsed  # the sum may round downwards
                     self.status, attempt = "", 0
                     yield Captured(
-                        number, picture.image, captured_ns, last_s, picture.pixel_format, picture.colour_space,
+                        number,
+                        picture.image,
+                        captured_ns,
+                        last_s,
+                        picture.pixel_format,
+                        picture.colour_space,
                         decode_ms=picture.decode_ms,
-                    )  # fmt: skip
+                    )
                     number += 1
                 raise SourceError(f"{self.uri} ended")
             except SourceError as error:

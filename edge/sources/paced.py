@@ -51,7 +51,9 @@ class Repeated(Wrapped):
 
 
 class Paced(Wrapped):
-    """A recording whose frames come when they are due; a live signal to the loop: the newest wins, late ones are dropped."""
+    """A recording whose frames come when they are due; a live signal to the loop: the newest wins, late ones are
+    dropped.
+    """
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)

@@ -1,4 +1,6 @@
-"""SRT through the system's libsrt: PyAV's wheels are built without it, and a passphrase must not stand in a process list."""
+"""SRT through the system's libsrt: PyAV's wheels are built without it, and a passphrase must not stand in a process
+list.
+"""
 
 from __future__ import annotations
 

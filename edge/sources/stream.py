@@ -26,8 +26,9 @@ LOW_LATENCY = {
     "analyzeduration": "500000",
 }
 WHOLE_PICTURES = {"fflags": "nobuffer+noparse"}
-"""For MPEG-TS: each packet holds one picture, as nearly every sender has it, so FFmpeg's parser need not wait for the next
-one to know where it ends. `?parse` brings the parser back for a sender that cuts pictures up; it costs one frame of delay."""
+"""For MPEG-TS: each packet holds one picture, as nearly every sender has it, so FFmpeg's parser need not wait for the
+next one to know where it ends. `?parse` brings the parser back for a sender that cuts pictures up; it costs one frame
+of delay."""
 
 
 class AvFeed:
@@ -40,9 +41,13 @@ class AvFeed:
     spacing_mm: tuple[float, float] | None = None
 
     def __init__(
-        self, url: str | srt.SrtStream, shown: str, options: dict[str, str], format: str | None = None,
+        self,
+        url: str | srt.SrtStream,
+        shown: str,
+        options: dict[str, str],
+        format: str | None = None,
         timeout_s: float = TIMEOUT_S,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._shown, self._own = shown, None if isinstance(url, str) else url
         try:
             # Opening analyses some frames, so that it may take longer than a read.
@@ -112,10 +117,12 @@ def open_stream(uri: str) -> LiveSource:
 
 
 def open_srt(uri: str) -> LiveSource:
-    """`srt://HOST:PORT` connects to a sender that listens, `srt://:PORT?mode=listener` waits for one that calls: MPEG-TS.
+    """`srt://HOST:PORT` connects to a sender that listens, `srt://:PORT?mode=listener` waits for one that calls:
+    MPEG-TS.
 
-    Options: `latency=MS` (default 20; the larger one of both ends counts), `passphrase`, `streamid`, and `timeout`, `format`,
-    `parse` and `wait` as for `open_stream`. Raises SourceError where libsrt is missing or the first opening fails.
+    Options: `latency=MS` (default 20; the larger one of both ends counts), `passphrase`, `streamid`, and `timeout`,
+    `format`, `parse` and `wait` as for `open_stream`. Raises SourceError where libsrt is missing or the first opening
+    fails.
     """
     address = parse_address(uri, ("wait", "timeout", "format", "parse", *srt.OPTIONS))
     shown, timeout_s = redacted(uri), address.number("timeout", TIMEOUT_S)

@@ -21,9 +21,9 @@ DEFAULT_FRAMES = 300
 class SynthSource:
     """Frames of a SyntheticLoop, rendered as they are asked for; grey without a layout, RGB with one.
 
-    Options: seed, fps, layout, kind (of a layout's screen, see KINDS), frames (0 for no end), size (px, without a layout),
-    severity 0-1. `region` is the box of the
-    picture on the screen. Raises SourceError for an unknown option or a value out of range.
+    Options: seed, fps, layout, kind (of a layout's screen, see KINDS), frames (0 for no end), size (px, without a
+    layout), severity 0-1. `region` is the box of the picture on the screen. Raises SourceError for an unknown option or
+    a value out of range.
     """
 
     region: tuple[int, int, int, int] | None = None

@@ -15,9 +15,16 @@ from edge.sources.stream import AvFeed
 
 OPTIONS = ("width", "height", "fps", "format", "wait", "timeout")
 FORMATS = {
-    "YUYV": "yuyv422", "UYVY": "uyvy422", "NV12": "nv12", "YU12": "yuv420p", "GREY": "gray", "RGB3": "rgb24",
-    "BGR3": "bgr24", "MJPG": "mjpeg", "H264": "h264",
-}  # fmt: skip
+    "YUYV": "yuyv422",
+    "UYVY": "uyvy422",
+    "NV12": "nv12",
+    "YU12": "yuv420p",
+    "GREY": "gray",
+    "RGB3": "rgb24",
+    "BGR3": "bgr24",
+    "MJPG": "mjpeg",
+    "H264": "h264",
+}
 """V4L2's four characters -> FFmpeg's name, the uncompressed ones first: they are preferred where a mode has both."""
 ALIASES = {"MJPEG": "MJPG", "YUY2": "YUYV", "YUYV422": "YUYV", "GRAY": "GREY"}
 LIVELY_FPS = 25
@@ -57,10 +64,13 @@ def modes_of(fd: int, ioctl: Ioctl) -> list[Mode]:
             rates = [
                 entry[6] / max(1, entry[5])
                 for entry in _entries(
-                    fd, ioctl, ENUM_FRAMEINTERVALS, FRMIVAL,
+                    fd,
+                    ioctl,
+                    ENUM_FRAMEINTERVALS,
+                    FRMIVAL,
                     lambda i, c=code, w=width, h=height: (i, c, w, h, *[0] * 9),  # type: ignore[misc]
                 )
-            ]  # fmt: skip
+            ]
             modes += [Mode(name, width, height, rate, not discrete) for rate in rates or [30.0]]
             if not discrete:  # a range is one entry
                 break
@@ -135,9 +145,11 @@ def open_v4l2(uri: str) -> LiveSource:
 def _feed(path: Path, shown: str, address: Address) -> AvFeed:
     mode = _negotiate(path, shown, address)
     settings = {
-        "input_format": FORMATS[mode.format], "video_size": f"{mode.width}x{mode.height}", "framerate": f"{mode.fps:g}",
+        "input_format": FORMATS[mode.format],
+        "video_size": f"{mode.width}x{mode.height}",
+        "framerate": f"{mode.fps:g}",
         "fflags": "nobuffer",
-    }  # fmt: skip
+    }
     return AvFeed(str(path), shown, settings, "v4l2", address.number("timeout", 2.0))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from edge.clock import StageClock
-from edge.mailbox import Mailbox
-from edge.realtime import Realtime, make_realtime
-from edge.safety import Guard
 from edge.sources import Captured, Live, Source
+from edge.stages.safety import Guard
+from edge.threads.clock import StageClock
+from edge.threads.mailbox import Mailbox
+from edge.threads.realtime import Realtime, make_realtime
 
 
 class Capture:

@@ -7,18 +7,18 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from edge.clock import StageClock
-from edge.mailbox import Mailbox
-from edge.model import Segmenter
-from edge.overlay import HeadUp, Overlay
-from edge.realtime import Realtime, make_realtime
-from edge.safety import Guard
-from edge.screen_kind import FROZEN
+from edge.nets.model import Segmenter
+from edge.picture.overlay import HeadUp, Overlay
+from edge.screen.kind import FROZEN
 from edge.sinks import Shown
 from edge.sinks.worker import SinkWorker
 from edge.sources import Source
 from edge.stages.capture import Capture
 from edge.stages.finished import Finished
+from edge.stages.safety import Guard
+from edge.threads.clock import StageClock
+from edge.threads.mailbox import Mailbox
+from edge.threads.realtime import Realtime, make_realtime
 
 FPS_WINDOW = 30
 
@@ -27,9 +27,16 @@ class Drawing:
     """Draws finished frames and banners on its own thread and hands them to the sinks' threads."""
 
     def __init__(
-        self, source: Source, engine: Segmenter, workers: Sequence[SinkWorker], clock: StageClock, guard: Guard,
-        capture: Capture, realtime: Realtime, refines: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        source: Source,
+        engine: Segmenter,
+        workers: Sequence[SinkWorker],
+        clock: StageClock,
+        guard: Guard,
+        capture: Capture,
+        realtime: Realtime,
+        refines: bool = False,
+    ) -> None:
         self.mailbox: Mailbox[Finished] = Mailbox(1 if guard.live else 2, newest_wins=guard.live)
         self._overlay: Overlay | None = None
         self._source, self._engine, self._workers, self._clock = source, engine, workers, clock
@@ -86,10 +93,14 @@ class Drawing:
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
         captured_ns = finished.frame.captured_ns if finished.frame else now_ns
         return HeadUp(
-            rate, (now_ns - captured_ns) / 1e6, (now_ns - finished.started_ns) / 1e6,
-            self._engine.backend.name, self._engine.manifest.precision, self._capture.mailbox.dropped,
+            rate,
+            (now_ns - captured_ns) / 1e6,
+            (now_ns - finished.started_ns) / 1e6,
+            self._engine.backend.name,
+            self._engine.manifest.precision,
+            self._capture.mailbox.dropped,
             finished.notice,
-        )  # fmt: skip
+        )
 
     def finish(self) -> None:
         """Wait until everything handed over is written; raise what went wrong."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.analysis import Analysis
-from edge.best import Best
-from edge.refined import Held
+from edge.heart.analysis import Analysis
+from edge.heart.best import Best
+from edge.refine.keyframe import Held
 from edge.sources import Captured
 
 

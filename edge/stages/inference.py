@@ -7,24 +7,24 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-from edge.analysis import Analyser
-from edge.best import BestFrames
-from edge.clock import StageClock
-from edge.drift import Drift, DriftWatch
+from edge.heart.analysis import Analyser
+from edge.heart.best import BestFrames
 from edge.jetson.heat import HeatWatch
-from edge.ladder import Ladder
-from edge.model import QualityScorer, Segmenter
-from edge.profile import Profile
-from edge.refined import Held
-from edge.safety import Guard, SignalCheck
-from edge.scale import Calibration, TypedDepth, calibrate
-from edge.screen_kind import FROZEN, STILL_S, EchoWatch
-from edge.sector import Sector
+from edge.nets.drift import Drift, DriftWatch
+from edge.nets.model import QualityScorer, Segmenter
+from edge.refine.keyframe import Held
+from edge.screen.kind import FROZEN, STILL_S, EchoWatch
+from edge.screen.profile import Profile
+from edge.screen.scale import Calibration, TypedDepth, calibrate
+from edge.screen.sector import Sector
+from edge.screen.tracker import SectorTracker
 from edge.sources import Captured, Source
 from edge.stages.finished import Finished
+from edge.stages.ladder import Ladder
 from edge.stages.recording import Recording
 from edge.stages.refining import Refining
-from edge.tracker import SectorTracker
+from edge.stages.safety import Guard, SignalCheck
+from edge.threads.clock import StageClock
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,17 @@ class Inference:
     """One frame after the other: is there a picture, where is the sector, what do the networks say."""
 
     def __init__(
-        self, source: Source, segmenter: Segmenter, scorer: QualityScorer, clock: StageClock, guard: Guard,
-        view: str = "", deadline_ms: float = 0.0, depth_cm: float = 0.0, profile: Profile | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        source: Source,
+        segmenter: Segmenter,
+        scorer: QualityScorer,
+        clock: StageClock,
+        guard: Guard,
+        view: str = "",
+        deadline_ms: float = 0.0,
+        depth_cm: float = 0.0,
+        profile: Profile | None = None,
+    ) -> None:
         self._source, self._segmenter, self._scorer = source, segmenter, scorer
         self._clock, self._guard, self._view, self._depth_cm = clock, guard, view, depth_cm
         self._signal = SignalCheck(guard.limits)
@@ -164,8 +172,10 @@ class Inference:
             self.drifts.append((frame.number, news))
             log.warning(
                 "the picture is %s the calibration set: %.0f grey levels away, usual are up to %.0f",
-                "unlike" if news.has_drifted else "again like", news.distance, news.threshold,
-            )  # fmt: skip
+                "unlike" if news.has_drifted else "again like",
+                news.distance,
+                news.threshold,
+            )
         return UNLIKE if self._watch.drift else ""
 
     def recorded(self, frame: Captured) -> Finished:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from edge.mailbox import Mailbox
-from edge.record import Recorder
 from edge.sources import Captured, Source
+from edge.stages.record import Recorder
+from edge.threads.mailbox import Mailbox
 
 RECORD_SLOTS = 60
 
 
 class Recording:
-    """Keeps the analysed frames on its own thread; one that falls behind by RECORD_SLOTS frames loses some, and says so."""
+    """Keeps the analysed frames on its own thread; one that falls behind by RECORD_SLOTS frames loses some, and says
+    so.
+    """
 
     def __init__(self, path: str, source: Source) -> None:
         self.mailbox: Mailbox[tuple[Captured, bool]] = Mailbox(RECORD_SLOTS, newest_wins=True)

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.analysis import Analysis
-from edge.clock import StageClock
 from edge.errors import EchoEdgeError
-from edge.mailbox import Mailbox
-from edge.measure import BeatDetector
+from edge.heart.analysis import Analysis
+from edge.heart.beats import BeatDetector
 from edge.preprocess import Box
-from edge.realtime import make_background
-from edge.refine import SAMPLES, Refiner, open_refiner
-from edge.refine_measure import MIN_SAMPLES
-from edge.refined import ASKED, FROZEN_FRAME, PLAIN, Held, KeyFrame, RefinedFrames
+from edge.refine.keyframe import ASKED, FROZEN_FRAME, PLAIN, Held, KeyFrame, RefinedFrames
+from edge.refine.refiner import SAMPLES, Refiner, open_refiner
+from edge.refine.volumes import MIN_SAMPLES
 from edge.sources import Captured
+from edge.threads.clock import StageClock
+from edge.threads.mailbox import Mailbox
+from edge.threads.realtime import make_background
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,8 @@ class Refining:
     ) -> Held | None:
         """One frame of the loop: hand over what is to be refined, and say what may be shown beside it.
 
-        `beats` is the detector at work, another one after a change of scene or view; `confirmed` the ED or ES frame that
-        the analysis' event names. Where the loop has no time to spare, only what is asked for is refined.
+        `beats` is the detector at work, another one after a change of scene or view; `confirmed` the ED or ES frame
+        that the analysis' event names. Where the loop has no time to spare, only what is asked for is refined.
         """
         if beats is not self._beats:
             self.forget()

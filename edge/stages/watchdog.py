@@ -6,11 +6,11 @@ import logging
 import threading
 import time
 
-from edge.realtime import Realtime, make_realtime
-from edge.safety import Guard
 from edge.stages.capture import Capture
 from edge.stages.drawing import Drawing
 from edge.stages.finished import Finished
+from edge.stages.safety import Guard
+from edge.threads.realtime import Realtime, make_realtime
 
 log = logging.getLogger(__name__)
 

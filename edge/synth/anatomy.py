@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from edge.measure import disc_volume
+from edge.heart.measure import disc_volume
 from edge.synth.curves import Array, monotone_curve, wavy
 from edge.synth.settings import SHAPE_STREAM, HeartSettings
 
@@ -33,9 +33,9 @@ aortic_opening = monotone_curve([0, 0.06, 0.1, 0.32, 0.39, 1], [0, 0, 1, 0.9, 0,
 class HeartState:
     """All contours at one phase; N x 2 points in cm.
 
-    endo and epi have NODES points each, paired: epi = endo + thickness * outward. `closed` marks a short axis, whose first
-    and last points coincide. `chambers` are the other blood pools by name, `walls` thin bright lines between them,
-    `leaflets` the valves and chords; their numbers depend on the view alone.
+    endo and epi have NODES points each, paired: epi = endo + thickness * outward. `closed` marks a short axis, whose
+    first and last points coincide. `chambers` are the other blood pools by name, `walls` thin bright lines between
+    them, `leaflets` the valves and chords; their numbers depend on the view alone.
     """
 
     endo: Array
@@ -56,7 +56,9 @@ class HeartState:
 
 @dataclass(frozen=True)
 class Base:
-    """The plane of the valves: hinge points, their middle, half their distance, unit vectors across and towards the atria."""
+    """The plane of the valves: hinge points, their middle, half their distance, unit vectors across and towards the
+    atria.
+    """
 
     left: Array
     right: Array

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.measure import Points
+from edge.heart.measure import Points
 from edge.synth.anatomy import HeartState
 from edge.synth.apical import ApicalHeart
 from edge.synth.curves import texture
@@ -52,10 +52,10 @@ class SyntheticLoop:
     """One heart beat of a synthetic recording, repeating without a seam; iterating gives its frames.
 
     Any frame may be asked for in any order, and depends on seed, view, size, fps and severity alone. `view` is one of
-    VIEWS. `ef`, `edv_ml` and `esv_ml` are those of the exact contours, `spacing_mm` is (row, column) per pixel, `sector` a
-    size_px x size_px bool mask, `probe_px` the row of the transducer. `frames_per_beat`, `ed_frame` and `es_frame` count
-    frames of this loop. `heart` and `scan` take the place of what would be drawn from the seed.
-    Raises SourceError for settings that make no loop.
+    VIEWS. `ef`, `edv_ml` and `esv_ml` are those of the exact contours, `spacing_mm` is (row, column) per pixel,
+    `sector` a size_px x size_px bool mask, `probe_px` the row of the transducer. `frames_per_beat`, `ed_frame` and
+    `es_frame` count frames of this loop. `heart` and `scan` take the place of what would be drawn from the seed. Raises
+    SourceError for settings that make no loop.
     """
 
     def __init__(
@@ -109,10 +109,18 @@ class SyntheticLoop:
             if not state.closed:
                 scr, visible = region_quality(state, self._grid, *powers)
         return SyntheticFrame(
-            number, number / self.fps, self._phase(number), image, self.whole_mask(number) * self.sector,
-            self._converter.pixels(state.endo), self._converter.pixels(state.epi),
-            self._converter.pixels(state.chambers["la"]) if "la" in state.chambers else None, scr, visible, coherent,
-        )  # fmt: skip
+            number,
+            number / self.fps,
+            self._phase(number),
+            image,
+            self.whole_mask(number) * self.sector,
+            self._converter.pixels(state.endo),
+            self._converter.pixels(state.epi),
+            self._converter.pixels(state.chambers["la"]) if "la" in state.chambers else None,
+            scr,
+            visible,
+            coherent,
+        )
 
     def whole_mask(self, number: int) -> NDArray[np.uint8]:
         """The mask of frame `number` with what lies beyond the sector, as CAMUS's annotators draw walls and atrium."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import EchoEdgeError
+from edge.heart.regions import REGIONS
 from edge.preprocess import grey
-from edge.regions import REGIONS
 from edge.synth.cine import SyntheticFrame, SyntheticLoop
 from edge.synth.compression import jpeg
 from edge.synth.export import write_dicom, write_json, write_nifti, write_video
@@ -113,14 +113,24 @@ def _write_loop(args: argparse.Namespace, seed: int) -> dict[str, Any]:
         write_nifti(args.out / f"{stem.name}_gt.nii.gz", masks, loop.spacing_mm, loop.fps)
     rows, columns = np.flatnonzero(sector.any(1)), np.flatnonzero(sector.any(0))
     facts = {
-        "file": str(path), "seed": seed, "view": view, "layout": layout, "frames": count, "fps": loop.fps,
-        "hr_bpm": round(loop.hr_bpm, 2), "ed_frame": loop.ed_frame, "es_frame": loop.es_frame,
-        "frames_per_beat": loop.frames_per_beat, "ef": round(loop.ef, 4), "edv_ml": round(loop.edv_ml, 2),
-        "esv_ml": round(loop.esv_ml, 2), "spacing_mm": list(loop.spacing_mm),
+        "file": str(path),
+        "seed": seed,
+        "view": view,
+        "layout": layout,
+        "frames": count,
+        "fps": loop.fps,
+        "hr_bpm": round(loop.hr_bpm, 2),
+        "ed_frame": loop.ed_frame,
+        "es_frame": loop.es_frame,
+        "frames_per_beat": loop.frames_per_beat,
+        "ef": round(loop.ef, 4),
+        "edv_ml": round(loop.edv_ml, 2),
+        "esv_ml": round(loop.esv_ml, 2),
+        "spacing_mm": list(loop.spacing_mm),
         "severity": round(loop.scan.severity, 3),
         "sector_box": [int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1],
         "quality": {"ED": _quality(at_ed), "ES": _quality(at_es)},
-    }  # fmt: skip
+    }
     write_json(stem.with_suffix(".json"), facts)
     return facts
 

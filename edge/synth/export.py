@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.dicom.regions import CENTIMETRES, TISSUE
 from edge.errors import MissingExtraError
 from edge.sinks.base import PartFile
 from edge.sinks.video import add_video_stream
-from edge.sources.dicom import CENTIMETRES, TISSUE
 
 Picture = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
@@ -72,13 +72,18 @@ def write_nifti(path: Path, stack: NDArray[np.uint8], spacing_mm: tuple[float, f
 
 
 def write_dicom(
-    path: Path, pictures: Sequence[Picture], fps: float, spacing_mm: tuple[float, float], region: Box, seed: int,
+    path: Path,
+    pictures: Sequence[Picture],
+    fps: float,
+    spacing_mm: tuple[float, float],
+    region: Box,
+    seed: int,
     hr_bpm: float,
-) -> None:  # fmt: skip
+) -> None:
     """Ultrasound Multi-frame Image Storage, uncompressed, grey or RGB, with one calibrated 2D tissue region.
 
-    region (x0, y0, x1, y1) in pixels, x1 and y1 exclusive. UIDs follow from the content, so the same loop gives the same
-    file. Raises MissingExtraError without pydicom.
+    region (x0, y0, x1, y1) in pixels, x1 and y1 exclusive. UIDs follow from the content, so the same loop gives the
+    same file. Raises MissingExtraError without pydicom.
     """
     try:
         import pydicom

@@ -1,8 +1,8 @@
 """From scatterers to a B-mode picture: deposit, point spread, gain and clutter, log compression, scan conversion.
 
 The convolution approach of Gao et al. 2009 (COLE) in baseband: each scatterer adds its amplitude with the exact two-way
-phase exp(-j 4 pi r / wavelength) to a polar grid, so that speckle moves smoothly at sub-sample steps (Storve et al. 2017).
-Polar arrays have shape (samples, lines); complex ones are float32 with a last axis (real, imaginary).
+phase exp(-j 4 pi r / wavelength) to a polar grid, so that speckle moves smoothly at sub-sample steps (Storve et al.
+2017). Polar arrays have shape (samples, lines); complex ones are float32 with a last axis (real, imaginary).
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ WHITE, GREY, GREEN, AMBER, CYAN, PANEL = (
 class Layout:
     """One vendor-like look. Pixels; `echo` is the top-left corner and side of the square that holds the picture.
 
-    ticks: side of the depth scale, "left", "right" or "" for none; they stand for `tick_mm`, every `long_every`-th is longer
-    (0: none); tracing: top of the ECG strip, 0 for none; bar: (x, y, width, height) of the grey bar or None; band: height of
-    the title bar; panels: boxes of tinted side panels.
+    ticks: side of the depth scale, "left", "right" or "" for none; they stand for `tick_mm`, every `long_every`-th is
+    longer (0: none); tracing: top of the ECG strip, 0 for none; bar: (x, y, width, height) of the grey bar or None;
+    band: height of the title bar; panels: boxes of tinted side panels.
     """
 
     name: str
@@ -58,12 +58,22 @@ LAYOUTS: dict[str, Layout] = {
         Layout("screen3", (800, 600), (130, 40, 500), AMBER, "right", 545, AMBER, (660, 60, 10, 160), logo="ie"),
         Layout("screen4", (640, 480), (84, 22, 400), GREY, "right", band=16, menu=(0, 430, 640, 50), logo="S"),
         Layout(
-            "screen5", (1280, 1024), (250, 90, 800), WHITE, "left", 905, AMBER, (1090, 120, 16, 300), 70,
-            ((0, 70, 190, 954), (1120, 70, 160, 954)), (1140, 420, 140, 480), "AC",
+            "screen5",
+            (1280, 1024),
+            (250, 90, 800),
+            WHITE,
+            "left",
+            905,
+            AMBER,
+            (1090, 120, 16, 300),
+            70,
+            ((0, 70, 190, 954), (1120, 70, 160, 954)),
+            (1140, 420, 140, 480),
+            "AC",
         ),
         Layout("screen6", (636, 436), (110, 18, 400), WHITE, "", bar=(590, 40, 8, 120)),
     )
-}  # fmt: skip
+}
 
 
 def layout_of(name: str) -> Layout:
@@ -76,7 +86,8 @@ def layout_of(name: str) -> Layout:
 class Screen:
     """Draws a loop's frames on a layout. `sector` (HxW bool) and `spacing_mm` (row, column) hold for the whole screen.
 
-    `echo` is the box (x0, y0, x1, y1) of the picture. The loop's size_px must be the layout's. Seeded by the loop's seed.
+    `echo` is the box (x0, y0, x1, y1) of the picture. The loop's size_px must be the layout's. Seeded by the loop's
+    seed.
     """
 
     def __init__(self, layout: Layout, loop: SyntheticLoop) -> None:
@@ -138,9 +149,15 @@ class Screen:
         if layout.logo:
             draw_text(picture, layout.logo, (10, layout.band + int(34 * unit)), AMBER, 1.8 * unit, 2)
         lines = [
-            "Adult Echo", f"{loop.fps:.0f}Hz", f"{loop.scan.depth:.1f}cm", f"2D {rng.integers(40, 90)}%",
-            f"C {rng.integers(30, 65)}", f"P {'Low' if rng.random() < 0.5 else 'Med'}", "HGen", f"MI {rng.uniform(0.7, 1.5):.1f}",
-        ]  # fmt: skip
+            "Adult Echo",
+            f"{loop.fps:.0f}Hz",
+            f"{loop.scan.depth:.1f}cm",
+            f"2D {rng.integers(40, 90)}%",
+            f"C {rng.integers(30, 65)}",
+            f"P {'Low' if rng.random() < 0.5 else 'Med'}",
+            "HGen",
+            f"MI {rng.uniform(0.7, 1.5):.1f}",
+        ]
         for k, line in enumerate(lines):
             draw_text(picture, line, (10, layout.band + int((70 + 20 * k) * unit)), layout.ink, unit)
         draw_text(
@@ -199,8 +216,13 @@ def _ecg(width: int, loop: SyntheticLoop) -> _Ecg:
     t = np.arange(period) / period
     level = np.zeros(period)
     for centre, spread, height in (
-        (0.0, 0.009, 1.0), (1.0, 0.009, 1.0), (0.03, 0.01, -0.22), (0.975, 0.008, -0.12), (0.3, 0.05, 0.25), (0.84, 0.03, 0.14),
-    ):  # fmt: skip
+        (0.0, 0.009, 1.0),
+        (1.0, 0.009, 1.0),
+        (0.03, 0.01, -0.22),
+        (0.975, 0.008, -0.12),
+        (0.3, 0.05, 0.25),
+        (0.84, 0.03, 0.14),
+    ):
         level += height * np.exp(-(((t - centre) / spread) ** 2))
     return _Ecg(level, period, period / loop.frames_per_beat)
 

@@ -97,14 +97,28 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
         half_width = u(1.9, 2.9)
         apex = (u(-0.6, 0.9), u(3.6, 5.2))
     return HeartSettings(
-        seed, view, hr_bpm=u(50, 105), ef=ef, length=length, half_width=half_width,
-        widest=u(0.5, 0.8), roundness=u(1.7, 2.6), base_narrowing=u(0.08, 0.35),
-        axis_tilt=np.deg2rad(u(-14, 10) if view == "A4C" else u(-14, 14)), apex=apex,
-        bend=u(-0.4, 0.4), asymmetry=u(-0.25, 0.25), base_tilt=u(-0.07, 0.07),
-        wall_left=u(0.9, 1.5), wall_right=u(0.85, 1.4), wall_apex=u(0.7, 1.25),
+        seed,
+        view,
+        hr_bpm=u(50, 105),
+        ef=ef,
+        length=length,
+        half_width=half_width,
+        widest=u(0.5, 0.8),
+        roundness=u(1.7, 2.6),
+        base_narrowing=u(0.08, 0.35),
+        axis_tilt=np.deg2rad(u(-14, 10) if view == "A4C" else u(-14, 14)),
+        apex=apex,
+        bend=u(-0.4, 0.4),
+        asymmetry=u(-0.25, 0.25),
+        base_tilt=u(-0.07, 0.07),
+        wall_left=u(0.9, 1.5),
+        wall_right=u(0.85, 1.4),
+        wall_apex=u(0.7, 1.25),
         shortening=float(np.clip(ef * u(0.2, 0.34), 0.03, 0.22)),
-        hypokinesia=u(0.3, 0.9) if rng.random() < 0.25 else 0.0, hypokinetic_at=u(0.1, 0.9), basal_damping=u(0.3, 0.65),
-    )  # fmt: skip
+        hypokinesia=u(0.3, 0.9) if rng.random() < 0.25 else 0.0,
+        hypokinetic_at=u(0.1, 0.9),
+        basal_damping=u(0.3, 0.65),
+    )
 
 
 def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettings:
@@ -119,12 +133,32 @@ def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettin
         dropout[5:8] -= u(1, 12) * (0.3 + 0.7 * poor)  # the wall beside the lung is the one most often lost
     frequency_mhz = u(1.7, 2.1) * 2 if rng.random() < 0.8 else u(2.0, 3.0)
     return ScanSettings(
-        seed, depth=u(13, 18) if view != "SAX" else u(12, 16), fov=np.deg2rad(u(62, 92)), lines=int(u(110, 200)),
-        wavelength=0.154 / frequency_mhz, axial=u(0.016, 0.025), lateral=np.deg2rad(u(0.3, 0.62)), focus=u(6, 11),
-        dynamic_range_db=u(44, 70), wall_grey=float(np.clip(rng.normal(0.385, 0.08), 0.2, 0.6)), shoulder=u(0.06, 0.28),
-        tgc_db_per_cm=u(-0.35, 0.45), near_loss_db=u(2, 11), side_lobe_db=u(-42, -27), blood_db=u(-34, -22),
-        atrium_db=u(-22, -4), noise_db=u(-50, -34) + 8 * poor, noise_db_per_cm=u(0.2, 0.9), near_clutter_db=u(-20, -8) + 4 * poor,
-        near_clutter_cm=u(1.0, 4.5), haze_db=u(-30, -20) + 9 * poor, pericardium_db=u(-2, 9), surroundings_db=u(-13, -1),
-        speckle_reduction=int(rng.choice(3, p=[0.35, 0.5, 0.15])), persistence=u(0, 0.35), severity=poor,
-        fps=float(round(u(35, 70))), dropout_db=tuple(float(d) for d in dropout),
-    )  # fmt: skip
+        seed,
+        depth=u(13, 18) if view != "SAX" else u(12, 16),
+        fov=np.deg2rad(u(62, 92)),
+        lines=int(u(110, 200)),
+        wavelength=0.154 / frequency_mhz,
+        axial=u(0.016, 0.025),
+        lateral=np.deg2rad(u(0.3, 0.62)),
+        focus=u(6, 11),
+        dynamic_range_db=u(44, 70),
+        wall_grey=float(np.clip(rng.normal(0.385, 0.08), 0.2, 0.6)),
+        shoulder=u(0.06, 0.28),
+        tgc_db_per_cm=u(-0.35, 0.45),
+        near_loss_db=u(2, 11),
+        side_lobe_db=u(-42, -27),
+        blood_db=u(-34, -22),
+        atrium_db=u(-22, -4),
+        noise_db=u(-50, -34) + 8 * poor,
+        noise_db_per_cm=u(0.2, 0.9),
+        near_clutter_db=u(-20, -8) + 4 * poor,
+        near_clutter_cm=u(1.0, 4.5),
+        haze_db=u(-30, -20) + 9 * poor,
+        pericardium_db=u(-2, 9),
+        surroundings_db=u(-13, -1),
+        speckle_reduction=int(rng.choice(3, p=[0.35, 0.5, 0.15])),
+        persistence=u(0, 0.35),
+        severity=poor,
+        fps=float(round(u(35, 70))),
+        dropout_db=tuple(float(d) for d in dropout),
+    )

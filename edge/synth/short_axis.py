@@ -12,8 +12,8 @@ from edge.synth.settings import SHAPE_STREAM, HeartSettings
 class ShortAxisHeart:
     """A short-axis ring. `apex` of its settings is the top of the cavity, `half_width` its radius.
 
-    Its volumes are area x 5/6 of the (shortening) long axis, the bullet formula (Lang et al. 2015), as no disc sum exists
-    for this view; `ef` is theirs.
+    Its volumes are area x 5/6 of the (shortening) long axis, the bullet formula (Lang et al. 2015), as no disc sum
+    exists for this view; `ef` is theirs.
     """
 
     def __init__(self, settings: HeartSettings) -> None:
@@ -72,6 +72,4 @@ class ShortAxisHeart:
         bow = np.sin(np.linspace(0, np.pi, len(septum))) ** 0.7 * self.rv_reach * (1 - 0.25 * g)
         free = septum - bow[:, None] * np.array((0.95, 0.3))
         chambers = {"rv": np.concatenate([free, septum[::-1]])}
-        return HeartState(
-            ring.endo, ring.epi, ring.outward, ring.thickness, True, chambers, (free,), (), g
-        )  # fmt: skip
+        return HeartState(ring.endo, ring.epi, ring.outward, ring.thickness, True, chambers, (free,), (), g)

@@ -75,9 +75,15 @@ def _label_raster(state: HeartState, reach: float) -> tuple[NDArray[np.uint8], d
 
 
 def _surroundings_db(
-    scan: ScanSettings, state: HeartState, rng: Rng, points: Array, from_heart: Floats,
-    from_pools: Floats, at: Index, shape: tuple[int, int],
-) -> Array:  # fmt: skip
+    scan: ScanSettings,
+    state: HeartState,
+    rng: Rng,
+    points: Array,
+    from_heart: Floats,
+    from_pools: Floats,
+    at: Index,
+    shape: tuple[int, int],
+) -> Array:
     """Echo of what lies around the heart: patches on several scales, thin walls, bright posterior arcs, the chest wall."""
 
     def field(*cell: float) -> Floats:

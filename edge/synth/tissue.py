@@ -114,9 +114,10 @@ class Tissue:
         follow = np.exp(-((from_heart / REACH_CM) ** 2))
         moves = follow > STILL
         self.still: tuple[Floats, Floats, Floats] = (
-            points[~moves, 0].astype(np.float32), points[~moves, 1].astype(np.float32),
+            points[~moves, 0].astype(np.float32),
+            points[~moves, 1].astype(np.float32),
             amplitude[~moves].astype(np.float32),
-        )  # fmt: skip
+        )
         self._loose, self._loose_amplitude = points[moves].astype(np.float32), amplitude[moves]
         self._controls0 = _controls(state)
         reach = scan.depth * MARGIN

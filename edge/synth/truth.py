@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.measure import Points
-from edge.regions import ANNULUS_RADIUS_MM, LA, LV, MYOCARDIUM
+from edge.heart.measure import Points
+from edge.heart.regions import ANNULUS_RADIUS_MM
+from edge.postprocess import LA, LV, MYOCARDIUM
 from edge.synth.anatomy import HeartState
 from edge.synth.curves import Array
 from edge.synth.imaging import Floats, PolarGrid, ScanConverter
@@ -18,7 +19,9 @@ SCR_DB = (-3.0, 4.0, 11.0, 18.0, 25.0)
 """Signal-to-clutter ratios of a wholly visible region that are labelled 1 (not visible), 2, 3, 4 and 5 (excellent)."""
 GAMMA = 0.5
 COHERENCE_SIGMA = 3.0
-"""Window of the powers in lines and samples, about three speckle cells: one cell would show two speckle patterns' ratio."""
+"""Window of the powers in lines and samples, about three speckle cells: one cell would show two speckle patterns'
+ratio.
+"""
 
 
 def quality_label(scr_db: NDArray[np.floating], visible: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -53,7 +56,7 @@ def region_points(state: HeartState) -> list[Array]:
     """Points in cm spread evenly over each of the eight regions of an apical view, in the order of REGIONS.
 
     Thirds of the endocardium's length on either side of the apex, the point farthest from the middle of the annulus, as
-    edge.regions divides a mask.
+    edge.heart.regions divides a mask.
     """
     endo = state.endo
     middle = (endo[0] + endo[-1]) / 2

@@ -5,8 +5,8 @@
     wheels/*.whl         ours and every dependency
     models/…             model folders beside those in our wheel (optional)
 
-The tar is not compressed: wheels are. Nothing is unpacked before the signature holds, and nothing that release.json does
-not name.
+The tar is not compressed: wheels are. Nothing is unpacked before the signature holds, and nothing that release.json
+does not name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import IO
 import msgspec
 
 from edge.errors import UpdateError
-from edge.signature import verify_file
+from edge.nets.signature import verify_file
 
 SCHEMA = 1
 RELEASE, SIGNATURE = "release.json", "release.sig"

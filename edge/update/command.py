@@ -1,4 +1,6 @@
-"""`echoedge update`: install a signed bundle, go back, or see what is installed. Nothing is fetched, nothing is reported."""
+"""`echoedge update`: install a signed bundle, go back, or see what is installed. Nothing is fetched, nothing is
+reported.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from edge.errors import UpdateError
-from edge.signature import KEY_SETTING, read_key
+from edge.nets.signature import KEY_SETTING, read_key
 from edge.update import slots
 from edge.update.install import Systemd, install
 

@@ -1,4 +1,6 @@
-"""An update from bundle to running service: into the spare slot, tested there, switched to, watched, and back if it fails."""
+"""An update from bundle to running service: into the spare slot, tested there, switched to, watched, and back if it
+fails.
+"""
 
 from __future__ import annotations
 
@@ -78,8 +80,8 @@ def install(
 ) -> Release:
     """Install a bundle and leave it running and confirmed; `step` hears of each stage before it begins.
 
-    The running slot is not touched. Raises UpdateError or ModelError where the bundle is refused, fails its self-test, or
-    does not stay up for `watch_s`; in the last case the former slot runs again.
+    The running slot is not touched. Raises UpdateError or ModelError where the bundle is refused, fails its self-test,
+    or does not stay up for `watch_s`; in the last case the former slot runs again.
     """
     slot = home / slots.spare(home)
     if slots.on_trial(home):

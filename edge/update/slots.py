@@ -1,7 +1,8 @@
 """Two slots on the device, `a` and `b`, and a symbolic link `current` to the one that runs.
 
 Standard library only and fit for Python 3.8: jetson/install.sh copies this file beside the slots, where systemd runs it
-with the system's Python before every start of the service (`boot`), so that a broken slot cannot keep it from going back.
+with the system's Python before every start of the service (`boot`), so that a broken slot cannot keep it from going
+back.
 
     HOME/a, HOME/b       venv/, engines/ and release.json, which is written last: a slot without it is not used
     HOME/current         -> a; replaced by rename(2), so that it names one whole slot at every moment
@@ -102,7 +103,9 @@ def finish(home: Path, slot: str, release: bytes) -> None:
 
 
 def switch(home: Path, slot: str, trial: bool = True) -> None:
-    """Make a slot the current one, at once and on trial (unless it is the first). Raises ValueError for one that is not whole."""
+    """Make a slot the current one, at once and on trial (unless it is the first). Raises ValueError for one that is not
+    whole.
+    """
     if not is_whole(home / slot):
         raise ValueError(f"slot {slot} is not whole")
     previous = active(home)

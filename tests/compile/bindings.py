@@ -24,19 +24,37 @@ VERSIONS = {
     "11.4.0": ("tensorrt-cu13-bindings==11.4.0.106", "11"),
 }
 CLASSES = {
-    "trt": "", "builder": "Builder", "network": "INetworkDefinition", "parser": "OnnxParser", "error": "ParserError",
-    "config": "IBuilderConfig", "runtime": "Runtime", "engine": "ICudaEngine", "inspector": "EngineInspector",
-    "cache": "ITimingCache", "creation": "NetworkDefinitionCreationFlag", "_runtime": "Runtime", "_engine": "ICudaEngine",
+    "trt": "",
+    "builder": "Builder",
+    "network": "INetworkDefinition",
+    "parser": "OnnxParser",
+    "error": "ParserError",
+    "config": "IBuilderConfig",
+    "runtime": "Runtime",
+    "engine": "ICudaEngine",
+    "inspector": "EngineInspector",
+    "cache": "ITimingCache",
+    "creation": "NetworkDefinitionCreationFlag",
+    "_runtime": "Runtime",
+    "_engine": "ICudaEngine",
     "_context": "IExecutionContext",
-}  # fmt: skip
+}
 """Names of variables of the builder and of the runtime's backend -> classes of the bindings."""
 SYMBOLS = (
-    "createInferBuilder_INTERNAL", "createInferRefitter_INTERNAL", "createInferRuntime_INTERNAL",
-    "createNvOnnxParserRefitter_INTERNAL", "createNvOnnxParser_INTERNAL", "getBuilderPluginRegistry",
-    "getNvOnnxParserVersion", "getPluginRegistry", "initLibNvInferPlugins", "_ZN11nvuffparser15createUffParserEv",
-    "_ZN11nvuffparser8FieldMapC1EPKcPKvNS_9FieldTypeEi", "_ZN14nvcaffeparser117createCaffeParserEv",
+    "createInferBuilder_INTERNAL",
+    "createInferRefitter_INTERNAL",
+    "createInferRuntime_INTERNAL",
+    "createNvOnnxParserRefitter_INTERNAL",
+    "createNvOnnxParser_INTERNAL",
+    "getBuilderPluginRegistry",
+    "getNvOnnxParserVersion",
+    "getPluginRegistry",
+    "initLibNvInferPlugins",
+    "_ZN11nvuffparser15createUffParserEv",
+    "_ZN11nvuffparser8FieldMapC1EPKcPKvNS_9FieldTypeEi",
+    "_ZN14nvcaffeparser117createCaffeParserEv",
     "_ZN14nvcaffeparser123shutdownProtobufLibraryEv",
-)  # fmt: skip
+)
 LIBRARIES = ("nvinfer", "nvonnxparser", "nvinfer_plugin", "nvparsers")
 DUMP = """
 import importlib.util, json, sys

@@ -1,4 +1,6 @@
-"""Engines: built for real by TensorRT for RTX where it is installed, and every TensorRT name checked in 8.6, 10.3 and 11.4."""
+"""Engines: built for real by TensorRT for RTX where it is installed, and every TensorRT name checked in 8.6, 10.3 and
+11.4.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,9 @@ from compile.export import graph_from_checkpoint
 from compile.precision import FORMS, Form, Quantizer, fp16_from_onnx
 from compile.targets import check_buildable
 from compile.via_torch import narrow
-from edge.backends.trt import open_library
 from edge.errors import BackendError, MissingExtraError, ModelError
-from edge.manifest import Manifest, read_manifest, sha256_of, verified_artefact, write_manifest
+from edge.nets.backends.trt import open_library
+from edge.nets.manifest import Manifest, read_manifest, sha256_of, verified_artefact, write_manifest
 from tests.compile.bindings import CLASSES, VERSIONS, names_in
 
 needs_rtx = pytest.mark.skipif(not find_spec("tensorrt_rtx"), reason="TensorRT for RTX is not installed (extra rtx)")
@@ -68,9 +70,12 @@ REFUSED = {
     "asymmetric int8": ({"QuantizeBias": False}, QuantType.QInt8, False, "asymmetric activations"),
     "asymmetric uint8": ({"QuantizeBias": False}, QuantType.QUInt8, False, "asymmetric activations"),
     "symmetric uint8": (
-        {"QuantizeBias": False, "ActivationSymmetric": True}, QuantType.QUInt8, True, "unsigned activations",
+        {"QuantizeBias": False, "ActivationSymmetric": True},
+        QuantType.QUInt8,
+        True,
+        "unsigned activations",
     ),
-}  # fmt: skip
+}
 
 
 @needs_rtx
@@ -184,9 +189,18 @@ def test_missing_libraries_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) 
 
 
 GUARDED = {
-    "STRONGLY_TYPED", "EXPLICIT_BATCH", "FP16", "INT8", "ComputeCapability", "set_compute_capability",
-    "num_compute_capabilities", "IProgressMonitor", "progress_monitor", "node_name", "node_operator",
-}  # fmt: skip
+    "STRONGLY_TYPED",
+    "EXPLICIT_BATCH",
+    "FP16",
+    "INT8",
+    "ComputeCapability",
+    "set_compute_capability",
+    "num_compute_capabilities",
+    "IProgressMonitor",
+    "progress_monitor",
+    "node_name",
+    "node_operator",
+}
 """Names behind a hasattr: they may be absent from a release."""
 
 

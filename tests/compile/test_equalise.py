@@ -17,13 +17,21 @@ LEVEL = LEVELS[7]
 
 
 def chain(between: list[onnx.NodeProto], shared: bool = False) -> onnx.ModelProto:
-    """A 3x3 convolution of four channels of very different size, `between` (from "a" to "b"), a depthwise and a 1x1 one."""
+    """A 3x3 convolution of four channels of very different size, `between` (from "a" to "b"), a depthwise and a 1x1
+    one.
+    """
     rng = np.random.default_rng(0)
     first = rng.normal(0, 0.3, (4, 1, 3, 3)) * np.array([1.0, 0.1, 0.01, 0.001])[:, None, None, None]
     values = {
-        "w1": first, "b1": np.full(4, 1e-3), "w2": rng.normal(0, 1, (4, 1, 3, 3)), "b2": np.full(4, 0.1),
-        "w3": rng.normal(0, 1, (2, 4, 1, 1)), "b3": np.zeros(2), "low": np.zeros(()), "high": np.full((), 6.0),
-    }  # fmt: skip
+        "w1": first,
+        "b1": np.full(4, 1e-3),
+        "w2": rng.normal(0, 1, (4, 1, 3, 3)),
+        "b2": np.full(4, 0.1),
+        "w3": rng.normal(0, 1, (2, 4, 1, 1)),
+        "b3": np.zeros(2),
+        "low": np.zeros(()),
+        "high": np.full((), 6.0),
+    }
     nodes = [
         helper.make_node("Conv", ["frame", "w1", "b1"], ["a"], "first", pads=[1, 1, 1, 1]),
         *between,
@@ -35,10 +43,12 @@ def chain(between: list[onnx.NodeProto], shared: bool = False) -> onnx.ModelProt
         nodes.append(helper.make_node("Conv", ["frame", "w1", "b1"], ["also"], "again", pads=[1, 1, 1, 1]))
     outputs = ["out", "also"] if shared else ["out"]
     graph = helper.make_graph(
-        nodes, "chain", [helper.make_tensor_value_info("frame", TensorProto.FLOAT, (1, 1, 16, 16))],
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info("frame", TensorProto.FLOAT, (1, 1, 16, 16))],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
         [numpy_helper.from_array(v.astype(np.float32), n) for n, v in values.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return onnx.shape_inference.infer_shapes(model)
 

@@ -9,7 +9,7 @@ import edge
 from compile.export import main as export
 from compile.export import onnx_from_checkpoint
 from edge.errors import ModelError
-from edge.manifest import read_manifest
+from edge.nets.manifest import read_manifest
 from tests.compile.conftest import SIZES
 from train.checkpoint import load_checkpoint
 

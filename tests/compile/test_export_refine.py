@@ -14,10 +14,10 @@ from compile.export import main as export
 from compile.refine import halve_refiner, inner_convolutions, quantize_refiner
 from compile.score import Trial
 from edge.errors import ModelError
-from edge.manifest import read_manifest
+from edge.nets.manifest import read_manifest
 from edge.preprocess import PreprocessSpec, preprocess
-from edge.refine import DENOISER, ENCODER, Refiner, draw_noise, open_refiner
-from edge.sector import find_sector
+from edge.refine.refiner import DENOISER, ENCODER, Refiner, draw_noise, open_refiner
+from edge.screen.sector import find_sector
 from tests.phantom import apical_frame
 from tests.train.diffusion.tiny import TINY_STUDENT, write
 from tests.train.small import samples

@@ -19,11 +19,11 @@ from compile.export_stream import TOLERANCE, StreamGraph, loop_frames, streamed_
 from compile.main import main as compile_model
 from compile.precision import Quantizer, fp16_from_onnx
 from compile.score import outputs_of
-from edge.backends.ort import OnnxRuntimeBackend
 from edge.errors import ModelError
-from edge.manifest import find_manifests, read_manifest
-from edge.model import Segmenter
-from edge.sector import find_sector
+from edge.nets.backends.ort import OnnxRuntimeBackend
+from edge.nets.manifest import find_manifests, read_manifest
+from edge.nets.model import Segmenter
+from edge.screen.sector import find_sector
 from edge.synth import SyntheticLoop
 from train.checkpoint import save_checkpoint
 from train.nets.ral import RAL, SMALL, Parts
@@ -44,9 +44,14 @@ def write_checkpoint(folder: Path, size: int = SIZE, without: tuple[str, ...] = 
         for cell in net.cells:
             cell.gates.weight *= 2
     facts = {
-        "net": "ral-small", "without": list(without), "size": size, "classes": CLASSES, "training_frames": 1, "history": [],
+        "net": "ral-small",
+        "without": list(without),
+        "size": size,
+        "classes": CLASSES,
+        "training_frames": 1,
+        "history": [],
         "config": {"seed": 0},
-    }  # fmt: skip
+    }
     path = folder / f"ral-{'-'.join(without)}.safetensors"
     save_checkpoint(path, {f"ema.{n}": t for n, t in net.state_dict().items()}, facts)
     return path
@@ -177,8 +182,8 @@ def test_probes_of_a_stream_have_states_that_came_to_rest(exported: tuple[Path, 
 def test_a_candidate_that_ends_the_process_is_named_and_the_others_are_made(
     exported: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The whole command. OpenVINO 2026.4.1 dies of joined integers that batch norm reads; should a later release take them,
-    find another such file."""
+    """The whole command. OpenVINO 2026.4.1 dies of joined integers that batch norm reads; should a later release take
+    them, find another such file."""
     monkeypatch.setattr(precision, "joins_in_float", lambda nodes: [])
     folder = tmp_path / "ral"
     shutil.copytree(exported[1], folder)

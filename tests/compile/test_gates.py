@@ -18,8 +18,8 @@ from compile.pipeline import Calibration, Plan, run_plan, winner
 from compile.score import Scores, Trial
 from compile.sign import new_key, sign_folder
 from edge.errors import ModelError
-from edge.manifest import EngineFacts, Gates, Manifest, check_engine, read_manifest, sha256_of, write_manifest
-from edge.signature import KEY_SETTING, REQUIRE_SETTING
+from edge.nets.manifest import EngineFacts, Gates, Manifest, check_engine, read_manifest, sha256_of, write_manifest
+from edge.nets.signature import KEY_SETTING, REQUIRE_SETTING
 from tests.compile.conftest import frames_of
 from train.data.sample import Sample
 
@@ -188,9 +188,18 @@ def _set_of(patient: str):
     from calib.frames import Frame
 
     frame = Frame(
-        data="folder", source="a", patient=patient, view="A4C", phase="ED", vendor="", sha256="0" * 64,
-        gain=50.0, contrast=0.5, depth_mm=None, histogram=(1.0,) + (0.0,) * 31,
-    )  # fmt: skip
+        data="folder",
+        source="a",
+        patient=patient,
+        view="A4C",
+        phase="ED",
+        vendor="",
+        sha256="0" * 64,
+        gain=50.0,
+        contrast=0.5,
+        depth_mm=None,
+        histogram=(1.0,) + (0.0,) * 31,
+    )
     return choose_frames([frame], 1, [])
 
 

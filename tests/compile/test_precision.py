@@ -16,7 +16,7 @@ from compile.ranges import BINS, METHODS, Observed, clip_range, observe
 from compile.score import disagreement
 from compile.sensitivity import compare_methods, rank_layers
 from edge.errors import DataError, ModelError
-from edge.manifest import read_manifest
+from edge.nets.manifest import read_manifest
 from tests.compile.conftest import frames_of
 
 
@@ -106,7 +106,9 @@ def test_one_call_quantises(folders: dict[str, Path], tmp_path: Path) -> None:
 
 
 def write_denoiser(path: Path) -> None:
-    """A noised state and a timestep in, noise out: the convolution's input grows with t, as a denoiser's activations do."""
+    """A noised state and a timestep in, noise out: the convolution's input grows with t, as a denoiser's activations
+    do.
+    """
     rng = np.random.default_rng(0)
     weights = numpy_helper.from_array(rng.normal(0, 0.2, (4, 1, 3, 3)).astype(np.float32), "weights")
     nodes = [

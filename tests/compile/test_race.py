@@ -7,9 +7,9 @@ import pytest
 import edge
 from compile.race import race_engines
 from edge.errors import ModelError
-from edge.manifest import read_manifest
-from tests.edge.backends.double import Device
-from tests.edge.engines import add_engine, quality_folder
+from edge.nets.manifest import read_manifest
+from tests.edge.nets.backends.double import Device
+from tests.edge.nets.plans import add_engine, quality_folder
 
 
 def test_a_race_writes_the_gate_that_the_runtime_chooses_by(

@@ -125,9 +125,13 @@ def test_bad_input_is_one_line_code_2_and_leaves_nothing(
     tmp_path: Path, root: Path, sonosite: str, arguments: list[str], says: str
 ) -> None:
     places = {
-        "text": tmp_path / "text.mp4", "empty": tmp_path / "empty", "damaged": tmp_path / "damaged",
-        "model": root / "models/pspnet-mk", "quality": root / "models/quality", "sonosite": sonosite,
-    }  # fmt: skip
+        "text": tmp_path / "text.mp4",
+        "empty": tmp_path / "empty",
+        "damaged": tmp_path / "damaged",
+        "model": root / "models/pspnet-mk",
+        "quality": root / "models/quality",
+        "sonosite": sonosite,
+    }
     places["text"].write_text("no video")  # type: ignore[union-attr]
     places["empty"].mkdir()  # type: ignore[union-attr]
     shutil.copytree(root / "models/pspnet-mk", places["damaged"])

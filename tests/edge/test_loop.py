@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from edge.loop import LoopOptions, run_loop
-from edge.palette import CONTOUR
+from edge.picture.palette import CONTOUR
 from edge.report import Report
-from edge.safety import Limits
 from edge.sinks import Shown, open_sink
 from edge.sources import Captured, open_source
 from edge.sources.paced import Paced
-from tests.edge.nets import nets
+from edge.stages.safety import Limits
+from tests.edge.nets.doubles import nets
 from tests.peers.processes import wait_until
 from tests.phantom import apical_frame, on_screen, page
 

@@ -88,9 +88,12 @@ def test_no_pixel_is_passed_over_when_a_picture_shrinks(side: int) -> None:
 
 
 @given(
-    st.floats(-500, 500), st.floats(-500, 500), st.floats(1, 2000), st.integers(8, 1024),
+    st.floats(-500, 500),
+    st.floats(-500, 500),
+    st.floats(1, 2000),
+    st.integers(8, 1024),
     st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)),
-)  # fmt: skip
+)
 def test_points_survive_the_way_there_and_back(
     x: float, y: float, side: float, size: int, point: tuple[float, float]
 ) -> None:

@@ -24,15 +24,39 @@ def write_pictures(folder: Path) -> Path:
 def ffmpeg(pictures: Path, *output: object) -> list[object]:
     """FFmpeg sending the pictures for ever at 25 fps."""
     return [
-        need("ffmpeg", "ffmpeg"), "-loglevel", "error", "-re", "-stream_loop", "-1", "-framerate", "25",
-        "-i", pictures / "%03d.jpg", "-pix_fmt", "yuv420p", *output,
-    ]  # fmt: skip
+        need("ffmpeg", "ffmpeg"),
+        "-loglevel",
+        "error",
+        "-re",
+        "-stream_loop",
+        "-1",
+        "-framerate",
+        "25",
+        "-i",
+        pictures / "%03d.jpg",
+        "-pix_fmt",
+        "yuv420p",
+        *output,
+    ]
 
 
 def gstreamer(*output: object, width: int = 640, height: int = 480) -> list[object]:
     """GStreamer sending a moving ball as MPEG-TS at 25 fps."""
     caps = f"video/x-raw,width={width},height={height},framerate=25/1"
     return [
-        need("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-bad"), "-q", "videotestsrc", "is-live=true",
-        "pattern=ball", "!", caps, "!", "openh264enc", "gop-size=1", "!", "mpegtsmux", "alignment=7", "!", *output,
-    ]  # fmt: skip
+        need("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-bad"),
+        "-q",
+        "videotestsrc",
+        "is-live=true",
+        "pattern=ball",
+        "!",
+        caps,
+        "!",
+        "openh264enc",
+        "gop-size=1",
+        "!",
+        "mpegtsmux",
+        "alignment=7",
+        "!",
+        *output,
+    ]

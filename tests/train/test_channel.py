@@ -43,9 +43,14 @@ def write_uff(path: Path, wave: Transmission, data: np.ndarray, carrier_hz: floa
     front = pyuff_ustb.Wavefront.plane if wave.kind == "plane" else pyuff_ustb.Wavefront.spherical
     sequence = pyuff_ustb.Wave(source=source, wavefront=front, sound_speed=SPEED, delay=wave.delay_s)
     pyuff_ustb.ChannelData(
-        data=data, probe=probe, sequence=sequence, sampling_frequency=SAMPLING_HZ, initial_time=0.0, sound_speed=SPEED,
+        data=data,
+        probe=probe,
+        sequence=sequence,
+        sampling_frequency=SAMPLING_HZ,
+        initial_time=0.0,
+        sound_speed=SPEED,
         modulation_frequency=carrier_hz,
-    ).write(str(path), "channel_data", ignore_missing_compulsory_fields=True)  # fmt: skip
+    ).write(str(path), "channel_data", ignore_missing_compulsory_fields=True)
 
 
 @pytest.mark.parametrize("kind", WAVES)

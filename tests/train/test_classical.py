@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.regions import find_regions
+from edge.heart.regions import find_regions
 from tests.phantom import apical_frame, apical_mask, sector_mask
 from train.classical import (
     METRICS,
@@ -17,7 +17,7 @@ from train.classical import (
     match_histogram,
     region_means,
     region_metrics,
-)  # fmt: skip
+)
 
 GREYS = st.lists(st.integers(0, 255), min_size=1, max_size=60).map(lambda v: np.array(v, np.uint8))
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge.errors import DataError
-from edge.regions import REGIONS
+from edge.heart.regions import REGIONS
 from tests.phantom import apical_frame, apical_mask
 from tests.train.small import SIZE_PX, write_camus, write_itk
 from train.data import READERS, open_data
@@ -56,7 +56,9 @@ def test_the_real_metaimage_release(shared_data: Path) -> None:
 
 
 def write_echonet(root: Path) -> None:
-    """Two videos of six frames, the first traced at frames 1 (large) and 4 (small) as the data set does, the second not."""
+    """Two videos of six frames, the first traced at frames 1 (large) and 4 (small) as the data set does, the second
+    not.
+    """
     (root / "Videos").mkdir(parents=True)
     for name in ("0X1A", "0X2B"):
         with av.open(str(root / "Videos" / f"{name}.avi"), "w") as container:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.regions import LV, find_regions
+from edge.heart.regions import find_regions
+from edge.postprocess import LV
 from edge.synth import SyntheticLoop
 from edge.synth.truth import SCR_DB
 from tests.phantom import apical_frame, apical_mask, sector_mask
@@ -15,7 +16,7 @@ from train.degrade import (
     Degraded,
     degrade_regions,
     grey_from_power,
-)  # fmt: skip
+)
 from train.metrics import spearman
 
 

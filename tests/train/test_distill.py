@@ -56,9 +56,16 @@ def test_a_student_is_distilled_and_loaded(teacher: Path, tmp_path: Path, monkey
         run(teacher, tmp_path)
         with pytest.raises(AssertionError, match="not used"):
             distill(
-                teacher, TINY_STUDENT, RECIPE, DistillWeights(), samples(5), samples(1, first=9), tmp_path / "other",
-                samples=2, steps=2,
-            )  # fmt: skip
+                teacher,
+                TINY_STUDENT,
+                RECIPE,
+                DistillWeights(),
+                samples(5),
+                samples(1, first=9),
+                tmp_path / "other",
+                samples=2,
+                steps=2,
+            )
 
 
 def test_the_consensus_is_a_mean_that_repeats() -> None:
@@ -104,9 +111,17 @@ def test_a_student_starts_from_an_earlier_one(teacher: Path, tmp_path: Path) -> 
     earlier = run(teacher, tmp_path / "earlier", TRUTH_ALONE)
     still = replace(RECIPE, lr=0.0, lr_end=0.0)
     later = distill(
-        teacher, TINY_STUDENT, still, TRUTH_ALONE, samples(4), samples(1, first=9), tmp_path / "later", 2, 2,
+        teacher,
+        TINY_STUDENT,
+        still,
+        TRUTH_ALONE,
+        samples(4),
+        samples(1, first=9),
+        tmp_path / "later",
+        2,
+        2,
         init_from=earlier,
-    )  # fmt: skip
+    )
     before, after = (dict(load_echo_dnd(path).named_parameters()) for path in (earlier, later))
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, msg=name)

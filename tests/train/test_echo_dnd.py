@@ -41,10 +41,15 @@ def test_the_student_is_small() -> None:
 @pytest.mark.parametrize(
     "config",
     [
-        TINY, TINY_STUDENT, replace(TINY, fusion="cross"), replace(TINY, trunk="gaussian", prediction="eps"),
-        replace(TINY, trunk="bernoulli"), replace(TINY, conditioner="unet"), TINY_MOBILENET,
+        TINY,
+        TINY_STUDENT,
+        replace(TINY, fusion="cross"),
+        replace(TINY, trunk="gaussian", prediction="eps"),
+        replace(TINY, trunk="bernoulli"),
+        replace(TINY, conditioner="unet"),
+        TINY_MOBILENET,
     ],
-)  # fmt: skip
+)
 def test_every_form_trains_and_samples(config: EchoDNDConfig) -> None:
     torch.manual_seed(0)
     net = build(config).train()
@@ -112,8 +117,13 @@ def test_loss_terms_are_the_papers() -> None:
     printed = terms(config, "prior", x_0, t, eps, eps, x_0, calibrated, estimate)
     assert printed["kl_bernoulli"] != found["kl_bernoulli"]
     assert vars(LossWeights()) == {
-        "gaussian": 1, "bernoulli": 1, "kl_gaussian": 0.01, "kl_bernoulli": 0.01, "scc": 0.1, "kl": "vlb",
-    }  # fmt: skip
+        "gaussian": 1,
+        "bernoulli": 1,
+        "kl_gaussian": 0.01,
+        "kl_bernoulli": 0.01,
+        "scc": 0.1,
+        "kl": "vlb",
+    }
 
 
 def test_augmentation_moves_all_maps_alike() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.cli import main
-from edge.model import Segmenter, open_model
+from edge.nets.model import Segmenter, open_model
 from train.data.clips import clip_of
 from train.evaluate_clips import evaluate_clip
 

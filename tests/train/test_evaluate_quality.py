@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.cli import main
-from edge.regions import REGIONS
+from edge.heart.regions import REGIONS
 from tests.phantom import apical_frame
 from tests.train.small import write_camus
 from tests.train.test_regional import SIZE

@@ -96,9 +96,17 @@ def test_a_killed_run_loses_at_most_one_epoch(tmp_path: Path) -> None:
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """Real processes, joined by gloo: the same global batch gives the same losses and weights."""
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "tests.train.tiny", str(tmp_path / "two"), "3",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "tests.train.tiny",
+        str(tmp_path / "two"),
+        "3",
+    ]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
     )

@@ -23,7 +23,7 @@ from train.methods import (
     measure,
     regraded,
     wilcoxon_p,
-)  # fmt: skip
+)
 from train.regional import Crop, Scored
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from edge.errors import DataError
-from edge.view import VIEWS
+from edge.heart.view import VIEWS
 from tests.phantom import apical_frame
 from tests.train.small import samples, write_camus
 from train.augment import AugmentSpec
@@ -194,8 +194,17 @@ def test_a_pair_comes_in_either_order_or_as_two_pictures() -> None:
 def test_a_pair_s_first_frame_is_held_and_drifts() -> None:
     """Real echo comes in pairs; a network that never saw a third frame of it was worse there."""
     still = AugmentSpec(
-        rotation_deg=0, scale=(1, 1), aspect=0, shift=0, gamma=(1, 1), p_crush=0, p_texture=0, p_shadow=0, p_sector=0, p_marks=0
-    )  # fmt: skip
+        rotation_deg=0,
+        scale=(1, 1),
+        aspect=0,
+        shift=0,
+        gamma=(1, 1),
+        p_crush=0,
+        p_texture=0,
+        p_shadow=0,
+        p_sector=0,
+        p_marks=0,
+    )
     data = ClipData(pairs(1) * 3, SIZE, 6, 0, still)
     lengths, moves = set(), []
     for epoch in range(20):
@@ -258,11 +267,15 @@ def test_mild_augmentation_stays_nearer_to_the_picture() -> None:
     clips = pairs(6)
     usual = np.mean([masks.numpy() for _, masks, _, _ in ClipData(clips, SIZE, 2, 0, None)], axis=(0, 1))
     away = {
-        name: np.mean([
-            np.abs(masks.numpy() - usual).mean() for seed in range(4) for _, masks, _, _ in ClipData(clips, SIZE, 2, seed, spec)
-        ])
+        name: np.mean(
+            [
+                np.abs(masks.numpy() - usual).mean()
+                for seed in range(4)
+                for _, masks, _, _ in ClipData(clips, SIZE, 2, seed, spec)
+            ]
+        )
         for name, spec in AUGMENT.items()
-    }  # fmt: skip
+    }
     assert 0 < away["mild"] < 0.75 * away["wide"]
 
 
@@ -271,8 +284,10 @@ def test_camus_becomes_clips_of_two_frames_and_synthetic_loops_whole_beats(tmp_p
     write_camus(tmp_path, 1, view="2CH")
     found = [(c.patient, c.view, [f.phase for f in c.frames]) for c in open_clips(f"camus:{tmp_path}")]
     assert sorted(found) == [
-        ("patient0001", "A2C", ["ED", "ES"]), ("patient0001", "A4C", ["ED", "ES"]), ("patient0002", "A4C", ["ED", "ES"]),
-    ]  # fmt: skip
+        ("patient0001", "A2C", ["ED", "ES"]),
+        ("patient0001", "A4C", ["ED", "ES"]),
+        ("patient0002", "A4C", ["ED", "ES"]),
+    ]
     beat, window = clip_of(7, None), clip_of(7, 3)
     assert {"ED", "ES"} <= {f.phase for f in beat.frames}
     assert len(window.frames) == 3

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.regions import REGIONS
+from edge.heart.regions import REGIONS
 from tests.phantom import apical_frame, apical_mask
 from tests.train.small import samples
 from train.data.synthetic import samples_of
@@ -24,7 +24,7 @@ from train.regional import (
     scored,
     validation_set,
     with_masks,
-)  # fmt: skip
+)
 
 
 def crops(count: int) -> list[Crop]:

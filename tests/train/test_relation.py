@@ -14,8 +14,10 @@ def test_groups_are_equal_and_ordered_by_quality() -> None:
     reference = np.full(6, 50.0)
     table = by_thirds(quality, reference + np.array([0, -9, 9, 1, 0, -1]), reference)
     assert [(name, row["from"], row["to"], row["n"]) for name, row in table.items()] == [
-        ("low", 1, 2, 2), ("middle", 3, 4, 2), ("high", 5, 6, 2),
-    ]  # fmt: skip
+        ("low", 1, 2, 2),
+        ("middle", 3, 4, 2),
+        ("high", 5, 6, 2),
+    ]
     assert table["low"]["high"] - table["low"]["low"] > table["high"]["high"] - table["high"]["low"]
 
 

@@ -21,9 +21,13 @@ from train.reproduce.echo_dnd_students import STUDENTS
 def test_the_papers_rows() -> None:
     printed = {v.name: v.paper[2] for v in VARIANTS if v.paper}
     assert printed == {
-        "Echo-DND": 0.962, "conditioned by a U-Net": 0.958, "L_G + L_B": 0.951, "L_G + L_B + KL": 0.955, "only Gaussian": 0.949,
+        "Echo-DND": 0.962,
+        "conditioned by a U-Net": 0.958,
+        "L_G + L_B": 0.951,
+        "L_G + L_B + KL": 0.955,
+        "only Gaussian": 0.949,
         "only Bernoulli": 0.954,
-    }  # fmt: skip
+    }
 
 
 def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,9 +39,20 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     student = write(tmp_path / "student.safetensors", TINY_STUDENT)
     results = tmp_path / "results.md"
     argv = [
-        "--data", f"camus:{tmp_path / 'camus'}", "--scale", "smoke", "--out", str(tmp_path / "out"), "--results", str(results),
-        "--rows", BASE.name, "only Bernoulli", "--student", str(student),
-    ]  # fmt: skip
+        "--data",
+        f"camus:{tmp_path / 'camus'}",
+        "--scale",
+        "smoke",
+        "--out",
+        str(tmp_path / "out"),
+        "--results",
+        str(results),
+        "--rows",
+        BASE.name,
+        "only Bernoulli",
+        "--student",
+        str(student),
+    ]
     assert echo_dnd.main(argv) == 0
     text = results.read_text()
     for row in ("U-Net alone", "SCC head alone", "Echo-DND", "only Bernoulli", *(s.name for s in STUDENTS)):

@@ -38,9 +38,20 @@ def camus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def table(camus: Path, out: Path, *options: str) -> Table4:
     args = parser().parse_args(
-        ["--data", f"camus:{camus}", "--valid", str(camus / "valid.txt"), "--graded", str(camus / "patients_info.csv"),
-         "--scale", "smoke", "--out", str(out), *options]
-    )  # fmt: skip
+        [
+            "--data",
+            f"camus:{camus}",
+            "--valid",
+            str(camus / "valid.txt"),
+            "--graded",
+            str(camus / "patients_info.csv"),
+            "--scale",
+            "smoke",
+            "--out",
+            str(out),
+            *options,
+        ]
+    )
     return Table4(args, SMALL)
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from edge.errors import DataError
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.sample import LA, LV, MYOCARDIUM
 from train.data.synthetic import SHARES, as_experts_draw, samples_of
@@ -41,7 +41,9 @@ def test_a_wrong_name_is_refused(place: str) -> None:
 
 
 def test_wider_draws_are_other_frames_of_the_same_hearts_names() -> None:
-    """The apex lies deeper, as in real recordings, and the atrium's mask ends with the sector, whose edge cuts it in some."""
+    """The apex lies deeper, as in real recordings, and the atrium's mask ends with the sector, whose edge cuts it in
+    some.
+    """
     narrow = [sample for seed in range(20, 26) for sample in samples_of(seed)]
     wide = [sample for seed in range(20, 26) for sample in samples_of(seed, wide=True)]
     assert [s.source for s in wide] == [s.source for s in narrow]

@@ -33,9 +33,21 @@ def test_an_epoch_from_imagenet_weights_ends_in_a_checkpoint(tmp_path: Path) -> 
     (tmp_path / "valid.txt").write_text("p16\np17\n")
     np.savez(tmp_path / "w.npz", **folded_weights(Trunk()))
     code = main(
-        ["--data", f"folder:{tmp_path}", "--valid", str(tmp_path / "valid.txt"), "--epochs", "1", "--lr", "1e-5",
-         "--imagenet", str(tmp_path / "w.npz"), "--out", str(tmp_path / "run")]
-    )  # fmt: skip
+        [
+            "--data",
+            f"folder:{tmp_path}",
+            "--valid",
+            str(tmp_path / "valid.txt"),
+            "--epochs",
+            "1",
+            "--lr",
+            "1e-5",
+            "--imagenet",
+            str(tmp_path / "w.npz"),
+            "--out",
+            str(tmp_path / "run"),
+        ]
+    )
     assert code == 0
     _, facts = load_checkpoint(tmp_path / "run/last.safetensors")
     assert facts["net"] == "quality"
@@ -61,5 +73,17 @@ def test_a_variant_trains_on_synthetic_frames_and_is_not_exported(tmp_path: Path
 def test_imagenet_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text("synth00000\n")
     with pytest.raises(DataError, match="starts at random"):
-        main(["--data", "synth:2@0", "--valid", str(tmp_path / "valid.txt"), "--backbone", "cvc", "--imagenet", "w.npz",
-              "--out", str(tmp_path / "run")])  # fmt: skip
+        main(
+            [
+                "--data",
+                "synth:2@0",
+                "--valid",
+                str(tmp_path / "valid.txt"),
+                "--backbone",
+                "cvc",
+                "--imagenet",
+                "w.npz",
+                "--out",
+                str(tmp_path / "run"),
+            ]
+        )

@@ -1,4 +1,6 @@
-"""A network and data small enough to train in a second. Run as a script it trains into FOLDER: for tests of real processes."""
+"""A network and data small enough to train in a second. Run as a script it trains into FOLDER: for tests of real
+processes.
+"""
 
 from __future__ import annotations
 

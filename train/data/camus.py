@@ -55,9 +55,15 @@ def read_info(path: Path) -> CamusInfo:
         if ef is None:
             raise KeyError("EF or LVef")
         return CamusInfo(
-            int(fields["ED"]), int(fields["ES"]), int(fields["NbFrame"]), fields["ImageQuality"], ef,
-            number("LVedv"), number("LVesv"), number("FrameRate"),
-        )  # fmt: skip
+            int(fields["ED"]),
+            int(fields["ES"]),
+            int(fields["NbFrame"]),
+            fields["ImageQuality"],
+            ef,
+            number("LVedv"),
+            number("LVesv"),
+            number("FrameRate"),
+        )
     except (KeyError, ValueError) as error:
         raise DataError(f"{path} is no CAMUS Info file: {error} is missing or no number") from error
 
@@ -173,12 +179,17 @@ def _read_sequence(stem: Path) -> list[Sample]:
     return [
         isotropic(
             Sample(
-                np.ascontiguousarray(image.astype(np.uint8)), np.ascontiguousarray(mask.astype(np.uint8)),
-                (spacing[1], spacing[2]), VIEWS[view], phases.get(index, ""), patient, f"camus/{stem.name}#{index}",
+                np.ascontiguousarray(image.astype(np.uint8)),
+                np.ascontiguousarray(mask.astype(np.uint8)),
+                (spacing[1], spacing[2]),
+                VIEWS[view],
+                phases.get(index, ""),
+                patient,
+                f"camus/{stem.name}#{index}",
             )
         )
         for index, (image, mask) in enumerate(zip(images, masks))
-    ]  # fmt: skip
+    ]
 
 
 def _check_labels(mask: np.ndarray) -> None:

@@ -1,8 +1,9 @@
 """CETUS (Bernard et al. 2016): 45 3-D recordings, ED and ES, cut into short-axis slices as in the PSPNet-MK paper, 2.1.
 
-Layout: any folder tree of volumes `NAME.nii.gz` or `NAME.mhd` with the LV in `NAME_gt.*` or `NAME_truth.*` beside it, which
-covers `patientNN/patientNN_ED.nii.gz` with `…_ED_gt.nii.gz` and `PatientN/PatientN_ED.mhd` with `…_ED_truth.mhd`. The patient
-is the name up to its first underscore. The data set may not be redistributed, so its files were not seen here.
+Layout: any folder tree of volumes `NAME.nii.gz` or `NAME.mhd` with the LV in `NAME_gt.*` or `NAME_truth.*` beside it,
+which covers `patientNN/patientNN_ED.nii.gz` with `…_ED_gt.nii.gz` and `PatientN/PatientN_ED.mhd` with `…_ED_truth.mhd`.
+The patient is the name up to its first underscore. The data set may not be redistributed, so its files were not seen
+here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Ultrasound channel data in USTB's UFF (HDF5): delay and sum, and the coherence factor of Mallart and Fink (1994).
 
-One `.uff` file holds one recording under `channel_data`: [samples x channels x waves x frames], radio frequency, or demodulated
-where `modulation_frequency` is not 0. Plane, diverging and focused transmissions are read; a phased array looks along z.
+One `.uff` file holds one recording under `channel_data`: [samples x channels x waves x frames], radio frequency, or
+demodulated where `modulation_frequency` is not 0. Plane, diverging and focused transmissions are read; a phased array
+looks along z.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Transmission:
 
 @dataclass(frozen=True)
 class ChannelData:
-    """samples: frames x waves x elements x time, complex64, phase as received. elements (x, z) in m; times in s, speed in m/s."""
+    """samples: frames x waves x elements x time, complex64, phase as received. elements (x, z) in m; times in s, speed
+    in m/s.
+    """
 
     samples: Complexes
     elements: NDArray[np.float64]
@@ -51,8 +54,8 @@ class ChannelData:
 
 
 def read_channel_data(path: Path) -> ChannelData:
-    """Read a `.uff` file. Raises DataError for one without `channel_data` or with data of another form, MissingExtraError
-    without pyuff-ustb."""
+    """Read a `.uff` file. Raises DataError for one without `channel_data` or with data of another form,
+    MissingExtraError without pyuff-ustb."""
     try:
         import pyuff_ustb
     except ImportError as error:
@@ -78,9 +81,13 @@ def read_channel_data(path: Path) -> ChannelData:
         time = fields["initial_time"] + np.arange(samples.shape[-1]) / fields["sampling_frequency"]
         samples = samples * np.exp(2j * np.pi * carrier_hz * time)
     return ChannelData(
-        samples.astype(np.complex64), elements, transmissions, fields["sampling_frequency"], fields["initial_time"],
+        samples.astype(np.complex64),
+        elements,
+        transmissions,
+        fields["sampling_frequency"],
+        fields["initial_time"],
         fields["sound_speed"],
-    )  # fmt: skip
+    )
 
 
 def _transmission(wave: Any) -> Transmission:
@@ -120,7 +127,8 @@ def transmit_m(wave: Transmission, points: NDArray[np.float64]) -> NDArray[np.fl
 def beamform(data: ChannelData, frame: int, points: NDArray[np.float64]) -> tuple[Complexes, NDArray[np.float64]]:
     """(delayed and summed signal, coherence factor 0-1) of one frame at N x 2 points (x, z) in m.
 
-    CF = |sum S_i| / sum |S_i| over elements, S_i the delayed signal of element i, summed over the waves that reach a point.
+    CF = |sum S_i| / sum |S_i| over elements, S_i the delayed signal of element i, summed over the waves that reach a
+    point.
     """
     signals = np.zeros((len(data.elements), len(points)), np.complex64)
     time = np.arange(data.samples.shape[-1])
@@ -142,7 +150,9 @@ def beamform(data: ChannelData, frame: int, points: NDArray[np.float64]) -> tupl
 def coherence_pictures(
     data: ChannelData, size: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]]:
-    """(B-mode size x size uint8 over 60 dB, coherence factor float32, sector bool) of each frame, probe at the top centre."""
+    """(B-mode size x size uint8 over 60 dB, coherence factor float32, sector bool) of each frame, probe at the top
+    centre.
+    """
     column, row = np.meshgrid(np.arange(size), np.arange(size))
     points = np.stack([column - (size - 1) / 2, row + 0.5], axis=-1) / size * data.depth_m
     inside = (np.abs(np.arctan2(points[..., 0], points[..., 1])) < HALF_ANGLE_RAD) & (

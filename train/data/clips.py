@@ -1,7 +1,7 @@
 """Clips: consecutive annotated frames of one recording, for networks that remember.
 
-`synth:COUNT@SEED` gives synthetic loops of A2C, A3C and A4C with every frame annotated; any other data set's frames are grouped
-by patient and view: CAMUS becomes clips of two frames, ED and ES, its half sequences clips of all their frames.
+`synth:COUNT@SEED` gives synthetic loops of A2C, A3C and A4C with every frame annotated; any other data set's frames are
+grouped by patient and view: CAMUS becomes clips of two frames, ED and ES, its half sequences clips of all their frames.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from edge.errors import DataError
+from edge.heart.view import VIEWS
 from edge.synth import SyntheticLoop
 from edge.synth.compression import jpeg
-from edge.view import VIEWS
 from train.data import open_data
 from train.data.sample import Sample
 from train.data.synthetic import WORKERS, name_of, seeds_of
@@ -27,12 +27,16 @@ from train.data.synthetic import WORKERS, name_of, seeds_of
 SIZE_PX = 320
 CLIP_STREAM = 22
 STEPS = (1, 2, 3)
-"""A training clip takes every, every second or every third frame: scanners' rates differ, and a slow machine drops frames."""
+"""A training clip takes every, every second or every third frame: scanners' rates differ, and a slow machine drops
+frames.
+"""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """At least one frame, in order. Volumes (ED, ES) in ml are those of the exact contours, None where they are not known."""
+    """At least one frame, in order. Volumes (ED, ES) in ml are those of the exact contours, None where they are not
+    known.
+    """
 
     frames: tuple[Sample, ...]
     volumes_ml: tuple[float, float] | None = None
@@ -49,8 +53,8 @@ class Clip:
 def open_clips(place: str, length: int | None = None, patients: Collection[str] | None = None) -> Iterator[Clip]:
     """Clips of `KIND:FOLDER` in the views A2C, A3C and A4C, of all patients or those named.
 
-    Synthetic loops give `length` frames from a drawn moment on, or for None one whole beat from ED on. Raises DataError as
-    `open_data` does, and for data without such a view.
+    Synthetic loops give `length` frames from a drawn moment on, or for None one whole beat from ED on. Raises DataError
+    as `open_data` does, and for data without such a view.
     """
     kind, _, folder = place.partition(":")
     clips = _synthetic(Path(folder), length, patients) if kind == "synth" else _grouped(open_data(place, patients))

@@ -1,8 +1,9 @@
 """EchoNet-Dynamic (Ouyang et al. 2020): 10,030 apical four-chamber videos with the LV traced at ED and ES.
 
-Layout, as the authors' own loader (github.com/echonet/dynamic, echonet/datasets/echo.py) reads it: `FileList.csv` (FileName
-without suffix, EF, ESV, EDV, …, Split = TRAIN | VAL | TEST), `VolumeTracings.csv` (FileName with .avi, X1, Y1, X2, Y2, Frame;
-for each frame the long axis first, then chords across it) and `Videos/*.avi`. One video is one patient.
+Layout, as the authors' own loader (github.com/echonet/dynamic, echonet/datasets/echo.py) reads it: `FileList.csv`
+(FileName without suffix, EF, ESV, EDV, …, Split = TRAIN | VAL | TEST), `VolumeTracings.csv` (FileName with .avi, X1,
+Y1, X2, Y2, Frame; for each frame the long axis first, then chords across it) and `Videos/*.avi`. One video is one
+patient.
 """
 
 from __future__ import annotations
@@ -41,9 +42,11 @@ def read_echonet(root: Path, patients: Iterable[str] | None = None, split: str |
         wanted = [name for name in wanted if name in asked]
     tracings = _tracings(root / "VolumeTracings.csv")
     return readable(
-        "EchoNet-Dynamic", wanted, str,
+        "EchoNet-Dynamic",
+        wanted,
+        str,
         lambda name: _read_video(root / "Videos" / f"{name}.avi", tracings.get(name, {})),
-    )  # fmt: skip
+    )
 
 
 def outline(chords: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -41,7 +41,9 @@ def read_itk(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
 
 
 def read_plane(path: Path) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """A single 2-D frame (rows = the file's second axis) and its (row, column) spacing in mm. DataError for more than one."""
+    """A single 2-D frame (rows = the file's second axis) and its (row, column) spacing in mm. DataError for more than
+    one.
+    """
     array, spacing = read_itk(path)
     if array.ndim == 3 and len(array) == 1:
         array = array[0]

@@ -1,8 +1,9 @@
-"""Experts' regional image quality as in HUNT4 (regional-quality paper, 2.2): eight scores a frame, 1 to 5, or out of sector.
+"""Experts' regional image quality as in HUNT4 (regional-quality paper, 2.2): eight scores a frame, 1 to 5, or out of
+sector.
 
 The annotations are not public. Three layouts are read:
 
-- `quality.csv`: columns image (path beside the CSV), patient, view, and the eight names of `edge.regions.REGIONS`; a cell is
+- `quality.csv`: columns image (path beside the CSV), patient, view, and the eight names of `edge.heart.regions.REGIONS`; a cell is
   1-5, or a name of LEVELS, or empty where the region is out of the sector.
 - `quality.json`: a list of {"image", "patient", "view", "scores": {region: 1-5 or null}}.
 - an AnnotationWeb export (github.com/smistad/annotationweb, exporters/image_quality_exporter.py): anywhere below the folder,
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DataError
-from edge.regions import REGIONS, WALLS, region_names
+from edge.heart.regions import REGIONS, WALLS, region_names
 from train.data.reading import read_plane, readable
 
 LEVELS = {"not visible": 1, "poor": 2, "ok": 3, "good": 4, "excellent": 5}
@@ -39,7 +40,9 @@ Record = tuple[Path, str, str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class QualitySample:
-    """One scored frame: image HxW uint8, scores 8 float32 in the order of `edge.regions.REGIONS`, NaN where excluded."""
+    """One scored frame: image HxW uint8, scores 8 float32 in the order of `edge.heart.regions.REGIONS`, NaN where
+    excluded.
+    """
 
     image: NDArray[np.uint8]
     scores: NDArray[np.float32]
@@ -51,7 +54,8 @@ class QualitySample:
 def read_quality(root: Path, patients: Iterable[str] | None = None) -> Iterator[QualitySample]:
     """Yield the scored frames of any of the three layouts, of all patients or those named.
 
-    Frames that cannot be read, or with a score that is none, are skipped, named and counted. DataError when nothing is found.
+    Frames that cannot be read, or with a score that is none, are skipped, named and counted. DataError when nothing is
+    found.
     """
     root = Path(root)
     if (root / "quality.csv").is_file():

@@ -17,9 +17,9 @@ BACKGROUND, LV, MYOCARDIUM, LA = range(4)
 class Sample:
     """One annotated frame.
 
-    image HxW uint8; mask HxW uint8 (0 background, 1 LV, 2 myocardium, 3 left atrium); spacing (row, column) in mm,
-    NaN where unknown; view "A4C" | "A2C" | "A3C" | "SAX"; phase "ED" | "ES" | ""; patient and source identify where it came from.
-    scores: quality 1-5 of the 8 regions, NaN where excluded, float32, where it is known; else None.
+    image HxW uint8; mask HxW uint8 (0 background, 1 LV, 2 myocardium, 3 left atrium); spacing (row, column) in mm, NaN
+    where unknown; view "A4C" | "A2C" | "A3C" | "SAX"; phase "ED" | "ES" | ""; patient and source identify where it came
+    from. scores: quality 1-5 of the 8 regions, NaN where excluded, float32, where it is known; else None.
     """
 
     image: NDArray[np.uint8]

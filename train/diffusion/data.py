@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from edge.preprocess import resample
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.augment import AugmentSpec, affine, look
 from train.data.sample import LV, Sample
 from train.segmentation import normalised
@@ -37,15 +37,21 @@ class MaskAugmentSpec:
 
 
 class MaskData(Dataset[tuple[torch.Tensor, ...]]):
-    """Sector crops: image 1 x size x size float32 in [-1, 1], LV mask size x size int64; augmented anew each epoch if `spec`.
+    """Sector crops: image 1 x size x size float32 in [-1, 1], LV mask size x size int64; augmented anew each epoch if
+    `spec`.
 
-    soft: one probability map (uint8, 255 is 1) a sample, moved with its frame; it is yielded third, size x size float32.
+    soft: one probability map (uint8, 255 is 1) a sample, moved with its frame; it is yielded third, size x size
+    float32.
     """
 
     def __init__(
-        self, samples: Iterable[Sample], size: int, seed: int, spec: MaskAugmentSpec | AugmentSpec | None,
+        self,
+        samples: Iterable[Sample],
+        size: int,
+        seed: int,
+        spec: MaskAugmentSpec | AugmentSpec | None,
         soft: Sequence[NDArray[np.uint8]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.size, self.seed, self.spec, self.soft, self.epoch = size, seed, spec, soft, 0
         cached = round(size * CACHED) if spec else size
         self.pairs = [crop_pair(sample, cached) for sample in samples]
@@ -75,10 +81,11 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
 
 
 def crop_pair(sample: Sample, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The sample's image and LV mask (0 or 1) as the runtime's preprocess would crop and resize them, uint8 size x size.
+    """The sample's image and LV mask (0 or 1) as the runtime's preprocess would crop and resize them, uint8 size x
+    size.
 
-    A pixel of the mask is inside where at least half of what it covers is: OpenCV's nearest neighbour takes the corner of
-    each cell instead of its middle, which at 128 px moves a border by as much as half a pixel.
+    A pixel of the mask is inside where at least half of what it covers is: OpenCV's nearest neighbour takes the corner
+    of each cell instead of its middle, which at 128 px moves a border by as much as half a pixel.
     """
     box = find_sector([sample.image]).box
     covered = resample((sample.mask == LV).astype(np.uint8) * 255, box, size, cv2.INTER_AREA)

@@ -21,7 +21,9 @@ def noised(x_0: torch.Tensor, t: torch.Tensor, eps: torch.Tensor) -> torch.Tenso
 
 
 def target(prediction: str, x_0: torch.Tensor, t: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-    """What the network is to output: eps (equation 8); v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022); or x_0."""
+    """What the network is to output: eps (equation 8); v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022);
+    or x_0.
+    """
     if prediction == "eps":
         return eps
     if prediction == "v":
@@ -31,7 +33,9 @@ def target(prediction: str, x_0: torch.Tensor, t: torch.Tensor, eps: torch.Tenso
 
 
 def estimate(prediction: str, output: torch.Tensor) -> torch.Tensor:
-    """The network's output on the scale of `target`: x_0 comes as a logit l, and tanh(l / 2) = 2 sigmoid(l) - 1 is in (-1, 1)."""
+    """The network's output on the scale of `target`: x_0 comes as a logit l, and tanh(l / 2) = 2 sigmoid(l) - 1 is in
+    (-1, 1).
+    """
     return (output / 2).tanh() if prediction == "x0" else output
 
 
@@ -62,7 +66,9 @@ def posterior(x_0: torch.Tensor, x_t: torch.Tensor, t: torch.Tensor) -> tuple[to
 
 
 def learned_log_variance(fraction: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """log Sigma_theta between the posterior's variance (fraction -1) and beta_t (1) (Nichol and Dhariwal 2021, equation 15)."""
+    """log Sigma_theta between the posterior's variance (fraction -1) and beta_t (1) (Nichol and Dhariwal 2021, equation
+    15).
+    """
     # t = 0 has a posterior variance of 0; like that paper, it takes the one of t = 1
     one = t.clamp(min=1)
     smallest = ((1 - at(ALPHA_BAR, one - 1)) / (1 - at(ALPHA_BAR, one)) * at(BETA, one)).log()
@@ -76,7 +82,8 @@ def vlb_bits(
 ) -> torch.Tensor:
     """KL(q(x_{t-1} | x_t, x_0) || p_theta(x_{t-1} | x_t)) in bits a pixel, N.
 
-    At t = 0 it is -log2 p(x_0 | x_1): a mask has two values, so p is the mass on x_0's side of zero, Phi(x_0 mean / sigma).
+    At t = 0 it is -log2 p(x_0 | x_1): a mask has two values, so p is the mass on x_0's side of zero, Phi(x_0 mean /
+    sigma).
     """
     true_mean, true_variance = posterior(x_0, x_t, t)
     mean, _ = posterior(x_0_hat, x_t, t)

@@ -18,7 +18,8 @@ KINDS_OF_KL = ("vlb", "prior")
 
 @dataclass(frozen=True)
 class LossWeights:
-    """lambda_1 ... lambda_5 of equation (13) as printed. kl: "vlb" compares with the true posterior; "prior" is equations 10-11.
+    """lambda_1 ... lambda_5 of equation (13) as printed. kl: "vlb" compares with the true posterior; "prior" is
+    equations 10-11.
 
     Read literally, equations 10-11 pull every prediction towards the prior, so against 8 and 9: see docs/echo-dnd.md.
     """
@@ -32,9 +33,16 @@ class LossWeights:
 
 
 def terms(
-    config: EchoDNDConfig, kl: str, x_0: torch.Tensor, t: torch.Tensor, eps: torch.Tensor, x_g: torch.Tensor,
-    x_b: torch.Tensor, calibrated: torch.Tensor, estimate: Estimate,
-) -> dict[str, torch.Tensor]:  # fmt: skip
+    config: EchoDNDConfig,
+    kl: str,
+    x_0: torch.Tensor,
+    t: torch.Tensor,
+    eps: torch.Tensor,
+    x_g: torch.Tensor,
+    x_b: torch.Tensor,
+    calibrated: torch.Tensor,
+    estimate: Estimate,
+) -> dict[str, torch.Tensor]:
     """Each term of equation (13), a scalar float32, under its weight's name; x_0 is the mask, N x 1 x H x W in {0, 1}."""
     out = {"scc": F.mse_loss(calibrated, x_0)}  # (12)
     if estimate.gaussian is not None:

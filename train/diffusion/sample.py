@@ -14,8 +14,8 @@ from train.nets.echo_dnd import EchoDND, EchoDNDConfig, Encoded
 class Noise(NamedTuple):
     """Everything random of a sample (equation 7), so that a result repeats.
 
-    x_g N x 1 x H x W normal; x_b likewise, 0 or 1 with equal chance; u likewise uniform, one for each step but the last; z N x
-    latent normal.
+    x_g N x 1 x H x W normal; x_b likewise, 0 or 1 with equal chance; u likewise uniform, one for each step but the
+    last; z N x latent normal.
     """
 
     x_g: torch.Tensor

@@ -17,8 +17,8 @@ FEWEST_RATERS = 3
 def staple(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float32]:
     """Probability of foreground by expectation maximisation over raters' masks, all H x W.
 
-    Where any mask is empty the raters' mean is returned: EM then settles on "empty". Raises DataError for fewer than three
-    raters.
+    Where any mask is empty the raters' mean is returned: EM then settles on "empty". Raises DataError for fewer than
+    three raters.
     """
     if len(masks) < FEWEST_RATERS:
         raise DataError(

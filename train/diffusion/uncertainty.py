@@ -43,7 +43,9 @@ def brier(probability: Map, mask: Area) -> float:
 
 
 def error_auroc(uncertainty: Map, wrong: Area) -> float:
-    """Chance that a wrong pixel has the higher uncertainty than a right one, ties half; NaN without pixels of both kinds."""
+    """Chance that a wrong pixel has the higher uncertainty than a right one, ties half; NaN without pixels of both
+    kinds.
+    """
     values, wrong = np.ravel(uncertainty), np.ravel(wrong)
     positives, total = int(wrong.sum()), len(wrong)
     if positives in (0, total):

@@ -27,4 +27,6 @@ SEGMENTATION_NETS: dict[str, Callable[[int, int], nn.Module]] = {
 NETS: dict[str, Callable[..., nn.Module]] = {**SEGMENTATION_NETS, "quality": QualityNet}
 
 ECHO_DND = "echo-dnd"
-"""Name of the diffusion model in a checkpoint's facts. It takes a configuration instead of classes: `train.nets.echo_dnd`."""
+"""Name of the diffusion model in a checkpoint's facts. It takes a configuration instead of classes:
+`train.nets.echo_dnd`.
+"""

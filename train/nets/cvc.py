@@ -1,7 +1,8 @@
-"""A cardiac view classification (CVC) network after Oestvik et al. 2019: dense inception blocks, for the quality ablation.
+"""A cardiac view classification (CVC) network after Oestvik et al. 2019: dense inception blocks, for the quality
+ablation.
 
-The quality paper names the network without its widths. What is kept: inception blocks whose output is concatenated with their
-input, 1x1 transitions with pooling between them, global average pooling.
+The quality paper names the network without its widths. What is kept: inception blocks whose output is concatenated with
+their input, 1x1 transitions with pooling between them, global average pooling.
 """
 
 from __future__ import annotations

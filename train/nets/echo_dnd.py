@@ -28,10 +28,10 @@ TRUNKS = {
 class EchoDNDConfig:
     """The network's shape.
 
-    size: input side in px. widths: U-Net channels a level. attention_px: side of the maps on which GNEM and BNEM attend; a
-    shared trunk takes the second. prediction: what the Gaussian head estimates, "v", "eps" or "x0"; its x0 is given as a logit.
-    conditioner: "mfcm", or in its place "unet" or "mobilenet". learned_variance: the Gaussian head's second channel, which L_KL
-    trains. latent: length of z, 0 for none.
+    size: input side in px. widths: U-Net channels a level. attention_px: side of the maps on which GNEM and BNEM
+    attend; a shared trunk takes the second. prediction: what the Gaussian head estimates, "v", "eps" or "x0"; its x0 is
+    given as a logit. conditioner: "mfcm", or in its place "unet" or "mobilenet". learned_variance: the Gaussian head's
+    second channel, which L_KL trains. latent: length of z, 0 for none.
     """
 
     size: int = 256
@@ -53,23 +53,39 @@ class EchoDNDConfig:
 CONFIGS = {
     "paper": EchoDNDConfig(prediction="eps", fusion="cross"),
     "teacher": EchoDNDConfig(
-        size=192, widths=(24, 48, 72, 96), blocks=1, attention_px=(12, 6), groups=8, mfcm_width=16, patch=PATCH,
+        size=192,
+        widths=(24, 48, 72, 96),
+        blocks=1,
+        attention_px=(12, 6),
+        groups=8,
+        mfcm_width=16,
+        patch=PATCH,
         conditioner="mobilenet",
     ),
     "student": EchoDNDConfig(
-        size=192, widths=(16, 32, 48, 64), blocks=1, attention_px=(12, 6), groups=4, mfcm_width=16, patch=PATCH,
-        conditioner="mobilenet", trunk="shared", prediction="x0", learned_variance=False, latent=8,
+        size=192,
+        widths=(16, 32, 48, 64),
+        blocks=1,
+        attention_px=(12, 6),
+        groups=4,
+        mfcm_width=16,
+        patch=PATCH,
+        conditioner="mobilenet",
+        trunk="shared",
+        prediction="x0",
+        learned_variance=False,
+        latent=8,
     ),
-}  # fmt: skip
-"""The paper's full size; a teacher that a CPU can train; the student that runs beside the live loop. The last two read the
-picture through PSPNet-MK's trunk, which can start from trained weights: docs/echo-dnd.md."""
+}
+"""The paper's full size; a teacher that a CPU can train; the student that runs beside the live loop. The last two read
+the picture through PSPNet-MK's trunk, which can start from trained weights: docs/echo-dnd.md."""
 
 
 class Encoded(NamedTuple):
     """What depends on the image alone: computed once, used at every step.
 
-    features are F^0 ... F^3; calibrated is the SCC head's N x 1 x H x W estimate of the mask; prepared holds each U-Net's
-    conditions by level.
+    features are F^0 ... F^3; calibrated is the SCC head's N x 1 x H x W estimate of the mask; prepared holds each
+    U-Net's conditions by level.
     """
 
     image: torch.Tensor
@@ -102,7 +118,9 @@ def _conditioner(config: EchoDNDConfig) -> MFCM | UNetConditioner | MobileNetCon
 
 
 class EchoDND(nn.Module):
-    """MFCM and SCC head over the image; GNEM and BNEM over the noisy masks. Raises ValueError for a size it cannot halve."""
+    """MFCM and SCC head over the image; GNEM and BNEM over the noisy masks. Raises ValueError for a size it cannot
+    halve.
+    """
 
     def __init__(self, config: EchoDNDConfig) -> None:
         super().__init__()
@@ -120,9 +138,17 @@ class EchoDND(nn.Module):
         side = config.attention_px[0 if name == "gaussian" else 1]
         level = (config.size // config.patch // side).bit_length() - 1
         return FusedUNet(
-            1 + gaussian + bernoulli, gaussian * (1 + config.learned_variance) + bernoulli, config.widths, config.blocks,
-            level, config.groups, self.conditioner.channels, config.fusion, config.patch, config.latent,
-        )  # fmt: skip
+            1 + gaussian + bernoulli,
+            gaussian * (1 + config.learned_variance) + bernoulli,
+            config.widths,
+            config.blocks,
+            level,
+            config.groups,
+            self.conditioner.channels,
+            config.fusion,
+            config.patch,
+            config.latent,
+        )
 
     def encode(self, image: torch.Tensor) -> Encoded:
         """image N x 1 x H x W float32 in [-1, 1]."""
@@ -133,7 +159,9 @@ class EchoDND(nn.Module):
     def denoise(
         self, encoded: Encoded, x_g: torch.Tensor, x_b: torch.Tensor, t: torch.Tensor, z: torch.Tensor | None = None
     ) -> Estimate:
-        """One step from the states x_g (Gaussian, N x 1 x H x W) and x_b (Bernoulli, likewise, 0 or 1); t N; z N x latent."""
+        """One step from the states x_g (Gaussian, N x 1 x H x W) and x_b (Bernoulli, likewise, 0 or 1); t N; z N x
+        latent.
+        """
         gaussian = bernoulli = None
         for name, unet in self.unets.items():
             states = [x_g] * (name != "bernoulli") + [2 * x_b - 1] * (name != "gaussian")

@@ -1,4 +1,6 @@
-"""The noise estimation modules of Echo-DND (GNEM, BNEM): diffusers' U-Net with the image's features fused into its encoder."""
+"""The noise estimation modules of Echo-DND (GNEM, BNEM): diffusers' U-Net with the image's features fused into its
+encoder.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ CROSS_TOKENS_PX = 16
 class Fusion(nn.Module):
     """One scale's conditional features F^i, as the U-Net's level i takes them.
 
-    "additive" adds a 1x1 projection. "cross" adds besides an attention from the level's map to the pooled features (section 4.2).
-    What depends on the image alone comes from `prepare`, once an image.
+    "additive" adds a 1x1 projection. "cross" adds besides an attention from the level's map to the pooled features
+    (section 4.2). What depends on the image alone comes from `prepare`, once an image.
     """
 
     def __init__(self, kind: str, features: int, channels: int) -> None:
@@ -57,23 +59,37 @@ def _as_tokens(x: torch.Tensor) -> torch.Tensor:
 class FusedUNet(nn.Module):
     """A U-Net over masks at one timestep, conditioned at its first levels on F^0, F^1, ...
 
-    widths: channels a level. attention_level: the level with self-attention beside the middle. patch: p x p pixels are folded
-    into channels at the input and unfolded at the output. latent: length of a global z that is added to the time embedding.
+    widths: channels a level. attention_level: the level with self-attention beside the middle. patch: p x p pixels are
+    folded into channels at the input and unfolded at the output. latent: length of a global z that is added to the time
+    embedding.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, widths: Sequence[int], blocks: int, attention_level: int, groups: int,
-        features: Sequence[int], fusion: str, patch: int, latent: int,
-    ) -> None:  # fmt: skip
+        self,
+        channels_in: int,
+        channels_out: int,
+        widths: Sequence[int],
+        blocks: int,
+        attention_level: int,
+        groups: int,
+        features: Sequence[int],
+        fusion: str,
+        patch: int,
+        latent: int,
+    ) -> None:
         super().__init__()
         self.patch = patch
         levels = range(len(widths))
         self.unet = UNet2DModel(
-            in_channels=channels_in * patch**2, out_channels=channels_out * patch**2, block_out_channels=tuple(widths),
-            layers_per_block=blocks, norm_num_groups=groups, attention_head_dim=widths[attention_level] // ATTENTION_HEADS,
+            in_channels=channels_in * patch**2,
+            out_channels=channels_out * patch**2,
+            block_out_channels=tuple(widths),
+            layers_per_block=blocks,
+            norm_num_groups=groups,
+            attention_head_dim=widths[attention_level] // ATTENTION_HEADS,
             down_block_types=tuple("AttnDownBlock2D" if k == attention_level else "DownBlock2D" for k in levels),
             up_block_types=tuple("AttnUpBlock2D" if k == attention_level else "UpBlock2D" for k in reversed(levels)),
-        )  # fmt: skip
+        )
         # fuses at the first levels; a level's map after downsampling still has the channels of the level above
         entering = [widths[0], *widths[:-1]]
         self.fusions = nn.ModuleList(Fusion(fusion, f, c) for f, c in zip(features, entering))

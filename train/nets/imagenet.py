@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from edge.errors import DataError
-from edge.natural import natural_order
+from edge.sources.natural import natural_order
 from train.nets.mobilenet_v2 import Trunk
 
 TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -55,8 +55,9 @@ def load_imagenet(trunk: Trunk, path: Path) -> int:
 def unfold_norms(net: nn.Module, trunk: nn.Module, images: torch.Tensor) -> None:
     """Give the batch norms of `trunk` the statistics of `images` (N x 1 x H x W), without changing what they compute.
 
-    A folded file leaves them as identity, which holds in evaluation only: in training mode they would divide every channel by
-    its spread and so undo the weights' scale. With weight sqrt(variance) and bias + mean they compute the same in both.
+    A folded file leaves them as identity, which holds in evaluation only: in training mode they would divide every
+    channel by its spread and so undo the weights' scale. With weight sqrt(variance) and bias + mean they compute the
+    same in both.
     """
     seen: dict[nn.BatchNorm2d, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -83,11 +84,11 @@ def unfold_norms(net: nn.Module, trunk: nn.Module, images: torch.Tensor) -> None
 def load_torchvision(encoder: nn.Module, path: Path) -> int:
     """Copy torchvision's (or timm's) VGG16-BN, ResNet34 or ResNet50 into `encoder`; return the number of convolutions.
 
-    `path` is a .safetensors state dict (a .pth is a pickle and never read: convert it with `safetensors.torch.save_file`).
-    Layers are matched in the order of their numbered names, the classifier is left out. The RGB stem is summed over colour
-    and, since those weights expect (x - mean) / std of 0-1 input where ours is grey in [-1, 1], scaled by 1 / (2 std), with
-    the constant part and any convolution bias moved into the batch norm's mean. Raises DataError when the file or a shape
-    does not fit, naming the layer.
+    `path` is a .safetensors state dict (a .pth is a pickle and never read: convert it with
+    `safetensors.torch.save_file`). Layers are matched in the order of their numbered names, the classifier is left out.
+    The RGB stem is summed over colour and, since those weights expect (x - mean) / std of 0-1 input where ours is grey
+    in [-1, 1], scaled by 1 / (2 std), with the constant part and any convolution bias moved into the batch norm's mean.
+    Raises DataError when the file or a shape does not fit, naming the layer.
     """
     try:
         state = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))

@@ -59,8 +59,8 @@ class Exchange(nn.Module):
 class MFCM(nn.Module):
     """Four streams of width, 2, 4 and 8 times width channels at 1, 1/2, 1/4 and 1/8 of the stem's resolution.
 
-    Input N x 1 x H x W float32 in [-1, 1]; output [F^0 ... F^3]. `patch` folds p x p pixels into channels before the stem, so
-    that F^0 is H/p x W/p; the paper's setting is width 32, patch 1. H and W must divide by 8 p.
+    Input N x 1 x H x W float32 in [-1, 1]; output [F^0 ... F^3]. `patch` folds p x p pixels into channels before the
+    stem, so that F^0 is H/p x W/p; the paper's setting is width 32, patch 1. H and W must divide by 8 p.
     """
 
     def __init__(self, width: int, stem_width: int, patch: int = 1) -> None:
@@ -69,9 +69,12 @@ class MFCM(nn.Module):
         self.channels = tuple(width << stream for stream in range(STREAMS))
         wide = 4 * stem_width
         self.stem = nn.Sequential(
-            conv_bn(patch * patch, stem_width, 1), nn.ReLU(), conv_bn(stem_width, stem_width, 1), nn.ReLU(),
+            conv_bn(patch * patch, stem_width, 1),
+            nn.ReLU(),
+            conv_bn(stem_width, stem_width, 1),
+            nn.ReLU(),
             *(Residual(stem_width if k == 0 else wide, stem_width, 4, 1, 1) for k in range(BOTTLENECKS)),
-        )  # fmt: skip
+        )
         # The first two streams leave the stem; each later stage branches one more off the last stream.
         self.first = nn.Sequential(conv_bn(wide, width, 3), nn.ReLU())
         downs = [wide, *self.channels[1:]]
@@ -127,7 +130,8 @@ class UNetConditioner(nn.Module):
 class CalibrationHead(nn.Module):
     """Spatial coherence calibration (section 4.3): all streams at F^0's resolution to a linear estimate of the mask.
 
-    Output N x 1 x H x W float32, near 0 outside the LV and near 1 inside: equation (12) compares it with the mask by MSE.
+    Output N x 1 x H x W float32, near 0 outside the LV and near 1 inside: equation (12) compares it with the mask by
+    MSE.
     """
 
     def __init__(self, channels: Sequence[int], patch: int = 1) -> None:

@@ -1,4 +1,6 @@
-"""MobileNetV2 in the place of Echo-DND's HRNet: a conditioning module that can start from a trained segmentation network."""
+"""MobileNetV2 in the place of Echo-DND's HRNet: a conditioning module that can start from a trained segmentation
+network.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ TAPS = (1, 2, 4, 5)
 class MobileNetConditioner(nn.Module):
     """F^0 ... F^3 from PSPNet-MK's trunk up to Conv6, merged from coarse to fine as a U-Net's decoder does.
 
-    Input N x 1 x H x W float32 in [-1, 1]; output maps of width, 2, 4 and 8 times width channels at 1/4, 1/8, 1/16 and 1/32.
-    H and W must divide by 32. `train.initialise.load_trunk` starts the trunk from PSPNet-MK or from ImageNet.
+    Input N x 1 x H x W float32 in [-1, 1]; output maps of width, 2, 4 and 8 times width channels at 1/4, 1/8, 1/16 and
+    1/32. H and W must divide by 32. `train.initialise.load_trunk` starts the trunk from PSPNet-MK or from ImageNet.
     """
 
     patch = PATCH

@@ -44,8 +44,8 @@ def conv_bn_relu6(channels_in: int, channels_out: int, kernel: int, stride: int 
 class DepthwiseConv(nn.Conv2d):
     """3x3 depthwise convolution without bias, "same" padding.
 
-    Trained on a CPU, a dilated one is computed as a plain one of the d x d pictures that every d-th pixel makes: the gradient of
-    oneDNN's dilated depthwise convolution in bfloat16 takes twenty times as long (torch 2.13).
+    Trained on a CPU, a dilated one is computed as a plain one of the d x d pictures that every d-th pixel makes: the
+    gradient of oneDNN's dilated depthwise convolution in bfloat16 takes twenty times as long (torch 2.13).
     """
 
     def __init__(self, channels: int, stride: int = 1, dilation: int = 1) -> None:
@@ -66,7 +66,8 @@ class DepthwiseConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Expand 1x1, depthwise 3x3 (strided or dilated), project 1x1 without activation; identity shortcut where shapes allow.
+    """Expand 1x1, depthwise 3x3 (strided or dilated), project 1x1 without activation; identity shortcut where shapes
+    allow.
 
     NCHW float32 in and out. The paper's figure 5.
     """

@@ -1,4 +1,6 @@
-"""PSPNet-M: pyramid scene parsing on a plain MobileNetV2 (Wang, Aliman, Ibrahim 2025), the base that PSPNet-MK improves."""
+"""PSPNet-M: pyramid scene parsing on a plain MobileNetV2 (Wang, Aliman, Ibrahim 2025), the base that PSPNet-MK
+improves.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ M_STAGES = (*STAGES[:5], Stage(6, 160, 1, (1, 1, 1)), STAGES[6])
 class PSPNetM(nn.Module):
     """PSPNet-MK without dilation and without blending Conv5 into Conv6.
 
-    Input N x 1 x size x size float32 in [-1, 1]; output logits N x classes x size/16 x size/16 (ceil); in training mode the
-    deep-supervision head's map on Conv5 too. Raises ValueError for a size whose map does not divide by 6.
+    Input N x 1 x size x size float32 in [-1, 1]; output logits N x classes x size/16 x size/16 (ceil); in training mode
+    the deep-supervision head's map on Conv5 too. Raises ValueError for a size whose map does not divide by 6.
     """
 
     def __init__(self, classes: int = 4, size: int = 473) -> None:

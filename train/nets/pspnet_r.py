@@ -12,8 +12,8 @@ from train.nets.resnet import ResNet, conv_bn
 class PSPNetR(nn.Module):
     """Dilated ResNet50 with output stride 16, as the other two PSPNets have it; auxiliary head on the third stage.
 
-    Input N x 1 x size x size float32 in [-1, 1]; output logits N x classes x size/16 x size/16 (ceil); in training mode the
-    auxiliary map too. Raises ValueError for a size whose map does not divide by 6.
+    Input N x 1 x size x size float32 in [-1, 1]; output logits N x classes x size/16 x size/16 (ceil); in training mode
+    the auxiliary map too. Raises ValueError for a size whose map does not divide by 6.
     """
 
     def __init__(self, classes: int = 4, size: int = 473) -> None:

@@ -1,4 +1,6 @@
-"""End-to-end regional quality: MobileNetV2 with eight outputs, and its ablation (regional-quality paper, 2.3.3, appendix B)."""
+"""End-to-end regional quality: MobileNetV2 with eight outputs, and its ablation (regional-quality paper, 2.3.3,
+appendix B).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ BACKBONES: dict[str, tuple[Callable[[int], nn.Module], int]] = {
     "efficientnet": (EfficientNetTrunk, TOP),
     "cvc": (CVCTrunk, WIDTHS[-1]),
 }
-"""Name -> builder (input channels) of a module with `stem` (32 channels at half size) and `stages`, and its last channels."""
+"""Name -> builder (input channels) of a module with `stem` (32 channels at half size) and `stages`, and its last
+channels.
+"""
 HEADS = ("regression", "classification")
 ATTENTIONS = ("none", "hard", "soft")
 STEM_CHANNELS = 32
@@ -49,10 +53,11 @@ class Variant:
 class QualityNet(nn.Module):
     """Input N x 1 x 256 x 256 float32 in [-1, 1]; output N x 8 scores (1 not visible … 5 excellent), unclipped.
 
-    The order of the scores is `edge.regions.REGIONS`. A classifier returns logits N x 8 x 5 in training mode and the expected
-    score in evaluation mode. With attention the second input `area` (N x 1 x 256 x 256 bool, a region's dilated mask) says which
-    region is meant, and the output has one score: hard attention blacks out the rest, soft attention adds a map made from the
-    area to the first layer's output (Eppel 2018, version c). Without an area it is the whole image.
+    The order of the scores is `edge.heart.regions.REGIONS`. A classifier returns logits N x 8 x 5 in training mode and
+    the expected score in evaluation mode. With attention the second input `area` (N x 1 x 256 x 256 bool, a region's
+    dilated mask) says which region is meant, and the output has one score: hard attention blacks out the rest, soft
+    attention adds a map made from the area to the first layer's output (Eppel 2018, version c). Without an area it is
+    the whole image.
     """
 
     def __init__(self, variant: Variant | None = None) -> None:

@@ -1,4 +1,6 @@
-"""RAL: recurrent aggregation learning for multi-view echo sequences (Li et al. 2019): segmentation and view of each frame."""
+"""RAL: recurrent aggregation learning for multi-view echo sequences (Li et al. 2019): segmentation and view of each
+frame.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +61,9 @@ def parts_without(names: list[str]) -> Parts:
 class RAL(nn.Module):
     """Segment and classify the frames of a clip, one after the other.
 
-    Input N x T x 1 x size x size float32 in [-1, 1]; output logits N x T x classes x h x h (the finest level's map, to be
-    upsampled), view logits N x T x 3 in the order of VIEWS (None without the classification branch), and the states behind
-    the last frame. Raises ValueError for a size that is no power of two from 64 up.
+    Input N x T x 1 x size x size float32 in [-1, 1]; output logits N x T x classes x h x h (the finest level's map, to
+    be upsampled), view logits N x T x 3 in the order of VIEWS (None without the classification branch), and the states
+    behind the last frame. Raises ValueError for a size that is no power of two from 64 up.
     """
 
     def __init__(self, classes: int = 4, size: int = 256, widths: Widths = FULL, parts: Parts = Parts()) -> None:

@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from edge.view import VIEWS
+from edge.heart.view import VIEWS
 from train.nets.resnet import conv_bn
 
 LAYERS = 6
 """Convolutions of a ConvBlock (section 3 of the paper)."""
 RETENTION = 0.8
-"""The most of a memory that a frame hands on. The paper has no bound, and trains on the streams that it is used on. A live
-stream has no end: without one, small differences grew a thousandfold over a hundred frames and old errors stayed."""
+"""The most of a memory that a frame hands on. The paper has no bound, and trains on the streams that it is used on. A
+live stream has no end: without one, small differences grew a thousandfold over a hundred frames and old errors
+stayed."""
 
 
 def bn_relu_conv(channels_in: int, channels_out: int, kernel: int, dilation: int = 1) -> nn.Sequential:
@@ -50,14 +51,15 @@ def enlarged(x: torch.Tensor, size: int) -> torch.Tensor:
 
 
 class ConvLSTM(nn.Module):
-    """One level's ConvLSTM, equations (2)-(4): output y and memory h from the features, the coarser level and the frame before.
+    """One level's ConvLSTM, equations (2)-(4): output y and memory h from the features, the coarser level and the frame
+    before.
 
-    Shi et al.'s cell carries two maps, its output and its memory: they are read as the paper's y and h. The two memories of
-    equation (3), of the coarser level and of the frame before, each have a forget gate of their own, so that neither has
-    to be folded into the other's channels by a product that a long stream would repeat without end. What came before fades
-    by RETENTION, and what comes from below passes a tanh as what is written does: |h| stays under 2 / (1 - RETENTION), and
-    a small difference in a coarse memory is not enlarged from level to level.
-    `below` is the coarser level's number of channels, 0 at the coarsest; without `spatial` only its output is taken.
+    Shi et al.'s cell carries two maps, its output and its memory: they are read as the paper's y and h. The two
+    memories of equation (3), of the coarser level and of the frame before, each have a forget gate of their own, so
+    that neither has to be folded into the other's channels by a product that a long stream would repeat without end.
+    What came before fades by RETENTION, and what comes from below passes a tanh as what is written does: |h| stays
+    under 2 / (1 - RETENTION), and a small difference in a coarse memory is not enlarged from level to level. `below` is
+    the coarser level's number of channels, 0 at the coarsest; without `spatial` only its output is taken.
     """
 
     def __init__(self, features: int, below: int, hidden: int, spatial: bool) -> None:
@@ -75,7 +77,9 @@ class ConvLSTM(nn.Module):
         below: tuple[torch.Tensor, torch.Tensor] | None,
         before: tuple[torch.Tensor, torch.Tensor],
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """(y, h) N x hidden x h x w float32 of this frame; `below` and `before` are (y, h) too, `below` at its own size."""
+        """(y, h) N x hidden x h x w float32 of this frame; `below` and `before` are (y, h) too, `below` at its own
+        size.
+        """
         size = features.shape[-1]
         y_before, h_before = before
         inputs = [features, y_before.to(features.dtype)]

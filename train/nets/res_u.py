@@ -12,7 +12,9 @@ DECODER_WIDTHS = (256, 128, 64, 32)
 
 
 class ResU(nn.Module):
-    """Input N x 1 x H x W float32 in [-1, 1]; output logits N x classes x H/2 x W/2 (ceil). Any size; `size` is not needed."""
+    """Input N x 1 x H x W float32 in [-1, 1]; output logits N x classes x H/2 x W/2 (ceil). Any size; `size` is not
+    needed.
+    """
 
     def __init__(self, classes: int = 4, size: int = 473) -> None:
         super().__init__()

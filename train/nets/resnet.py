@@ -29,10 +29,12 @@ class Residual(nn.Module):
             )
         else:
             self.layers = nn.Sequential(
-                conv_bn(channels_in, width, 1), nn.ReLU(),
-                conv_bn(width, width, 3, stride, dilation), nn.ReLU(),
+                conv_bn(channels_in, width, 1),
+                nn.ReLU(),
+                conv_bn(width, width, 3, stride, dilation),
+                nn.ReLU(),
                 conv_bn(width, channels_out, 1),
-            )  # fmt: skip
+            )
         same = stride == 1 and channels_in == channels_out
         self.shortcut = nn.Identity() if same else conv_bn(channels_in, channels_out, 1, stride)
 
@@ -41,7 +43,8 @@ class Residual(nn.Module):
 
 
 class ResNet(nn.Module):
-    """`forward` returns the map of the stem (stride 2) and of the four stages (strides 4, 8, 16 and 32, or 16 if dilated).
+    """`forward` returns the map of the stem (stride 2) and of the four stages (strides 4, 8, 16 and 32, or 16 if
+    dilated).
 
     depth 34 has 64-512 channels, depth 50 has 256-2048. With `dilated` the last stage keeps stride 16 and dilates by 2.
     """

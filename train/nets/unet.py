@@ -44,7 +44,9 @@ class Decoder(nn.Module):
 
 
 class UNet(nn.Module):
-    """Input N x 1 x H x W float32 in [-1, 1]; output logits N x classes x H x W. Any size is taken; `size` is not needed."""
+    """Input N x 1 x H x W float32 in [-1, 1]; output logits N x classes x H x W. Any size is taken; `size` is not
+    needed.
+    """
 
     def __init__(self, classes: int = 4, size: int = 473) -> None:
         super().__init__()

@@ -15,8 +15,9 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 class VGGFCN(nn.Module):
     """VGG16 with batch norm, scores at strides 8, 16 and 32 summed.
 
-    Input N x 1 x H x W float32 in [-1, 1]; output logits N x classes x H/8 x W/8. One 3x3 convolution stands for VGG's two
-    fully connected layers, 120 M parameters that only ImageNet's weights would fill. Any size; `size` is not needed.
+    Input N x 1 x H x W float32 in [-1, 1]; output logits N x classes x H/8 x W/8. One 3x3 convolution stands for VGG's
+    two fully connected layers, 120 M parameters that only ImageNet's weights would fill. Any size; `size` is not
+    needed.
     """
 
     def __init__(self, classes: int = 4, size: int = 473) -> None:

@@ -26,9 +26,11 @@ def main(argv: Sequence[str]) -> int:
     wanted = name in ("-h", "--help")
     width = max(map(len, TABLES))
     lines = [
-        "usage: echoedge reproduce TABLE [options]", "",
-        *(f"  {table:{width}}  {text}" for table, (_, text) in TABLES.items()), "",
+        "usage: echoedge reproduce TABLE [options]",
+        "",
+        *(f"  {table:{width}}  {text}" for table, (_, text) in TABLES.items()),
+        "",
         "example: echoedge reproduce pspnet-table1 --scale cpu --data camus:/data/camus --valid split_valid.txt",
-    ]  # fmt: skip
+    ]
     print("\n".join(lines), file=sys.stdout if wanted else sys.stderr)
     return 0 if wanted else 2

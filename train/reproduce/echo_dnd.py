@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge.errors import DataError
-from edge.manifest import sha256_of
+from edge.nets.manifest import sha256_of
 from edge.preprocess import Frame
 from train.checkpoint import load_checkpoint, weights_of
 from train.diffusion.data import MaskAugmentSpec, MaskData
@@ -34,12 +34,16 @@ from train.segmentation import accuracy as segmentation_accuracy
 from train.segmentation import normalised, read_sides, segmentation_loss
 
 UNET, SCC = "U-Net alone", "SCC head alone"
-"""Always measured beside the diffusion model: what a plain network, and what its own conditioning branch, reach without steps."""
+"""Always measured beside the diffusion model: what a plain network, and what its own conditioning branch, reach without
+steps.
+"""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One training run. paper: the printed Dice (end-systolic, end-diastolic, overall), None where the paper has no such row."""
+    """One training run. paper: the printed Dice (end-systolic, end-diastolic, overall), None where the paper has no
+    such row.
+    """
 
     name: str
     paper: tuple[float | None, float | None, float] | None
@@ -82,13 +86,24 @@ SMALL = EchoDNDConfig(
 SCALES = {
     "smoke": Scale(
         replace(SMALL, widths=(8, 8, 16, 16), mfcm_width=4, stem_width=4, groups=4),
-        replace(RECIPES["teacher"], epochs=1, batch=4, workers=0, warmup_steps=2), 8, 4, 2, (1, 2), 2,
+        replace(RECIPES["teacher"], epochs=1, batch=4, workers=0, warmup_steps=2),
+        8,
+        4,
+        2,
+        (1, 2),
+        2,
     ),
     "cpu": Scale(
-        SMALL, replace(RECIPES["teacher"], epochs=8, workers=0), 400, 50, 4, (1, 2, 4, 10, 25, 50), 8,
+        SMALL,
+        replace(RECIPES["teacher"], epochs=8, workers=0),
+        400,
+        50,
+        4,
+        (1, 2, 4, 10, 25, 50),
+        8,
     ),
     "full": Scale(CONFIGS["paper"], RECIPES["paper"], None, None, 1000, (1, 2, 4, 10, 25, 50, 1000), 8),
-}  # fmt: skip
+}
 
 
 class Study:
@@ -102,15 +117,19 @@ class Study:
         self.training = choose_frames(training, scale.training_frames, args.seed)
         self.validation = choose_frames(validation, scale.validation_frames, args.seed)
         self.settings = {
-            "scale": asdict(scale), "seed": args.seed, "data": sorted({p.partition(":")[0] for p in args.data}),
-            "training": sorted(s.source for s in self.training), "validation": sorted(s.source for s in self.validation),
-        }  # fmt: skip
+            "scale": asdict(scale),
+            "seed": args.seed,
+            "data": sorted({p.partition(":")[0] for p in args.data}),
+            "training": sorted(s.source for s in self.training),
+            "validation": sorted(s.source for s in self.validation),
+        }
 
     def row(self, name: str, paper: Any, make: Any, size: int | None = None, of: str = "") -> dict[str, Any]:
-        """The measured row of that name, from its file where it is there; `make` gives an estimator and facts of training.
+        """The measured row of that name, from its file where it is there; `make` gives an estimator and facts of
+        training.
 
-        size: of the estimator's input, where it is not the scale's. of: digest of the checkpoint where the caller gave one, so
-        that another one has rows of its own.
+        size: of the estimator's input, where it is not the scale's. of: digest of the checkpoint where the caller gave
+        one, so that another one has rows of its own.
         """
         path = self.folder / "rows" / f"{slug(f'{name} {of}'.strip())}.json"
         if path.is_file():
@@ -159,9 +178,15 @@ class Study:
             pairs = MaskData(self.validation, size, self.seed, None).pairs
             folder = self.folder / "unet"
             fit(
-                net, MaskData(self.training, size, self.seed, MaskAugmentSpec()), segmentation_loss(UNET_LOSS),
-                lambda model: segmentation_accuracy(model, pairs, 2), self.recipe, folder, "mean", {"net": "unet", "size": size},
-            )  # fmt: skip
+                net,
+                MaskData(self.training, size, self.seed, MaskAugmentSpec()),
+                segmentation_loss(UNET_LOSS),
+                lambda model: segmentation_accuracy(model, pairs, 2),
+                self.recipe,
+                folder,
+                "mean",
+                {"net": "unet", "size": size},
+            )
             net.load_state_dict(weights_of(load_checkpoint(folder / "last.safetensors")[0]))
             millions = sum(p.numel() for p in net.parameters()) / 1e6
             return unet_estimator(net.cpu().eval()), {"parameters_m": millions, "steps": 0}
@@ -173,15 +198,17 @@ class Study:
         net, digest = load_echo_dnd(checkpoint), sha256_of(checkpoint)[:12]
         return [
             self.row(
-                f"{name} {count} steps", None,
+                f"{name} {count} steps",
+                None,
                 lambda count=count: (
                     torch_estimator(net, count, self.scale.samples, "mean", self.seed),
                     {"model": name, "steps": count, "samples": self.scale.samples, "size": net.config.size},
                 ),
-                net.config.size, digest,
+                net.config.size,
+                digest,
             )
             for count in steps
-        ]  # fmt: skip
+        ]
 
 
 def unet_estimator(net: UNet) -> Estimator:

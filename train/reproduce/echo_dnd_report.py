@@ -25,9 +25,18 @@ def section(scale: str, settings: dict[str, Any], rows: list[Row], students: lis
     used = settings["scale"]
     data = " ".join(f"--data {kind}:DIR" for kind in settings["data"])
     headings = [
-        "row", "ES paper", "ES", "ED paper", "ED", "overall paper", "overall (95 %)", "HD95 mm", "steps", "million parameters",
+        "row",
+        "ES paper",
+        "ES",
+        "ED paper",
+        "ED",
+        "overall paper",
+        "overall (95 %)",
+        "HD95 mm",
+        "steps",
+        "million parameters",
         "s an image",
-    ]  # fmt: skip
+    ]
     lines = [
         "## Echo-DND, tables 2 and 4",
         "",
@@ -40,7 +49,7 @@ def section(scale: str, settings: dict[str, Any], rows: list[Row], students: lis
         "compared with the columns beside them in absolute terms; the order of the rows can, as far as their intervals part.",
         "",
         markdown_table(headings, [compared(row) for row in rows]),
-    ]  # fmt: skip
+    ]
     if students:
         headings = ["student learns from", "labelled of frames", "Dice (95 %)", *(COLUMNS[c] for c in STUDENT_COLUMNS)]
         lines += [
@@ -50,14 +59,19 @@ def section(scale: str, settings: dict[str, Any], rows: list[Row], students: lis
             "Students of the base row's size, four steps, one draw, all trained for as many steps. With scarce masks the "
             "teacher, too, has learned from those alone.",
             "",
-            markdown_table(headings, [
+            markdown_table(
+                headings,
                 [
-                    row["name"].partition(": ")[2], f"{row['labelled']} of {row['frames']}", interval(row),
-                    *(number(row[c]) for c in STUDENT_COLUMNS),
-                ]
-                for row in students
-            ]),
-        ]  # fmt: skip
+                    [
+                        row["name"].partition(": ")[2],
+                        f"{row['labelled']} of {row['frames']}",
+                        interval(row),
+                        *(number(row[c]) for c in STUDENT_COLUMNS),
+                    ]
+                    for row in students
+                ],
+            ),
+        ]
     if steps:
         headings = ["model", "steps", "draws", *(COLUMNS[c] for c in STEP_COLUMNS)]
         lines += [
@@ -67,10 +81,14 @@ def section(scale: str, settings: dict[str, Any], rows: list[Row], students: lis
             "Each answer is the mean of the draws; its uncertainty is the mean's entropy. The band is what lies near "
             "the expert's border; AUROC is the chance that a wrong pixel is less sure than a right one.",
             "",
-            markdown_table(headings, [
-                [row["model"], str(row["steps"]), str(row["samples"]), *(number(row[c]) for c in STEP_COLUMNS)] for row in steps
-            ]),
-        ]  # fmt: skip
+            markdown_table(
+                headings,
+                [
+                    [row["model"], str(row["steps"]), str(row["samples"]), *(number(row[c]) for c in STEP_COLUMNS)]
+                    for row in steps
+                ],
+            ),
+        ]
     return "\n".join(lines)
 
 
@@ -83,10 +101,18 @@ def compared(row: Row) -> list[str]:
     """One row of tables 2 and 4."""
     printed = row["paper"] or (None, None, None)
     return [
-        row["name"], number(printed[0]), number(row.get("dice_es")), number(printed[1]), number(row.get("dice_ed")),
-        number(printed[2]), interval(row), number(row["hd95"]), str(row["steps"]),
-        f"{row['parameters_m']:.2f}", number(row["seconds"]),
-    ]  # fmt: skip
+        row["name"],
+        number(printed[0]),
+        number(row.get("dice_es")),
+        number(printed[1]),
+        number(row.get("dice_ed")),
+        number(printed[2]),
+        interval(row),
+        number(row["hd95"]),
+        str(row["steps"]),
+        f"{row['parameters_m']:.2f}",
+        number(row["seconds"]),
+    ]
 
 
 def interval(row: Row) -> str:

@@ -1,4 +1,6 @@
-"""What each term of the distillation loss is worth, with all and with scarce labels: rows of `echoedge reproduce echo-dnd`."""
+"""What each term of the distillation loss is worth, with all and with scarce labels: rows of `echoedge reproduce
+echo-dnd`.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +52,18 @@ STUDENTS = (
 def student_of(teacher: EchoDNDConfig) -> EchoDNDConfig:
     """A student of the teacher's size: one trunk for both masks, x0 heads and a latent, as the shipped one has."""
     return replace(
-        teacher, trunk="shared", prediction="x0", learned_variance=False, latent=CONFIGS["student"].latent,
-    )  # fmt: skip
+        teacher,
+        trunk="shared",
+        prediction="x0",
+        learned_variance=False,
+        latent=CONFIGS["student"].latent,
+    )
 
 
 def student_rows(study: Study, teacher: Path) -> list[dict[str, Any]]:
-    """A row a student. `teacher` is the checkpoint trained on all labels; the scarce ones get a teacher of their own labels."""
+    """A row a student. `teacher` is the checkpoint trained on all labels; the scarce ones get a teacher of their own
+    labels.
+    """
     known = draw_patients({s.patient for s in study.training}, study.seed, SCARCE)
     labelled = [s for s in study.training if s.patient in known]
     rows = []
@@ -66,8 +74,10 @@ def student_rows(study: Study, teacher: Path) -> list[dict[str, Any]]:
             frames = labelled if student.scarce and not student.unlabelled else study.training
             net = load_echo_dnd(trained_student(study, student, told_by, frames))
             return torch_estimator(net, STEPS, 1, "mean", study.seed), {
-                "steps": STEPS, "frames": len(frames), "labelled": len(labelled) if student.scarce else len(frames),
-            }  # fmt: skip
+                "steps": STEPS,
+                "frames": len(frames),
+                "labelled": len(labelled) if student.scarce else len(frames),
+            }
 
         rows.append(study.row(f"student: {student.name}", None, make))
     return rows

@@ -10,9 +10,22 @@ from train.reproduce.pspnet_rows import FIGURES, ROWS
 from train.reproduce.report import markdown_table, replace_section
 
 HEADINGS = [
-    "row", "Dice paper", "Dice", "HD paper", "HD mm", "HD95 mm", "HD px at 473", "mIoU paper", "mIoU",
-    "time paper (s)", "time an image (ms)", "epochs", "seed", "data", "machine",
-]  # fmt: skip
+    "row",
+    "Dice paper",
+    "Dice",
+    "HD paper",
+    "HD mm",
+    "HD95 mm",
+    "HD px at 473",
+    "mIoU paper",
+    "mIoU",
+    "time paper (s)",
+    "time an image (ms)",
+    "epochs",
+    "seed",
+    "data",
+    "machine",
+]
 
 
 def write_report(path: Path, scale: str, settings: dict[str, Any], results: list[dict[str, Any]]) -> None:
@@ -56,36 +69,65 @@ def section(scale: str, settings: dict[str, Any], by_name: dict[str, dict[str, A
         common = [str(settings["seed"]), kind, result["machine"]]
         if "not_run" in result:
             missing = f"not run: {result['not_run']}"
-            rows.append([row.name, f"{paper[0]:.2f}", missing, f"{paper[1]:.2f}", "", "", "", f"{paper[2]:.2f}", "",
-                         f"{paper[3]:.1f}", "", "", *common])  # fmt: skip
+            rows.append(
+                [
+                    row.name,
+                    f"{paper[0]:.2f}",
+                    missing,
+                    f"{paper[1]:.2f}",
+                    "",
+                    "",
+                    "",
+                    f"{paper[2]:.2f}",
+                    "",
+                    f"{paper[3]:.1f}",
+                    "",
+                    "",
+                    *common,
+                ]
+            )
             continue
-        rows.append([
-            row.name, f"{paper[0]:.2f}", f"{result['dice']:.3f}", f"{paper[1]:.2f}", number(result["hd_mm"]),
-            number(result["hd95_mm"]), number(result["hd_px"]), f"{paper[2]:.2f}", f"{result['miou']:.3f}",
-            f"{paper[3]:.1f}", f"{1000 * result['image_s']:.1f}", str(result["epochs"]), *common,
-        ])  # fmt: skip
+        rows.append(
+            [
+                row.name,
+                f"{paper[0]:.2f}",
+                f"{result['dice']:.3f}",
+                f"{paper[1]:.2f}",
+                number(result["hd_mm"]),
+                number(result["hd95_mm"]),
+                number(result["hd_px"]),
+                f"{paper[2]:.2f}",
+                f"{result['miou']:.3f}",
+                f"{paper[3]:.1f}",
+                f"{1000 * result['image_s']:.1f}",
+                str(result["epochs"]),
+                *common,
+            ]
+        )
     missed = {name: result["missed"] for name, result in by_name.items() if result.get("missed")}
-    return "\n".join([
-        "## PSPNet-MK, table 1",
-        "",
-        f"`echoedge reproduce pspnet-table1 --scale {scale} --data {' --data '.join(f'{k}:DIR' for k in settings['data'])} "
-        f"--classes {settings['classes']} --seed {settings['seed']}`: {classes}, {used['size']} px, "
-        f"{len(settings['training'])} training and {len(settings['validation'])} validation frames of other patients, "
-        f"weights of the last epoch, {'bfloat16' if used['mixed_precision'] else 'float32'} training. "
-        f"`_T` rows are pre-trained for {used['pretrain_epochs']} epochs on `{pretraining}` data.",
-        "",
-        "The paper's figures are of 3,616 short-axis slices of CETUS at 473 px, which may not be redistributed, after 30 epochs "
-        "(ResNet50: 50); its HD has no unit and its time neither an image count nor a machine. Neither can be compared with "
-        "the columns beside them in absolute terms; the order of the rows can. Time is torch's in float32, one image, the rows "
-        "taking turns, median.",
-        "",
-        markdown_table(HEADINGS, rows),
-        "",
-        *([f"Frames in which no LV was found, left out of the distances: {missed}.", ""] if missed else []),
-        "![Table 1](figures/pspnet-table1.png)",
-        "",
-        "![Figures 7-10](figures/pspnet-convergence.png)",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "## PSPNet-MK, table 1",
+            "",
+            f"`echoedge reproduce pspnet-table1 --scale {scale} --data {' --data '.join(f'{k}:DIR' for k in settings['data'])} "
+            f"--classes {settings['classes']} --seed {settings['seed']}`: {classes}, {used['size']} px, "
+            f"{len(settings['training'])} training and {len(settings['validation'])} validation frames of other patients, "
+            f"weights of the last epoch, {'bfloat16' if used['mixed_precision'] else 'float32'} training. "
+            f"`_T` rows are pre-trained for {used['pretrain_epochs']} epochs on `{pretraining}` data.",
+            "",
+            "The paper's figures are of 3,616 short-axis slices of CETUS at 473 px, which may not be redistributed, after 30 epochs "
+            "(ResNet50: 50); its HD has no unit and its time neither an image count nor a machine. Neither can be compared with "
+            "the columns beside them in absolute terms; the order of the rows can. Time is torch's in float32, one image, the rows "
+            "taking turns, median.",
+            "",
+            markdown_table(HEADINGS, rows),
+            "",
+            *([f"Frames in which no LV was found, left out of the distances: {missed}.", ""] if missed else []),
+            "![Table 1](figures/pspnet-table1.png)",
+            "",
+            "![Figures 7-10](figures/pspnet-convergence.png)",
+        ]
+    )
 
 
 def number(value: float | None) -> str:

@@ -82,8 +82,8 @@ SCALES = {
 def processor_seconds(scale: Scale, initialisations: dict[str, int], batch: int = 8) -> float:
     """Processor seconds that training at 185 px takes, by STEP_SECONDS; two quiet cores take a little over half of it.
 
-    initialisations: runs of each network beside pre-training; the figures' two further runs are added. Reading, validation
-    and timing come on top. A loop of synthetic echo gives 1.5 frames, nine tenths of them to train on.
+    initialisations: runs of each network beside pre-training; the figures' two further runs are added. Reading,
+    validation and timing come on top. A loop of synthetic echo gives 1.5 frames, nine tenths of them to train on.
     """
     assert scale.training_frames is not None
     steps = scale.training_frames // batch

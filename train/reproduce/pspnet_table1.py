@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from edge.errors import DataError
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
 from train.data.sample import Sample
@@ -53,11 +53,15 @@ def measure(net: torch.nn.Module, samples: Sequence[Sample], size: int, classes:
         predicted = predict(net, image)
         mm_per_px = find_sector([sample.image]).box.side / size * sample.spacing_mm[0]
         px = distances_summary(surface_distances(predicted == 1, mask == 1, 1.0))
-        rows.append({
-            "dice": dice(predicted == 1, mask == 1),
-            "miou": float(np.mean([iou(predicted == c, mask == c) for c in range(classes)])),
-            "hd_px": px["hd"] * PAPER_PX / size, "hd_mm": px["hd"] * mm_per_px, "hd95_mm": px["hd95"] * mm_per_px,
-        })  # fmt: skip
+        rows.append(
+            {
+                "dice": dice(predicted == 1, mask == 1),
+                "miou": float(np.mean([iou(predicted == c, mask == c) for c in range(classes)])),
+                "hd_px": px["hd"] * PAPER_PX / size,
+                "hd_mm": px["hd"] * mm_per_px,
+                "hd95_mm": px["hd95"] * mm_per_px,
+            }
+        )
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     missed = int(np.isnan(columns["hd_px"]).sum())
     return {**{key: mean_known(values) for key, values in columns.items()}, "missed": missed}
@@ -72,7 +76,9 @@ def load_net(path: Path) -> torch.nn.Module:
 
 
 def time_nets(nets: dict[str, torch.nn.Module], size: int, rounds: int = TIMING_ROUNDS) -> dict[str, float]:
-    """Median seconds of one image (torch, float32, to the class map), the networks taking turns; the first round is left out."""
+    """Median seconds of one image (torch, float32, to the class map), the networks taking turns; the first round is
+    left out.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     image = torch.zeros(1, 1, size, size, device=device)
     seconds: dict[str, list[float]] = {name: [] for name in nets}
@@ -101,10 +107,13 @@ class Table:
         pretraining = list(open_data(scale.pretrain_data))
         self.pretraining = split_samples(pretraining, draw_patients((s.patient for s in pretraining), self.seed))
         self.settings = {
-            "scale": asdict(scale), "classes": self.classes, "seed": self.seed,
+            "scale": asdict(scale),
+            "classes": self.classes,
+            "seed": self.seed,
             "data": sorted({place.partition(":")[0] for place in args.data}),
-            "training": sorted(s.source for s in self.training), "validation": sorted(s.source for s in self.validation),
-        }  # fmt: skip
+            "training": sorted(s.source for s in self.training),
+            "validation": sorted(s.source for s in self.validation),
+        }
 
     def run_row(self, row: Row) -> dict[str, Any]:
         """Train and measure one row, or take it from its file; what cannot be run says why under "not_run"."""
@@ -128,9 +137,11 @@ class Table:
             )
             last = folder / "last.safetensors"
             done |= {
-                "epochs": epochs, "seconds": time.monotonic() - started, "history": load_checkpoint(last)[1]["history"],
+                "epochs": epochs,
+                "seconds": time.monotonic() - started,
+                "history": load_checkpoint(last)[1]["history"],
                 **measure(load_net(last), self.validation, self.scale.size, self.classes),
-            }  # fmt: skip
+            }
         write_json(path, done)
         row_done: dict[str, Any] = json.loads(path.read_text())
         return row_done

@@ -28,8 +28,8 @@ ORDER = (("gCNR", COHERENCE), (COHERENCE, END_TO_END))
 def write_report(path: Path, scale: str, table: Table4, rows: dict[str, dict[str, Any]]) -> str:
     """Write the section of Markdown file `path` and return it.
 
-    Figures of synthetic frames go into `figures` beside it. Those of real frames stay in the run's own folder, since their
-    licence forbids handing them on.
+    Figures of synthetic frames go into `figures` beside it. Those of real frames stay in the run's own folder, since
+    their licence forbids handing them on.
     """
     figures = path.parent / "figures"
     for name in SETS:
@@ -64,13 +64,15 @@ def section(scale: str, rows: dict[str, dict[str, Any]]) -> str:
         )
     )
     lines = [
-        "## Regional quality, table 4", "",
+        "## Regional quality, table 4",
+        "",
         f"`echoedge reproduce quality-table4 --scale {scale}`, seed {settings['seed']}, data: "
         f"{', '.join(['synthetic echo', *settings['data']])}; {rows['coherence']['machine']}. End-to-end network: {trained}. "
         "The paper's figures are against three cardiologists' labels, which are not public: read the order of the methods, not "
         "the distance to the paper. Lines from metrics to labels are fitted on training data of the same kind. "
-        "Gamma: mean movement of a score when the display's gamma is 0.9 or 1.1, the larger of both.", "",
-    ]  # fmt: skip
+        "Gamma: mean movement of a score when the display's gamma is 0.9 or 1.1, the larger of both.",
+        "",
+    ]
     for name, title in SETS.items():
         if name in rows:
             lines += [*labelled(rows[name], title), "", f"![Scores by label](figures/quality-{name}.png)", ""]
@@ -89,53 +91,69 @@ def labelled(row: dict[str, Any], title: str) -> list[str]:
         ["method", "Spearman (95 %)", "paper", "MAE", "accuracy", "gamma"],
         [
             [
-                name, f"{fit['spearman']:.3f} ({fit['ci95'][0]:.3f}-{fit['ci95'][1]:.3f})",
-                f"{PAPER_SPEARMAN[name]:.2f}" if name in PAPER_SPEARMAN else "", f"{fit['mae']:.2f}", f"{fit['accuracy']:.2f}",
+                name,
+                f"{fit['spearman']:.3f} ({fit['ci95'][0]:.3f}-{fit['ci95'][1]:.3f})",
+                f"{PAPER_SPEARMAN[name]:.2f}" if name in PAPER_SPEARMAN else "",
+                f"{fit['mae']:.2f}",
+                f"{fit['accuracy']:.2f}",
                 f"{fit['gamma_shift']:.2f}",
             ]
             for name in METHODS
             for fit in [row["methods"][name]]
         ],
-    )  # fmt: skip
+    )
     said = []
     for worse, better in ORDER:
         a, b = (row["methods"][m]["spearman"] for m in (worse, better))
         said.append(f"{better} {'beats' if b > a else 'does not beat'} {worse}")
     p = ", ".join(f"{pair} p {value:.2g}" for pair, value in row["wilcoxon_p"].items())
     return [
-        f"### On {title}", "", f"{row['frames']} frames of {row['patients']} patients.", "", table, "",
+        f"### On {title}",
+        "",
+        f"{row['frames']} frames of {row['patients']} patients.",
+        "",
+        table,
+        "",
         f"By rank correlation {' and '.join(said)}. Wilcoxon on each patient's mean absolute error: {p}.",
-    ]  # fmt: skip
+    ]
 
 
 def graded(row: dict[str, Any]) -> list[str]:
     """Mean scores by CAMUS's grade."""
     grades = list(next(iter(row["held out"]["methods"].values()))["means"])
     body = [
-        [side, method, *(f"{fit['means'].get(g, float('nan')):.2f}" for g in grades),
-         ", ".join(f"{pair} {p:.2g}" for pair, p in fit["p"].items())]
-        for side, part in row.items() if side in ("held out", "all")
+        [
+            side,
+            method,
+            *(f"{fit['means'].get(g, float('nan')):.2f}" for g in grades),
+            ", ".join(f"{pair} {p:.2g}" for pair, p in fit["p"].items()),
+        ]
+        for side, part in row.items()
+        if side in ("held out", "all")
         for method, fit in part["methods"].items()
-    ]  # fmt: skip
+    ]
     counts = "; ".join(
         f"{side}: " + ", ".join(f"{count} {grade}" for grade, count in row[side]["patients"].items())
         for side in ("held out", "all")
     )
     return [
-        "### By CAMUS's grade of the two-chamber recording", "",
-        f"Frames as they are. Patients, {counts}. \"All\" holds training patients too; the grade was never trained on.", "",
+        "### By CAMUS's grade of the two-chamber recording",
+        "",
+        f'Frames as they are. Patients, {counts}. "All" holds training patients too; the grade was never trained on.',
+        "",
         markdown_table(["patients", "method", *grades, "one-sided Mann-Whitney p"], body),
-    ]  # fmt: skip
+    ]
 
 
 def coherence(row: dict[str, Any]) -> list[str]:
     """Table 3."""
     return [
-        "### Coherence network, table 3", "",
+        "### Coherence network, table 3",
+        "",
         f"{row['frames']} synthetic frames of held-out hearts: SSIM {row['ssim']:.3f} over the whole picture "
         f"({row['ssim_sector']:.3f} inside the sector), RPE {100 * row['rpe']:.1f} %, PSNR {row['psnr']:.1f} dB. The paper, on "
         f"channel data: {PAPER_COHERENCE['ssim']}, {100 * PAPER_COHERENCE['rpe']:.1f} %, {PAPER_COHERENCE['psnr']} dB.",
-    ]  # fmt: skip
+    ]
 
 
 def ablation(rows: list[dict[str, Any]]) -> list[str]:

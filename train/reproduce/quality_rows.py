@@ -18,7 +18,9 @@ ABLATION = (
 
 @dataclass(frozen=True)
 class Scale:
-    """Amounts: training frames of real data (None: all), loops of synthetic echo, epochs, frames of each test set (None: all)."""
+    """Amounts: training frames of real data (None: all), loops of synthetic echo, epochs, frames of each test set
+    (None: all).
+    """
 
     real_frames: int | None
     synthetic_loops: int
@@ -40,7 +42,9 @@ FRAME_SECONDS = {"end-to-end": 1.0 / 16, "coherence": 2.2 / 16}
 
 
 def training_seconds(scale: Scale) -> float:
-    """Processor seconds that training both networks takes. A loop of synthetic echo gives 1.5 frames, of which 9 in 10 train."""
+    """Processor seconds that training both networks takes. A loop of synthetic echo gives 1.5 frames, of which 9 in 10
+    train.
+    """
     assert scale.real_frames is not None
     frames = scale.real_frames + 1.5 * 0.9 * scale.synthetic_loops
     end_to_end = FRAME_SECONDS["end-to-end"] * frames * scale.epochs

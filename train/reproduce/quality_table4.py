@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from edge.errors import DataError, ModelError
-from edge.manifest import sha256_of
-from edge.model import Segmenter, open_model
-from edge.palette import quality_colour
+from edge.nets.manifest import sha256_of
+from edge.nets.model import Segmenter, open_model
+from edge.picture.palette import quality_colour
 from train.checkpoint import load_checkpoint
 from train.classical import LabelMap
 from train.coherence import RECIPES as COHERENCE_RECIPES
@@ -46,7 +46,7 @@ from train.methods import (
     measure,
     regraded,
     wilcoxon_p,
-)  # fmt: skip
+)
 from train.nets.quality_net import QualityNet, Variant
 from train.quality import RECIPES, load_quality, predict_scores, train_quality, validate
 from train.regional import Crop, open_crops, region_labels, with_masks
@@ -61,7 +61,7 @@ from train.reproduce.quality_rows import (
     TEST_SEED,
     TRAIN_SEED,
     Scale,
-)  # fmt: skip
+)
 from train.reproduce.report import machine, write_json
 
 GRADES = ("Good", "Medium", "Poor")
@@ -109,11 +109,14 @@ class Table4:
             raise DataError("--graded grades the two-chamber frames of --data; add those")
         self.quality_path, self.coherence_path, self.imagenet = args.quality, args.coherence, args.imagenet
         self.settings = {
-            "scale": asdict(scale), "seed": self.seed, "data": sorted(p.partition(":")[0] for p in self.places),
-            "held_out": sorted(self.held_out), "imagenet": bool(self.imagenet),
+            "scale": asdict(scale),
+            "seed": self.seed,
+            "data": sorted(p.partition(":")[0] for p in self.places),
+            "held_out": sorted(self.held_out),
+            "imagenet": bool(self.imagenet),
             "quality": sha256_of(self.quality_path) if self.quality_path else "",
             "coherence": sha256_of(self.coherence_path) if self.coherence_path else "",
-        }  # fmt: skip
+        }
 
     @cached_property
     def real(self) -> tuple[list[Crop], list[Crop]]:
@@ -165,7 +168,9 @@ class Table4:
         return measure(test, self.coherence_net, lambda frames: predict_scores(self.quality_net, frames))
 
     def maps(self, kind: str) -> dict[str, LabelMap]:
-        """The lines from metrics to labels, fitted on training data of the same kind, "synthetic" or "injected"; a stored row."""
+        """The lines from metrics to labels, fitted on training data of the same kind, "synthetic" or "injected"; a
+        stored row.
+        """
 
         def fitted() -> dict[str, Any]:
             if kind == "synthetic":
@@ -199,18 +204,21 @@ class Table4:
         return {"frames": len(frames), **similarity(self.coherence_net, frames)}
 
     def labelled_row(self, test: LabelledFrames, name: str) -> dict[str, Any]:
-        """Table 4 on one test set: each method's agreement, its 95 % interval, shift under gamma, and Wilcoxon's p in pairs."""
+        """Table 4 on one test set: each method's agreement, its 95 % interval, shift under gamma, and Wilcoxon's p in
+        pairs.
+        """
         labels, patients = test.labels, test.patients
         maps = self.maps("synthetic" if name == "synthetic" or not self.places else "injected")
         found = mapped(self.measured(test), maps)
         shifted = [mapped(self.measured(regraded(test, gamma)), maps) for gamma in GAMMAS]
         rows = {
             method: {
-                **agreement(scores, labels), "ci95": interval(scores, labels, patients),
+                **agreement(scores, labels),
+                "ci95": interval(scores, labels, patients),
                 "gamma_shift": max(mean_shift(np.where(np.isnan(labels), np.nan, s[method]), scores) for s in shifted),
             }
             for method, scores in found.items()
-        }  # fmt: skip
+        }
         pairs = {
             f"{a} - {b}": wilcoxon_p(found[a], found[b], labels, patients) for a, b in itertools.pairwise(COMPARED)
         }
@@ -252,7 +260,9 @@ class Table4:
         return {"variant": asdict(variant), **{name: validate(net, frames) for name, frames in sets.items()}}
 
     def picture_rows(self, test: LabelledFrames, kind: str) -> tuple[dict[str, list[NDArray[np.uint8]]], list[str]]:
-        """Six frames of different patients, good to poor: method -> pictures with regions in their scores' colours; headings."""
+        """Six frames of different patients, good to poor: method -> pictures with regions in their scores' colours;
+        headings.
+        """
         means = np.nanmean(test.labels, axis=1)
         firsts = np.unique(test.patients, return_index=True)[1]
         order = firsts[np.argsort(-means[firsts], kind="stable")]

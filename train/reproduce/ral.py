@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge.analysis import REGION_PX
 from edge.errors import DataError
-from edge.measure import ejection_fraction
+from edge.heart.analysis import REGION_PX
+from edge.heart.measure import ejection_fraction
 from edge.postprocess import clean_mask
 from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint, weights_of
@@ -43,7 +43,7 @@ from train.reproduce.ral_rows import (
     VALIDATION_SEED,
     Row,
     Scale,
-)  # fmt: skip
+)
 from train.reproduce.report import machine, write_json
 from train.segmentation import CLASSES
 
@@ -69,8 +69,8 @@ def build(row: Row, scale: Scale) -> nn.Module:
 def measure(net: nn.Module, clips: Sequence[CroppedClip]) -> dict[str, Any]:
     """A row's figures over all frames of whole beats, and what figure 5 and table 4 are made of.
 
-    Means and standard deviations of pixel accuracy, LV Dice, HD and MAD in mm; share of right views; mean flicker; by PHASES of
-    the cycle; EDV, ESV (ml, single plane) and EF (percent) as found and as true, of the clips that have both.
+    Means and standard deviations of pixel accuracy, LV Dice, HD and MAD in mm; share of right views; mean flicker; by
+    PHASES of the cycle; EDV, ESV (ml, single plane) and EF (percent) as found and as true, of the clips that have both.
     """
     frames: list[dict[str, float]] = []
     unrest, volumes = [], []
@@ -78,11 +78,16 @@ def measure(net: nn.Module, clips: Sequence[CroppedClip]) -> dict[str, Any]:
         masks, views = run_clip(net, clip.images)
         for t, (found, true) in enumerate(zip(masks == 1, clip.masks == 1)):
             distances = distances_summary(surface_distances(found, true, clip.spacing_mm))
-            frames.append({
-                "accuracy": float((found == true).mean()), "dice": dice(found, true), "hd": distances["hd"],
-                "mad": distances["mad"], "phase": t / len(masks),
-                "view": np.nan if views is None else float(views[t].argmax() == clip.view),
-            })  # fmt: skip
+            frames.append(
+                {
+                    "accuracy": float((found == true).mean()),
+                    "dice": dice(found, true),
+                    "hd": distances["hd"],
+                    "mad": distances["mad"],
+                    "phase": t / len(masks),
+                    "view": np.nan if views is None else float(views[t].argmax() == clip.view),
+                }
+            )
         areas = [(stack == 1).sum((1, 2)).astype(np.float64) for stack in (masks, clip.masks)]
         unrest.append(flicker(*areas))
         volumes.append(_volumes(masks, clip))
@@ -168,16 +173,25 @@ class Tables:
             config = replace(PAPER, epochs=self.scale.epochs, batch=self.scale.batch, seed=self.seed)
             validation = list(open_clips(f"synth:{VALIDATION_LOOPS}@{VALIDATION_SEED}", self.scale.clip_frames))
             train_clips(
-                facts_of(row, self.scale), training, validation, config, folder, net, AugmentSpec(), self.scale.length,
+                facts_of(row, self.scale),
+                training,
+                validation,
+                config,
+                folder,
+                net,
+                AugmentSpec(),
+                self.scale.length,
                 self.scale.window,
-            )  # fmt: skip
+            )
             tensors, saved = load_checkpoint(folder / "last.safetensors")
             net.load_state_dict(weights_of(tensors))
             cropped = [CroppedClip(clip, self.scale.size) for clip in held_out]
             done |= {
-                "parameters": sum(p.numel() for p in net.parameters()), "seconds": time.monotonic() - started,
-                "losses": [epoch["loss"] for epoch in saved["history"]], **measure(net.eval(), cropped),
-            }  # fmt: skip
+                "parameters": sum(p.numel() for p in net.parameters()),
+                "seconds": time.monotonic() - started,
+                "losses": [epoch["loss"] for epoch in saved["history"]],
+                **measure(net.eval(), cropped),
+            }
         write_json(path, done)
         row_done: dict[str, Any] = json.loads(path.read_text())
         return row_done

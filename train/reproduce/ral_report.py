@@ -13,9 +13,20 @@ from train.reproduce.ral_rows import TABLE_2, TABLE_3, TABLE_4, Row
 from train.reproduce.report import markdown_table, replace_section
 
 HEADINGS = [
-    "row", "accuracy paper", "accuracy", "Dice paper", "Dice", "HD paper", "HD mm", "MAD paper", "MAD mm", "view paper",
-    "view", "flicker %", "parameters (M)",
-]  # fmt: skip
+    "row",
+    "accuracy paper",
+    "accuracy",
+    "Dice paper",
+    "Dice",
+    "HD paper",
+    "HD mm",
+    "MAD paper",
+    "MAD mm",
+    "view paper",
+    "view",
+    "flicker %",
+    "parameters (M)",
+]
 Results = Mapping[str, Mapping[str, Any]]
 
 
@@ -54,7 +65,9 @@ def write_report(
         "",
         "Table 2: parts switched off. Table 3: other networks on the same clips.",
         "",
-        markdown_table(HEADINGS, [_cells(row, results[row.name]) for row in (*TABLE_2, *TABLE_3) if row.name in results]),
+        markdown_table(
+            HEADINGS, [_cells(row, results[row.name]) for row in (*TABLE_2, *TABLE_3) if row.name in results]
+        ),
         "",
         "Table 4: correlation, bias and mean absolute error of the single-plane volumes of exact contours.",
         "",
@@ -64,7 +77,7 @@ def write_report(
         ),
         "",
         *lines,
-    ]  # fmt: skip
+    ]
     replace_section(path, "ral", "\n".join(text))
 
 
@@ -79,9 +92,13 @@ def _cells(row: Row, result: Mapping[str, Any]) -> list[str]:
         for name, digits in (("accuracy", 3), ("dice", 3), ("hd", 2), ("mad", 2))
     ]
     return [
-        row.name, *(cell for pair in zip(paper, here) for cell in pair), paper_view, _number(result["view"], 3),
-        _number(None if result["flicker"] is None else 100 * result["flicker"], 2), f"{result['parameters'] / 1e6:.2f}",
-    ]  # fmt: skip
+        row.name,
+        *(cell for pair in zip(paper, here) for cell in pair),
+        paper_view,
+        _number(result["view"], 3),
+        _number(None if result["flicker"] is None else 100 * result["flicker"], 2),
+        f"{result['parameters'] / 1e6:.2f}",
+    ]
 
 
 def _volume_cells(name: str, found: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -42,7 +42,9 @@ TABLE_4 = {
 
 @dataclass(frozen=True)
 class Scale:
-    """`net` is the width of RAL; loops are synthetic, the held-out ones give one whole beat each, the others `clip_frames`."""
+    """`net` is the width of RAL; loops are synthetic, the held-out ones give one whole beat each, the others
+    `clip_frames`.
+    """
 
     net: str
     size: int
@@ -60,8 +62,9 @@ SCALES = {
     "cpu": Scale("ral-small", 128, 240, 40, 12, 6, 6, 18, 4),
     "full": Scale("ral", 256, 300, 60, 30, 20, 5, 60, 4),
 }
-"""`full` has the paper's 300 sequences of 30 frames and its widest network; it wants a GPU. Items come four at a time, not two
-as in the paper: the view branch's batch norm sees as many clips as there are items, and of two it learns no view."""
+"""`full` has the paper's 300 sequences of 30 frames and its widest network; it wants a GPU. Items come four at a time,
+not two as in the paper: the view branch's batch norm sees as many clips as there are items, and of two it learns no
+view."""
 TRAINING_SEED, VALIDATION_SEED, HELD_OUT_SEED = 0, 400_000, 500_000
 VALIDATION_LOOPS = 4
 """Loops that the learning rate follows; the held-out ones are only reported on."""

@@ -53,7 +53,8 @@ def _without_nan(content: Any) -> Any:
 
 
 def replace_section(path: Path, name: str, text: str) -> None:
-    """Put `text` between the markers `<!-- NAME begin -->` and `<!-- NAME end -->` of a Markdown file, adding them if new.
+    """Put `text` between the markers `<!-- NAME begin -->` and `<!-- NAME end -->` of a Markdown file, adding them if
+    new.
 
     Raises DataError when only one of the two markers is there.
     """

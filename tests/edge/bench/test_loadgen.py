@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edge.bench.loadgen import SCENARIOS, Load, outputs_in, run_test
-from edge.model import Segmenter
-from tests.edge.nets import SIZE, Net, manifest
+from edge.nets.model import Segmenter
+from tests.edge.nets.doubles import SIZE, Net, manifest
 
 pytest.importorskip("mlperf_loadgen", reason="pip install 'echoedge[loadgen]'")
 

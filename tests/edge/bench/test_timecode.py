@@ -25,9 +25,15 @@ def screen(seed: int, height: int = 720, width: int = 1280) -> np.ndarray:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    codes, st.floats(0.4, 2.0), st.integers(25, 95), st.integers(0, 900), st.integers(0, 500),
-    st.floats(0.5, 1.0), st.integers(0, 40), st.integers(0, 99),
-)  # fmt: skip
+    codes,
+    st.floats(0.4, 2.0),
+    st.integers(25, 95),
+    st.integers(0, 900),
+    st.integers(0, 500),
+    st.floats(0.5, 1.0),
+    st.integers(0, 40),
+    st.integers(0, 99),
+)
 def test_survives_place_scale_contrast_and_jpeg(
     code: TimeCode, scale: float, quality: int, x: int, y: int, gain: float, offset: int, seed: int
 ) -> None:

@@ -1,7 +1,7 @@
 """File systems of Jetson boards, as far as the product looks at them.
 
-Not recorded by us: put together from NVIDIA's Jetson Linux Developer Guide (tegrastats, nvpmodel, thermal zones) and from
-reports in public issue trackers, which show these files' content.
+Not recorded by us: put together from NVIDIA's Jetson Linux Developer Guide (tegrastats, nvpmodel, thermal zones) and
+from reports in public issue trackers, which show these files' content.
 """
 
 from __future__ import annotations
@@ -28,20 +28,27 @@ ORIN_PACKAGES = {
 }
 BOARDS = {
     "nano": Fake(
-        "NVIDIA Jetson Nano Developer Kit", "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref", "3.6", {},
+        "NVIDIA Jetson Nano Developer Kit",
+        "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref",
+        "3.6",
+        {},
         "RAM 1409/3964MB (lfb 28x4MB) SWAP 0/1982MB (cached 0MB) IRAM 0/252kB(lfb 252kB) CPU [22%@518,67%@518,off,off] "
         "EMC_FREQ 0%@1600 GR3D_FREQ 0%@76 APE 25 PLL@28.5C CPU@32C PMIC@50C GPU@30.5C AO@39.5C thermal@31.25C "
         "POM_5V_IN 2003/2003 POM_5V_GPU 0/0 POM_5V_CPU 320/320",
     ),
     "xavier-nx": Fake(
-        "NVIDIA Jetson Xavier NX Developer Kit", "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref", "3.8",
+        "NVIDIA Jetson Xavier NX Developer Kit",
+        "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref",
+        "3.8",
         {"nvidia-jetpack": "5.1.2-b104", "python3-libnvinfer": "8.5.2-1+cuda11.4"},
         "RAM 2840/7620MB (lfb 512x4MB) SWAP 0/4096MB (cached 0MB) CPU [25%@1420,off,off,20%@1420,22%@1420,18%@1420] "
         "EMC_FREQ 2%@1600 GR3D_FREQ 76%@1100 APE 174 MTS fg 0% bg 0% AO@42.5C GPU@40C PMIC@50C AUX@41C CPU@42.5C "
         "thermal@41.7C VDD_IN 5765/5700 VDD_CPU_GPU_CV 1548/1500 VDD_SOC 1497/1490",
     ),
     "orin-nano": Fake(
-        "NVIDIA Jetson Orin Nano Developer Kit", "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic", "3.10",
+        "NVIDIA Jetson Orin Nano Developer Kit",
+        "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic",
+        "3.10",
         ORIN_PACKAGES,
         "11-14-2025 12:34:56 RAM 2505/7775MB (lfb 1429x4MB) SWAP 0/3887MB (cached 0MB) "
         "CPU [2%@1510,0%@1510,0%@1510,0%@1510,0%@1510,4%@1510] EMC_FREQ 0%@2133 GR3D_FREQ 45%@[624] NVDEC off NVJPG off "
@@ -50,27 +57,33 @@ BOARDS = {
     ),
     "orin-nx": Fake(
         "NVIDIA Jetson Orin NX Engineering Reference Developer Kit Super",
-        "# R36 (release), REVISION: 4.4, GCID: 41062509, BOARD: generic", "3.10", ORIN_PACKAGES,
+        "# R36 (release), REVISION: 4.4, GCID: 41062509, BOARD: generic",
+        "3.10",
+        ORIN_PACKAGES,
         "11-14-2025 12:34:56 RAM 4123/15656MB (lfb 13x4MB) SWAP 0/7828MB (cached 0MB) "
         "CPU [34%@1984,28%@1984,1%@1984,0%@1984,off,off,off,off] EMC_FREQ 5%@3199 GR3D_FREQ 99%@[918] NVDLA0 off NVDLA1 off "
         "APE 174 cpu@52.5C soc2@50C soc0@50.3C gpu@51.9C tj@52.5C soc1@50.7C VDD_IN 8912mW/8000mW "
         "VDD_CPU_GPU_CV 3201mW/3000mW VDD_SOC 2100mW/2000mW",
     ),
     "agx-orin": Fake(
-        "NVIDIA Jetson AGX Orin Developer Kit", "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic", "3.10",
+        "NVIDIA Jetson AGX Orin Developer Kit",
+        "# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic",
+        "3.10",
         ORIN_PACKAGES,
         "11-14-2025 12:34:56 RAM 3162/30536MB (lfb 6x4MB) SWAP 0/15268MB (cached 0MB) CPU [1%@729,0%@729,0%@729,0%@729,"
         "off,off,off,off,off,off,off,off] EMC_FREQ 0%@2133 GR3D_FREQ 0%@[305,0] cpu@47.968C soc2@44C soc0@46.906C "
         "gpu@46.343C tj@47.968C soc1@45C VDD_GPU_SOC 3175mW/3175mW VDD_CPU_CV 793mW/793mW VIN_SYS_5V0 3831mW/3831mW",
     ),
     "thor": Fake(
-        "NVIDIA Jetson AGX Thor Developer Kit", "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic", "3.12",
+        "NVIDIA Jetson AGX Thor Developer Kit",
+        "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic",
+        "3.12",
         {"nvidia-jetpack": "7.0-b128", "python3-libnvinfer": "10.13.3.9-1+cuda13.0", "cuda-cudart-13-0": "13.0.48-1"},
         "09-20-2025 08:00:00 RAM 9170/125772MB (lfb 31x4MB) CPU [3%@1080,1%@1080,0%@972,0%@972,0%@972,0%@972,0%@972,0%@972,"
         "0%@972,0%@972,0%@972,0%@972,0%@972,0%@972] cpu@53.7C tj@55.1C soc012@55.1C soc345@53.7C VDD_GPU 0mW/0mW "
         "VDD_CPU_SOC_MSS 6510mW/6500mW VIN_SYS_5V0 6520mW/6500mW VIN 23000mW/22900mW",
     ),
-}  # fmt: skip
+}
 
 NVPMODEL = """\
 # FORMAT: comments, parameters, modes

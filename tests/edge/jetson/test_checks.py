@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.doctor import Finding, examine
+from edge.doctor import examine
+from edge.finding import Finding
 from edge.jetson.checks import examine_jetson
 from edge.update import slots
 from tests.edge.jetson.boards import heat_zone, make, write

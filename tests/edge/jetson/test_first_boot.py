@@ -7,7 +7,7 @@ import pytest
 from edge.errors import BackendError
 from edge.jetson import first_boot
 from edge.jetson.first_boot import copy_buildable, main
-from edge.manifest import find_manifests
+from edge.nets.manifest import find_manifests
 
 
 def test_files_for_cpus_stay_behind(tmp_path: Path, model_folders: dict[str, Path]) -> None:

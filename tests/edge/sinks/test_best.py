@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.best import Best, rated
-from edge.palette import CONTOUR
+from edge.heart.best import Best, rated
+from edge.picture.palette import CONTOUR
 from edge.sinks import open_sink
 from tests.edge.sinks.test_network import shown
 

@@ -107,9 +107,10 @@ def test_a_pipeline_keeps_each_pictures_time(tmp_path: Path, monkeypatch: pytest
 def test_a_pipeline_without_the_element_fails_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     need("gst-launch-1.0", "gstreamer1.0-tools")
     monkeypatch.setitem(
-        encoder_choice.ENCODERS, "nvv4l2h264enc",
+        encoder_choice.ENCODERS,
+        "nvv4l2h264enc",
         lambda container, target: PipelineEncoder(container, target, jetson_elements(target)),
-    )  # fmt: skip
+    )
     if "nvv4l2h264enc" in hardware_here():
         pytest.skip("this is a Jetson with an encoder")
     with pytest.raises(EchoEdgeError, match=r"nvv4l2h264enc \(.+\) does not work here"):

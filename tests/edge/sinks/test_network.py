@@ -19,20 +19,20 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.analysis import REGION_PX, Analysis
 from edge.errors import EchoEdgeError
-from edge.hint import Hint
-from edge.igtl import Message, read_image, receive
-from edge.measure import measure_ventricle
-from edge.overlay import HeadUp
+from edge.heart.analysis import REGION_PX, Analysis
+from edge.heart.hint import Hint
+from edge.heart.measure import measure_ventricle
+from edge.heart.regions import Regions, find_regions
+from edge.heart.withhold import NOTHING, Withheld
+from edge.igtl.message import Message, read_image, receive
+from edge.picture.overlay import HeadUp
 from edge.preprocess import Box
-from edge.refine_measure import Spread
-from edge.regions import Regions, find_regions
-from edge.scale import Calibration
+from edge.refine.volumes import Spread
+from edge.screen.scale import Calibration
 from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
-from edge.withhold import NOTHING, Withheld
-from tests.edge.refined import held
+from tests.edge.refine.held import held
 from tests.peers.openigtlink import build_example
 from tests.peers.processes import free_port, need, running, virtual_screen, wait_until
 from tests.phantom import apical_mask
@@ -151,9 +151,20 @@ def test_ffmpeg_receives_mpeg_ts(tmp_path: Path) -> None:
 def test_rtsp_is_pushed_to_a_server(tmp_path: Path) -> None:
     port, target = free_port(), tmp_path / "received.ts"
     command = [
-        need("ffmpeg", "ffmpeg"), "-loglevel", "error", "-rtsp_flags", "listen", "-i", f"rtsp://127.0.0.1:{port}/live",
-        "-c", "copy", "-frames:v", "5", "-y", target,
-    ]  # fmt: skip
+        need("ffmpeg", "ffmpeg"),
+        "-loglevel",
+        "error",
+        "-rtsp_flags",
+        "listen",
+        "-i",
+        f"rtsp://127.0.0.1:{port}/live",
+        "-c",
+        "copy",
+        "-frames:v",
+        "5",
+        "-y",
+        target,
+    ]
     with running(*command) as server, feeding(open_sink(f"rtsp://127.0.0.1:{port}/live", 25)):
         wait_until(lambda: server.poll() is not None, "five frames")
     with av.open(str(target)) as received:
@@ -291,8 +302,8 @@ def test_a_window_shows_the_picture() -> None:
     "start", [(), ("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh")], ids=["plain", "background"]
 )
 def test_the_key_q_ends_the_run(start: tuple[str, ...], tmp_path: Path) -> None:
-    """Without a window manager, as in a kiosk, and while the main thread waits for a frame that does not come; also where a
-    shell has put the run into the background, deaf to interrupts."""
+    """Without a window manager, as in a kiosk, and while the main thread waits for a frame that does not come; also
+    where a shell has put the run into the background, deaf to interrupts."""
     pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
     xdotool, log = need("xdotool", "xdotool"), tmp_path / "log"
     script = (

@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from edge.notify import Notifier
 from edge.sinks import open_sink
 from edge.sinks.base import Shown
+from edge.sinks.notify import Notifier
 from edge.sinks.systemd import SystemdSink
 
 

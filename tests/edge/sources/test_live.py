@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
-from edge.igtl import image_body, pack, text_body
+from edge.igtl.message import image_body, pack, text_body
 from edge.sources import Live, open_source
 from edge.sources.csi import Geometry, open_csi
 from edge.sources.live import Backoff, LiveSource, Picture

@@ -204,12 +204,19 @@ def deep_picture(folder: Path) -> Path:
 
 
 BAD = {
-    absent: "does not exist", empty: r"is empty \(0 bytes\)", text: "is no video that FFmpeg can read",
-    sound_only: "holds no video stream", truncated_video: "is no video|does not decode|holds no frames",
-    sixteen_bits: "stores 16-bit pixels", truncated_dicom: "damaged or truncated", header_only_dicom: "truncated",
-    no_pixels: "holds no pixel data", empty_folder: "holds no pictures", two_sizes: "all of one size",
+    absent: "does not exist",
+    empty: r"is empty \(0 bytes\)",
+    text: "is no video that FFmpeg can read",
+    sound_only: "holds no video stream",
+    truncated_video: "is no video|does not decode|holds no frames",
+    sixteen_bits: "stores 16-bit pixels",
+    truncated_dicom: "damaged or truncated",
+    header_only_dicom: "truncated",
+    no_pixels: "holds no pixel data",
+    empty_folder: "holds no pictures",
+    two_sizes: "all of one size",
     deep_picture: "uint16 pixels",
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom warns of the damage that the test made

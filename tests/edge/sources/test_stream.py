@@ -121,9 +121,21 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     """(certificate, key) of 127.0.0.1, as a camera on the ward's network has it."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = [
-        need("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-        "-subj", "/CN=127.0.0.1", "-keyout", str(key), "-out", str(certificate),
-    ]  # fmt: skip
+        need("openssl", "openssl"),
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-keyout",
+        str(key),
+        "-out",
+        str(certificate),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return certificate, key
 
@@ -156,8 +168,11 @@ def test_neither_the_log_nor_a_traceback_tells_a_password(place: str, caplog: py
     assert "secret" not in caplog.text
     done = subprocess.run(
         [sys.executable, "-m", "edge.cli", "run", address.removesuffix("wait"), "--debug"],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert "Traceback" in done.stderr
     assert "secret" not in done.stdout + done.stderr
 

@@ -48,9 +48,13 @@ def driver(fd: int, request: int, buffer: bytearray) -> None:
 
 
 MODES = [
-    Mode("YUYV", 640, 480, 30), Mode("YUYV", 640, 480, 60), Mode("YUYV", 1920, 1080, 5),
-    Mode("MJPG", 1280, 720, 30), Mode("MJPG", 1280, 720, 60), Mode("MJPG", 1920, 1080, 30),
-]  # fmt: skip
+    Mode("YUYV", 640, 480, 30),
+    Mode("YUYV", 640, 480, 60),
+    Mode("YUYV", 1920, 1080, 5),
+    Mode("MJPG", 1280, 720, 30),
+    Mode("MJPG", 1280, 720, 60),
+    Mode("MJPG", 1920, 1080, 30),
+]
 
 
 def test_the_driver_is_asked_for_everything() -> None:
@@ -91,10 +95,14 @@ def test_the_structures_are_the_kernels(tmp_path: Path) -> None:
     subprocess.run([compiler, str(tmp_path / "a.c"), "-o", str(tmp_path / "a")], check=True)
     printed = subprocess.run([str(tmp_path / "a")], capture_output=True, text=True, check=True).stdout
     assert [int(n) for n in printed.split()] == [
-        ENUM_FMT, ENUM_FRAMESIZES, ENUM_FRAMEINTERVALS,
+        ENUM_FMT,
+        ENUM_FRAMESIZES,
+        ENUM_FRAMEINTERVALS,
         *(struct.calcsize(layout) for layout in (FMTDESC, FRMSIZE, FRMIVAL)),
-        struct.calcsize("<3I32s"), struct.calcsize("<3I"), struct.calcsize("<5I"),
-    ]  # fmt: skip
+        struct.calcsize("<3I32s"),
+        struct.calcsize("<3I"),
+        struct.calcsize("<5I"),
+    ]
 
 
 @pytest.mark.parametrize(

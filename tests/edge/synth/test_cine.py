@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
-from edge.measure import measure_ventricle
-from edge.regions import NotMeasurable, find_regions
+from edge.heart.measure import measure_ventricle
+from edge.heart.regions import NotMeasurable, find_regions
 from edge.synth import VIEWS, SyntheticLoop, quality_label
 from edge.synth.settings import ScanSettings
 from edge.synth.truth import SCR_DB

@@ -6,7 +6,7 @@ import pytest
 
 from edge.cli import main
 from edge.errors import EchoEdgeError
-from edge.regions import REGIONS
+from edge.heart.regions import REGIONS
 from edge.sources import open_source
 from edge.synth import SyntheticLoop
 from edge.synth.compression import h264

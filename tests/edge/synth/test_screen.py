@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge.errors import SourceError
-from edge.sector import find_sector
+from edge.screen.sector import find_sector
 from edge.synth import SyntheticLoop
 from edge.synth.compression import h264, jpeg
 from edge.synth.screen import LAYOUTS, Layout, Screen, layout_of

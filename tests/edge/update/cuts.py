@@ -1,4 +1,5 @@
-"""Cut an update off at every moment, in turn: python -m tests.edge.update.cuts HOME BUNDLE KEY WORK_FOLDER, one JSON a line.
+"""Cut an update off at every moment, in turn: python -m tests.edge.update.cuts HOME BUNDLE KEY WORK_FOLDER, one JSON a
+line.
 
 The update runs in a forked child that sends itself SIGKILL, as a power cut would end it: at each stage, and before and
 after each rename, link and sync. Then the guard that systemd runs before the service is run with a Python of its own.

@@ -13,7 +13,7 @@ import pytest
 from compile.bundle import write_bundle
 from compile.sign import read_private_key, signature_of
 from edge.errors import EchoEdgeError, UpdateError
-from edge.signature import read_key
+from edge.nets.signature import read_key
 from edge.update.bundle import SCHEMA, Content, Release, check_fits, numbers_of, unpack
 from tests.edge.update.shop import keys, make_bundle, write_wheel
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import EchoEdgeError, UpdateError
-from edge.signature import read_key
+from edge.nets.signature import read_key
 from edge.update import slots
 from edge.update.command import main, status_of
 from edge.update.install import install

@@ -1,4 +1,6 @@
-"""kill -9 at every stage of an update, and around each rename: what boots is the whole old version or the whole new one."""
+"""kill -9 at every stage of an update, and around each rename: what boots is the whole old version or the whole new
+one.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from edge.signature import read_key
+from edge.nets.signature import read_key
 from edge.update import slots
 from tests.edge.update.shop import keys, make_bundle, unpack_wheel, write_wheel
 
 STAGES = {
-    "clearing the spare slot", "unpacking and checking", "installing", "testing", "tidying", "declaring the slot whole",
-    "switching", "restarting", "watching", "confirming",
-}  # fmt: skip
+    "clearing the spare slot",
+    "unpacking and checking",
+    "installing",
+    "testing",
+    "tidying",
+    "declaring the slot whole",
+    "switching",
+    "restarting",
+    "watching",
+    "confirming",
+}
 
 
 def first_install(home: Path) -> None:

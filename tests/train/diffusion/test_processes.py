@@ -89,9 +89,15 @@ def test_every_prediction_gives_back_the_mask(prediction: str, t: int) -> None:
 def test_a_ddim_walk_agrees_with_diffusers(prediction: str) -> None:
     diffusers = pytest.importorskip("diffusers.schedulers.scheduling_ddim")
     scheduler = diffusers.DDIMScheduler(
-        1000, 1e-4, 0.02, "linear", clip_sample=True, timestep_spacing="trailing", set_alpha_to_one=True,
+        1000,
+        1e-4,
+        0.02,
+        "linear",
+        clip_sample=True,
+        timestep_spacing="trailing",
+        set_alpha_to_one=True,
         prediction_type={"v": "v_prediction", "eps": "epsilon"}[prediction],
-    )  # fmt: skip
+    )
     scheduler.set_timesteps(4)
     grid = trailing_grid(4)
     assert tuple(scheduler.timesteps.tolist()) == grid

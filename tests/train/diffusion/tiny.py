@@ -15,9 +15,19 @@ TINY = EchoDNDConfig(
 )
 TINY_MOBILENET = replace(TINY, conditioner="mobilenet", patch=4)
 TINY_STUDENT = EchoDNDConfig(
-    size=32, widths=(8, 8, 8, 8), blocks=1, attention_px=(4, 2), groups=4, mfcm_width=4, stem_width=4, patch=2,
-    trunk="shared", prediction="x0", learned_variance=False, latent=3,
-)  # fmt: skip
+    size=32,
+    widths=(8, 8, 8, 8),
+    blocks=1,
+    attention_px=(4, 2),
+    groups=4,
+    mfcm_width=4,
+    stem_width=4,
+    patch=2,
+    trunk="shared",
+    prediction="x0",
+    learned_variance=False,
+    latent=3,
+)
 
 
 def lively(config: EchoDNDConfig, seed: int = 0) -> EchoDND:

@@ -1,0 +1,1 @@
+"""What DICOM defines and more than one room needs."""

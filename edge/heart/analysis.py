@@ -1,0 +1,203 @@
+"""One frame through both networks, regions and measurements: what the loop does between capture and display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.heart.beats import BeatDetector, Event, ejection_fractions
+from edge.heart.biplane import Biplane, BiplaneMeasure
+from edge.heart.hint import Advisor, Hint
+from edge.heart.measure import Ventricle, measure_ventricle
+from edge.heart.regions import NotMeasurable, Regions, find_regions
+from edge.heart.steady import weight_after
+from edge.heart.view import SceneCheck, ViewTracker
+from edge.heart.visibility import Visibility
+from edge.heart.withhold import NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
+from edge.nets.model import QualityScorer, Segmenter
+from edge.postprocess import LA, clean_mask
+from edge.preprocess import Box, grey_crop, resample
+from edge.screen.scale import Calibration
+from edge.screen.sector import Sector
+from edge.sources import Captured
+from edge.threads.clock import StageClock
+
+REGION_PX = 256
+"""Regions and measurements are computed on a mask of this size: half a millimetre a pixel at usual depths."""
+SMOOTHING_S = 0.3
+"""Time constant of the displayed quality scores: the same at 15 and at 60 frames a second, or with every tenth scored.
+"""
+UNCALIBRATED = Calibration()
+NO_SCORES = np.full(8, np.nan, np.float32)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
+
+    scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions`
+    those of the beats so far in percent, `reason` why regions are not measurable ("" where they are), `invalid` why
+    nothing here may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld`
+    names is None in `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are
+    from. `view` is the operator's or, without one, the recognised one, "" where neither is known; `view_probability` is
+    None where the network knows no views; `biplane` is there once A4C and A2C have been seen.
+    """
+
+    frame: Captured
+    box: Box
+    mask: NDArray[np.uint8]
+    regions: Regions | None
+    reason: str
+    scores: NDArray[np.float32]
+    ventricle: Ventricle
+    event: Event | None
+    ejection_fractions: tuple[float, ...] = ()
+    invalid: str = ""
+    withheld: Withheld = NOTHING
+    hint: Hint | None = None
+    calibration: Calibration = UNCALIBRATED
+    view: str = ""
+    view_probability: float | None = None
+    biplane: Biplane | None = None
+
+
+class Analyser:
+    """Owns the models, the sector of one recording and the state over time: smoothed scores, view, beats, network
+    memory.
+
+    `view` is the operator's, "" to take the one that the network recognises.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        scorer: QualityScorer,
+        sector: Sector,
+        calibration: Calibration,
+        clock: StageClock,
+        view: str = "",
+    ) -> None:
+        self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
+        self.beats = BeatDetector()
+        self.biplane = BiplaneMeasure()
+        self.view = self._given_view = view
+        self._views, self._scene = ViewTracker(), SceneCheck()
+        self.segmenter.reset()
+        self.ejection_fractions: tuple[float, ...] = ()
+        self.calibration, spacing_mm = calibration, calibration.spacing_mm
+        scale = sector.box.side / REGION_PX
+        self._grid_mm = (spacing_mm[0] * scale, spacing_mm[1] * scale) if spacing_mm else None
+        self._grid_px = scale * scale
+        self._scores: NDArray[np.float32] | None = None
+        self._scored_s = 0.0
+        self._visibility, self._advisor = Visibility(), Advisor(view)
+        self._withholding = Withholding(view, spacing_mm is not None)
+        sector_mask = sector.mask.astype(np.uint8)
+        self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST_EXACT) > 0
+
+    def analyse(self, frame: Captured, with_quality: bool = True, keep_scores: bool = True) -> Analysis:
+        """Run the networks on a frame and measure it.
+
+        Without `with_quality` the last scores stay, or become NaN where `keep_scores` is off.
+        """
+        clock, box = self.clock, self.sector.box
+        with clock.time("preprocess"):
+            crop, place = grey_crop(frame.image, box)
+            self.segmenter.prepare(crop, place)
+            if with_quality:
+                self.scorer.prepare(crop, place)
+            if self._scene.is_cut(self.segmenter.picture):
+                self.forget()
+        with clock.time("segment"):
+            raw = np.asarray(self.segmenter.infer(), np.uint8)
+        if with_quality:
+            with clock.time("quality"):
+                fresh = np.asarray(self.scorer.infer(), np.float32)
+            if not np.isfinite(fresh).all():
+                return self._invalid(frame, "the quality net gives no finite numbers")
+            self._scores = self._smoothed(fresh, frame.time_s)
+        elif not keep_scores:
+            self._scores = None
+        if int(raw.max()) > LA:
+            return self._invalid(frame, f"the segmentation gives class {int(raw.max())}")
+        scores = NO_SCORES if self._scores is None else self._scores
+        with clock.time("measure"):
+            grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
+            mask = clean_mask(np.asarray(grid, np.uint8))
+            found = find_regions(mask, self._grid_mm, self._sector_grid)
+            regions = None if isinstance(found, NotMeasurable) else found
+            reason = found.reason if isinstance(found, NotMeasurable) else ""
+            ventricle = measure_ventricle(mask, regions, self._grid_mm)
+            ventricle = replace(ventricle, area_px=ventricle.area_px * self._grid_px)
+            probability = self._recognised()
+            self._visibility.update(frame.time_s, scores, regions)
+            scored = self._scores is not None
+            withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
+            hint = self._advisor.update(frame.time_s, self._visibility, reason)
+            ventricle = withheld.take_from(ventricle)
+            event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
+            if event is not None:
+                self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
+            self.biplane.update(frame.number, self.view, ventricle, event)
+        return Analysis(
+            frame,
+            box,
+            mask,
+            regions,
+            reason,
+            scores,
+            ventricle,
+            event,
+            self.ejection_fractions,
+            "",
+            withheld,
+            hint,
+            self.calibration,
+            self.view,
+            probability,
+            self.biplane.value,
+        )
+
+    def forget(self) -> None:
+        """Another scene begins: the networks' memory and what was smoothed over time are void, finished measurements
+        are not.
+        """
+        self.segmenter.reset()
+        self._scores = None
+        self._views = ViewTracker()
+        self._start_beats()
+
+    def _start_beats(self) -> None:
+        """Areas of another plane belong to other beats."""
+        self.beats, self.ejection_fractions = BeatDetector(), ()
+        self.biplane.forget_frames()
+
+    def _recognised(self) -> float | None:
+        """Probability of the likeliest view, None without a classifier; settles `view` where the operator gave none."""
+        probabilities = self.segmenter.view_probabilities
+        if probabilities is None:
+            return None
+        state = self._views.update(probabilities)
+        if not self._given_view:
+            if state.name != self.view:
+                self.view = state.name
+                self._start_beats()
+                self._advisor.see(self.view)
+            self._withholding.see(self.view, UNCERTAIN_VIEW)
+        return state.probability
+
+    def _smoothed(self, scores: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
+        elapsed_s, self._scored_s = time_s - self._scored_s, time_s
+        if self._scores is None:
+            return np.array(scores, np.float32)
+        weight = np.float32(weight_after(elapsed_s, SMOOTHING_S))
+        return np.asarray(self._scores + weight * (scores - self._scores), np.float32)
+
+    def _invalid(self, frame: Captured, why: str) -> Analysis:
+        empty = np.zeros((REGION_PX, REGION_PX), np.uint8)
+        none = Ventricle(0.0, None, None, None)
+        self._scores = None  # what is smoothed with an invalid score would stay invalid
+        return Analysis(frame, self.sector.box, empty, None, why, NO_SCORES, none, None, (), f"INVALID OUTPUT: {why}")

@@ -1,0 +1,1 @@
+"""OpenIGTLink messages, read and written."""

@@ -1,0 +1,256 @@
+"""Three lines of Python: open a model folder, call it on frames."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import BackendError, MissingExtraError, ModelError
+from edge.nets.backends import TENSORRT, Arrays, Backend, open_backend
+from edge.nets.backends.trt import Gpu, TensorRtBackend, find_gpu
+from edge.nets.engines import EngineBuild, Engines, Found, buildable, sort_engines
+from edge.nets.manifest import VIEW_OUTPUT, Manifest, check_engine, find_manifests, verified_artefact
+from edge.postprocess import clean_mask, mask_on_frame
+from edge.preprocess import Box, Frame, preprocess
+from edge.screen.sector import Sector, find_sector
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound="_Model")
+PREFERRED = ("int8", "fp16", "fp32")
+CPU_TARGETS = ("any", "cpu")
+WARM_RUNS = 2
+"""Runs before an engine takes over: it allocates in the first and captures its CUDA graph in the second."""
+
+
+class _Model:
+    """A verified artefact, loaded. `input` is its own buffer, 1 x 1 x size x size; `building` an engine that will take
+    over.
+    """
+
+    building: EngineBuild | None = None
+
+    def __init__(self, manifest: Manifest, backend: Backend) -> None:
+        self._successor: tuple[Manifest, Backend] | None = None
+        self._install(manifest, backend)
+        self.infer()  # the first run allocates
+        self.reset()
+
+    def _install(self, manifest: Manifest, backend: Backend) -> None:
+        self.manifest, self.backend = manifest, backend
+        size = manifest.preprocess.size_px
+        self.input = np.zeros((1, 1, size, size), np.uint8)
+        self._feed = {manifest.inputs[0].name: self.input}
+        self._output = manifest.outputs[0].name
+        self._outputs: Arrays = {}
+
+    def succeed(self, manifest: Manifest, backend: Backend) -> None:
+        """Have another artefact of the same model take over before the next frame; any thread may call this."""
+        port = manifest.inputs[0]
+        for _ in range(WARM_RUNS):
+            backend.infer({port.name: np.zeros(port.shape, np.uint8)})
+        if manifest.states:
+            backend.reset()
+        self._successor = (manifest, backend)
+
+    def prepare(self, frame: Frame, box: Box) -> None:
+        """Crop and resize a frame into the input buffer."""
+        if self._successor is not None:
+            predecessor = self.backend
+            self._install(*self._successor)
+            self._successor = None
+            predecessor.close()
+            log.warning("%s %s has taken over", self.manifest.name, self.manifest.file)
+        preprocess(frame, box, self.manifest.preprocess, self.input)
+
+    def infer(self) -> NDArray[Any]:
+        """Run the network on the input buffer; the result is overwritten by the next call."""
+        self._outputs = self.backend.infer(self._feed)
+        return np.asarray(self._outputs[self._output][0])
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """The size x size uint8 input that `prepare` filled."""
+        picture: NDArray[np.uint8] = self.input[0, 0]
+        return picture
+
+    def reset(self) -> None:
+        """Forget the frames before, where the network remembers any."""
+        if self.manifest.states:
+            self.backend.reset()
+
+    def __enter__(self: M) -> M:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the engine; end the build of another."""
+        if self.building is not None:
+            self.building.stop()
+        for backend in (self.backend, *(self._successor or ())[1:]):
+            backend.close()
+
+
+class Segmenter(_Model):
+    """Frame to mask. `sector` is found anew in each frame unless it is given: give it for the frames of one recording.
+
+    A recurrent network remembers the frames before: `reset` makes it forget them where another recording begins.
+    """
+
+    def __call__(self, frame: Frame, sector: Sector | None = None) -> NDArray[np.uint8]:
+        """HxW or HxWx3 RGB uint8 to HxW uint8: 0 background, 1 LV, 2 myocardium, 3 left atrium.
+
+        Without `sector` the frame stands for itself: a recurrent network starts afresh.
+        """
+        if sector is None:
+            self.reset()
+        box = (sector or find_sector([frame])).box
+        self.prepare(frame, box)
+        return mask_on_frame(clean_mask(np.asarray(self.infer(), np.uint8)), box, frame.shape[:2])
+
+    @property
+    def view_probabilities(self) -> NDArray[np.float32] | None:
+        """Of the frame last inferred: 3 float32 in the order of `edge.heart.view.VIEWS`, None where the network knows
+        no views.
+        """
+        return np.array(self._outputs[VIEW_OUTPUT][0], np.float32) if VIEW_OUTPUT in self._outputs else None
+
+
+class QualityScorer(_Model):
+    """Frame to eight scores, in the order of `edge.heart.regions.REGIONS`."""
+
+    def __call__(self, frame: Frame, sector: Sector | None = None) -> NDArray[np.float32]:
+        """HxW or HxWx3 RGB uint8 to 8 float32: 1 not visible, 2 poor, 3 ok, 4 good, 5 excellent."""
+        self.prepare(frame, (sector or find_sector([frame])).box)
+        return np.array(self.infer(), np.float32)
+
+
+TASKS: dict[str, type[Segmenter] | type[QualityScorer]] = {"segmentation": Segmenter, "quality": QualityScorer}
+
+
+def open_model(
+    folder: str | Path,
+    precision: str = "auto",
+    backend: str = "auto",
+    threads: int | None = None,
+    allow_failed_gate: bool = False,
+    builds_engine: bool = False,
+) -> Segmenter | QualityScorer:
+    """Load a model folder such as `models/pspnet-mk`.
+
+    precision: "auto" or "int8", "fp16", "fp32". backend: "auto", "openvino", "onnxruntime" or "tensorrt". "auto" takes
+    an engine built for this GPU, else the first of int8, fp16, fp32 that the folder has for the CPU; what failed a gate
+    is left out. threads: of a CPU, None for all cores. builds_engine: where a GPU has no engine yet, or one of an older
+    file, build it in a process of its own, run the old engine or the CPU meanwhile, and change over between two frames;
+    not in a folder that may not be written, such as an installed release's, whose engines `echoedge first-boot` builds.
+    Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where nothing runs it.
+    """
+    folder = Path(folder)
+    found = find_manifests(folder)
+    gpu = _gpu(backend)
+    engines = sort_engines(_allowed(found, precision, allow_failed_gate), gpu) if gpu else Engines((), (), ())
+    if engines.current:
+        return load_model(*engines.current[0])
+    to_build = (
+        buildable(found, precision, allow_failed_gate) if gpu and builds_engine and os.access(folder, os.W_OK) else ""
+    )
+    if to_build and engines.old:
+        model = load_model(*engines.old[0])
+    elif backend == TENSORRT:
+        raise ModelError(
+            "; ".join(engines.refusals) or f"{folder} has no engine to use; build one with `echoedge engine {folder}`"
+        )
+    else:
+        model = load_model(*_for_cpu(folder, found, precision, allow_failed_gate), backend, threads)
+    for refusal in engines.refusals:
+        log.warning("%s", refusal)
+    if gpu and to_build:
+        log.warning(
+            "an engine is being built from the %s file of %s; until then %s runs", to_build, folder, model.manifest.file
+        )
+
+        def change_over() -> None:
+            fresh = sort_engines(_allowed(find_manifests(folder), to_build, allow_failed_gate), gpu).current
+            if not fresh:
+                raise ModelError(f"`echoedge engine {folder}` built no engine that fits this GPU")
+            model.succeed(fresh[0][0], _open_artefact(*fresh[0]))
+
+        model.building = EngineBuild(folder, to_build, next(iter(gpu.versions)), change_over)
+    return model
+
+
+def _gpu(backend: str) -> Gpu | None:
+    """The GPU to run engines on. Raises BackendError where `backend` asks for one and there is none."""
+    if backend not in ("auto", TENSORRT):
+        return None
+    try:
+        return find_gpu()
+    except BackendError as error:
+        if backend == TENSORRT:
+            raise
+        log.debug("no engine is used: %s", error)
+    except MissingExtraError as error:
+        log.debug("no engine is used: %s", error)
+    return None
+
+
+def _allowed(found: Sequence[Found], precision: str, allow_failed_gate: bool) -> list[Found]:
+    """Artefacts, and the engines of a precision that failed no gate."""
+    return [
+        (manifest, path)
+        for manifest, path in found
+        if manifest.engine is None
+        or (precision in ("auto", manifest.precision) and (allow_failed_gate or not manifest.gates.failures()))
+    ]
+
+
+def _for_cpu(folder: Path, found: Sequence[Found], precision: str, allow_failed_gate: bool) -> Found:
+    """The ONNX file that a CPU runs."""
+    manifests = {
+        m.precision: (m, p) for m, p in sorted(found, key=lambda pair: pair[0].target) if m.target in CPU_TARGETS
+    }
+    usable = [p for p in PREFERRED if p in manifests and (allow_failed_gate or not manifests[p][0].gates.failures())]
+    chosen = next((p for p in [*usable, *PREFERRED] if p in manifests), "") if precision == "auto" else precision
+    if chosen not in manifests:
+        raise ModelError(
+            f"{folder} has no {precision} file for this machine; it has {', '.join(sorted(manifests)) or 'none'}"
+        )
+    manifest, path = manifests[chosen]
+    if chosen not in usable:
+        raise ModelError(
+            f"{path.with_name(manifest.file)} failed a gate: {'; '.join(manifest.gates.failures())}. "
+            "Use another --precision, compile it again, or load it all the same with --allow-failed-gate"
+        )
+    return manifest, path
+
+
+def load_model(
+    manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None
+) -> Segmenter | QualityScorer:
+    """Load the artefact that the manifest at `path` describes, whatever its gates say: what measures them calls this.
+
+    Raises ModelError for an engine of another GPU or release.
+    """
+    if manifest.task not in TASKS:
+        raise ModelError(f"{path} is for '{manifest.task}'; this version knows {', '.join(TASKS)}")
+    return TASKS[manifest.task](manifest, _open_artefact(manifest, path, backend, threads))
+
+
+def _open_artefact(manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
+    artefact = verified_artefact(manifest, path)
+    if manifest.engine is None:
+        return open_backend(artefact, backend, threads)
+    gpu = find_gpu()
+    check_engine(manifest, gpu.versions.get(manifest.engine.library, ""), gpu.compute_capability)
+    return TensorRtBackend(artefact, manifest.engine.library)

@@ -1,0 +1,1 @@
+"""Second contours of key frames with their uncertainty."""

@@ -1,0 +1,132 @@
+"""What a screen shows beside, or instead of, one B-mode sector: then nothing is measured, and this says why.
+
+`layout_problem` looks at where echo is on the screen, once for each new layout. `EchoWatch` looks at every frame inside
+the sector only: colour means flow, stillness means a frozen scanner, however much the rest of the screen moves.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.preprocess import Frame
+from edge.screen.sector import Sector, SectorFinder, echo_areas
+
+NOT_MEASURED = "nothing is measured"
+SPECTRAL = f"SPECTRAL DOPPLER: {NOT_MEASURED}; go back to 2D"
+M_MODE = f"M-MODE: {NOT_MEASURED}; go back to 2D"
+SECOND_PICTURE = f"SECOND PICTURE: {NOT_MEASURED} on a split screen; show one"
+COLOUR = f"COLOUR DOPPLER: {NOT_MEASURED}; switch colour off"
+FROZEN = "PICTURE FROZEN: unfreeze the scanner to go on"
+NO_FAN = "NO SECTOR: what the screen shows has not the shape of a sector"
+
+TOP_WIDTH = 0.65
+"""Mean width of a strip's upper quarter, as a share of its greatest; a sector's is half of that."""
+STRIP_WIDTH, STRIP_HEIGHT, GAP = 0.35, 0.08, 0.1
+"""Least width and height of a strip, and the widest gap between the waves of one, as shares of the screen."""
+SECOND_AREA = 0.4
+"""Least size of a second picture, as a share of the sector."""
+MIN_FILLED = 0.15
+"""Least share of its box that a strip's echo fills."""
+ROW_VARIANCE = 0.45
+
+WATCH_STEP = 7
+VIVID, VIVID_GREY = 0.45, 50
+"""A coloured sample: (highest - lowest channel) / highest, and its highest channel."""
+MIN_FLOW, MAX_FLOW = 0.002, 0.7
+"""Share of the sector's samples that are coloured when flow is shown; above it, the grey scale itself is tinted."""
+FLOW_HOLD_S = 1.0
+"""Flow comes and goes with the beat."""
+STILL_S = 0.4
+"""Echo may come at 2.5 frames a second on a screen that is sent at 60."""
+MOVED_GREY, MOVED_SHARE = 6, 0.002
+"""Less than this share of samples that differ by more than this is the noise of a still picture."""
+
+
+def layout_problem(finder: SectorFinder, sector: Sector) -> str:
+    """ "" for a screen with one sector, else what it shows.
+
+    `finder` has seen the frames that `sector` was found in.
+    """
+    peak, rough, scale = finder.peak, finder.rough, finder.scale
+    assert peak is not None
+    assert rough is not None
+    height, width = peak.shape
+    areas = echo_areas(peak, rough)
+    inside = cv2.resize(sector.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    margin = max(3, round(12 * scale))
+    near = np.asarray(cv2.dilate(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)), np.uint8)
+    # A strip beside the sector, or one that was taken for it.
+    for some in (areas & (near == 0), areas & near):
+        for x, y, w, h in _joined(some):
+            part = areas[y : y + h, x : x + w]
+            if w >= STRIP_WIDTH * width and h >= STRIP_HEIGHT * height and _is_strip(part):
+                return _strip_kind(peak[y : y + h, x : x + w])
+    second = max((int(areas[y : y + h, x : x + w].sum()) for x, y, w, h in _joined(areas & (near == 0))), default=0)
+    if second >= SECOND_AREA * inside.sum():
+        return SECOND_PICTURE
+    return NO_FAN if sector.fan is None else ""
+
+
+def _strip_kind(strip: Frame) -> str:
+    """The lines of an M-mode run along the strip: most of its variance is between rows."""
+    return M_MODE if float(strip.mean(1).var()) > ROW_VARIANCE * float(strip.var()) else SPECTRAL
+
+
+def _joined(areas: Frame) -> list[list[int]]:
+    """Boxes (x, y, width, height) of areas (HxW 0/1), those side by side joined over gaps: the waves of one strip."""
+    width = areas.shape[1]
+    gap = cv2.getStructuringElement(cv2.MORPH_RECT, (round(GAP * width), 1))
+    padded = cv2.copyMakeBorder(areas, 0, 0, width, width, cv2.BORDER_CONSTANT, value=0)
+    closed = np.ascontiguousarray(cv2.morphologyEx(padded, cv2.MORPH_CLOSE, gap)[:, width:-width])
+    _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    return [row[:4] for row in stats[1:].tolist()]
+
+
+def _is_strip(part: Frame) -> bool:
+    """Whether what a box (HxW 0/1) holds is as wide at its top as anywhere; a sector is narrow there."""
+    if part.mean() < MIN_FILLED:
+        return False
+    lit = part > 0
+    extents = np.where(lit.any(1), lit.shape[1] - lit.argmax(1) - lit[:, ::-1].argmax(1), 0)
+    return bool(extents[: max(1, len(extents) // 4)].mean() > TOP_WIDTH * extents.max())
+
+
+class EchoWatch:
+    """Is the picture inside a sector grey, and does it move? One thread looks at every frame."""
+
+    def __init__(self, sector: Sector, freeze_s: float) -> None:
+        self._freeze_s = freeze_s
+        self._inside = sector.mask[::WATCH_STEP, ::WATCH_STEP]
+        self._before: NDArray[np.uint8] | None = None
+        self._flow_s = -np.inf
+        self._moved_s = -np.inf
+
+    def flow(self, image: Frame, now_s: float) -> str:
+        """ "" for a grey picture, else that it shows flow."""
+        if image.ndim == 3:
+            # Channel by channel: numpy's largest of three neighbours takes five times as long.
+            red, green, blue = (image[::WATCH_STEP, ::WATCH_STEP, channel][self._inside] for channel in range(3))
+            highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+            bright = highest > VIVID_GREY
+            vivid = np.count_nonzero(bright & (highest - lowest > VIVID * highest))
+            if vivid > MIN_FLOW * len(highest) and vivid < MAX_FLOW * np.count_nonzero(bright):
+                self._flow_s = now_s
+        return COLOUR if now_s - self._flow_s < FLOW_HOLD_S else ""
+
+    def look(self, image: Frame, now_s: float) -> str:
+        """ "" for a moving grey picture, else what is wrong. `image` HxW or HxWx3 RGB of the sector's size."""
+        one = image[..., 1] if image.ndim == 3 else image
+        samples = one[::WATCH_STEP, ::WATCH_STEP][self._inside]
+        if self._before is None or self._has_moved(samples, self._before):
+            self._before, self._moved_s = samples, now_s
+        flow = self.flow(image, now_s)
+        if flow:
+            return flow
+        return FROZEN if now_s - self._moved_s >= self._freeze_s else ""
+
+    @staticmethod
+    def _has_moved(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> bool:
+        differs = np.maximum(now, before) - np.minimum(now, before) > MOVED_GREY
+        return bool(np.count_nonzero(differs) > MOVED_SHARE * len(now))

@@ -1,0 +1,222 @@
+"""Millimetres per pixel: from the source, a typed depth, or the ticks beside the sector; unknown rather than guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import SourceError
+from edge.preprocess import Frame, grey
+from edge.screen.sector import Sector
+
+BRIGHTS = (60, 30, 15)
+"""Grey levels above the screen's black that may part ticks from nothing: small screens draw them as faint dots."""
+MIN_TICKS = 6
+MAX_TICK = (0.03, 0.02)
+"""Largest width and height of a tick, as shares of the picture's height."""
+ALIGNED_PX = 2.5
+UNITS_MM = (10.0, 5.0)
+LONGER = 1.3
+"""Size of a longer tick relative to the short ones, of which there are at least as many."""
+PLAUSIBLE_DEPTH_MM = (60.0, 260.0)
+"""Imaging depths of transthoracic echocardiography, from children to large adults."""
+ROUNDING = 0.03
+"""Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
+MIN_APART_PX = 50
+"""Two clicks are each a pixel or so off: 3 % at this distance."""
+BEYOND = 0.1
+"""Ticks stand beside the sector: above and below it no more than this share of the depth."""
+SURE = 0.5
+SAME_SECTOR, SAME_STEP = 0.9, 0.015
+STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
+"""The ticks' column is another one when the pixels that differ by STRIP_GREY are this share of those that were lit."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the ticks say: mm per pixel (None where unknown), confidence 0-1, ticks used, why it is unknown.
+
+    `step_px` is the distance of neighbouring ticks, 0 without ticks.
+    """
+
+    mm_per_px: float | None
+    confidence: float
+    ticks: tuple[tuple[float, float], ...] = ()
+    reason: str = ""
+    step_px: float = 0.0
+
+    @property
+    def sure(self) -> bool:
+        return self.mm_per_px is not None and self.confidence >= SURE
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """(row, column) mm per pixel of the frame, None where unknown, and where it is from.
+
+    `origin` is "source", "typed in", "ticks" or "unknown".
+    """
+
+    spacing_mm: tuple[float, float] | None = None
+    origin: str = "unknown"
+
+
+@dataclass(frozen=True)
+class TypedDepth:
+    """A depth in cm, and the picture that it was typed for: at another one it would be wrong, and be believed."""
+
+    depth_cm: float
+    sector: Sector
+    step_px: float
+
+    def holds_for(self, sector: Sector, scale: Scale) -> bool:
+        """Whether sector and ticks are where they were."""
+        if sector.mask.shape != self.sector.mask.shape or (scale.step_px > 0) != (self.step_px > 0):
+            return False
+        same = np.count_nonzero(sector.mask & self.sector.mask) / np.count_nonzero(sector.mask | self.sector.mask)
+        return bool(same > SAME_SECTOR and abs(scale.step_px - self.step_px) <= SAME_STEP * self.step_px)
+
+
+def depth_from_points(
+    first: tuple[float, float], second: tuple[float, float], distance_mm: float, sector: Sector
+) -> float:
+    """The imaging depth in cm that two points (x, y) in pixels at a known distance mean.
+
+    Raises SourceError where they are too close to measure by, or where the depth would be none of an adult or a child.
+    """
+    apart_px = float(np.hypot(second[0] - first[0], second[1] - first[1]))
+    if apart_px < MIN_APART_PX:
+        raise SourceError(
+            f"the points are {apart_px:.0f} px apart; take two at least {MIN_APART_PX} px apart, so that a pixel's error is small"
+        )
+    depth_cm = distance_mm / apart_px / sector.spacing_from_depth(1.0)[0]
+    least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)
+    if not least <= depth_cm <= most:
+        raise SourceError(
+            f"{distance_mm:g} mm between these points would mean a depth of {depth_cm:.1f} cm; "
+            f"from {least:g} to {most:g} are plausible: check the distance (in mm) and the points"
+        )
+    return depth_cm
+
+
+def calibrate(sector: Sector, scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float) -> Calibration:
+    """The best known scale: the source's own, else from a typed depth (0 for none), else from ticks that are sure."""
+    if source_mm is not None:
+        return Calibration(source_mm, "source")
+    if depth_cm:
+        return Calibration(sector.spacing_from_depth(depth_cm), "typed in")
+    if scale.sure and scale.mm_per_px is not None:
+        return Calibration((scale.mm_per_px, scale.mm_per_px), "ticks")
+    return Calibration()
+
+
+class TickWatch:
+    """Notices another depth: the ticks move, though the rest of the screen stays as it is."""
+
+    def __init__(self, frame: Frame, scale: Scale, sector: Sector) -> None:
+        columns, heights = [x for x, _ in scale.ticks], [y for _, y in scale.ticks]
+        # Not beyond the ticks: an ECG may pass below them.
+        self._rows = slice(max(0, round(min(heights)) - STRIP_MARGIN_PX), round(max(heights)) + STRIP_MARGIN_PX + 1)
+        left = max(0, round(min(columns)) - STRIP_MARGIN_PX)
+        self._columns = slice(left, round(max(columns)) + STRIP_MARGIN_PX + 1)
+        self._outside = ~sector.mask[self._rows, self._columns]
+        self._reference = self._strip(frame)
+        black = int(np.median(self._reference))
+        self._lit = max(1, int(np.count_nonzero((self._reference > black + STRIP_GREY) & self._outside)))
+
+    def has_moved(self, frame: Frame) -> bool:
+        """Whether the ticks of a frame (of the same size) stand elsewhere."""
+        now = self._strip(frame)
+        differs = np.maximum(now, self._reference) - np.minimum(now, self._reference) > STRIP_GREY
+        return bool(np.count_nonzero(differs & self._outside) > MOVED_SHARE * self._lit)
+
+    def _strip(self, frame: Frame) -> Frame:
+        return grey(np.ascontiguousarray(frame[self._rows, self._columns]))
+
+
+def find_scale(peak: Frame, sector: Sector, unit_mm: float = 0.0) -> Scale:
+    """Read the ticks of a screen (HxW uint8, the maximum over some frames).
+
+    `unit_mm` is the distance that two ticks stand for, where a profile knows it; else see `scale_from_ticks`.
+    """
+    height = peak.shape[0]
+    black = int(np.bincount(peak.ravel(), minlength=32)[:32].argmax())
+    widest, highest = max(4.0, MAX_TICK[0] * height), max(3.0, MAX_TICK[1] * height)
+    depth_px = (
+        sector.fan.radius - sector.fan.inner_radius if sector.fan is not None else float(sector.mask.any(1).sum())
+    )
+    rows = np.flatnonzero(sector.mask.any(1))
+    highest_row, lowest_row = rows[0] - BEYOND * depth_px, rows[-1] + BEYOND * depth_px
+    best = Scale(None, 0.0, (), "no row of equally spaced ticks beside the sector")
+    for bright in BRIGHTS:
+        marks = ((peak > black + bright) & ~sector.mask).astype(np.uint8)
+        count, _, stats, centres = cv2.connectedComponentsWithStats(marks, connectivity=8)
+        small = (stats[1:, cv2.CC_STAT_WIDTH] <= widest) & (stats[1:, cv2.CC_STAT_HEIGHT] <= highest)
+        small &= (centres[1:, 1] >= highest_row) & (centres[1:, 1] <= lowest_row)
+        points, boxes = centres[1:count][small], stats[1:count][small]
+        for x in np.unique(np.round(points[:, 0])):
+            column = np.abs(points[:, 0] - x) <= ALIGNED_PX
+            weights = np.array([float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes[column]])
+            found = scale_from_ticks(points[column], weights, depth_px, unit_mm)
+            # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
+            if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
+                best = found
+    return best
+
+
+def scale_from_ticks(
+    points: NDArray[np.float64], sizes: NDArray[np.float64], depth_px: float, unit_mm: float = 0.0
+) -> Scale:
+    """Ticks in one column (N x 2, any order) with their sizes (summed brightness).
+
+    The unit is 1 cm, or 0.5 cm, whichever gives a plausible depth; where both do, larger ticks at every fifth position
+    mean 1 cm and at every second 0.5 cm, and without such ticks the confidence stays below SURE.
+    """
+    order = np.argsort(points[:, 1])
+    rows, sizes = points[order, 1], sizes[order]
+    if len(rows) < MIN_TICKS:
+        return Scale(None, 0.0, (), f"{len(rows)} marks in a column; {MIN_TICKS} are needed")
+    steps = np.diff(rows)
+    step = float(np.median(steps))
+    if step < 4:
+        return Scale(None, 0.0, (), "marks stand too close")
+    # Ticks stand on whole pixels: the median is off by up to half a pixel, which adds up along the scale.
+    near = steps[np.abs(steps - step) < 0.25 * step]
+    if not len(near):
+        return Scale(None, 0.0, (), "the marks are not equally spaced along the depth")
+    step = float(near.mean())
+    places = np.round((rows - rows[0]) / step)
+    step, first = (float(v) for v in np.polyfit(places, rows, 1))
+    residual = np.abs(rows - (first + places * step)) / step
+    distinct = len(np.unique(places))
+    regular = float((residual < 0.12).mean()) * min(1.0, distinct / (places[-1] + 1)) * distinct / len(rows)
+    spans = float(np.ptp(rows)) / max(depth_px, 1.0)
+    if regular < 0.75 or distinct < MIN_TICKS or not 0.6 < spans < 1.3:
+        return Scale(None, 0.0, (), "the marks are not equally spaced along the depth")
+    least, most = PLAUSIBLE_DEPTH_MM[0] * (1 - ROUNDING), PLAUSIBLE_DEPTH_MM[1] * (1 + ROUNDING)
+    plausible = [u for u in UNITS_MM if least <= depth_px * u / step <= most]
+    large = places[sizes > LONGER * np.percentile(sizes, 25)]
+    periods = set(np.diff(large).tolist()) if len(large) > 1 else set()
+    if unit_mm:
+        unit, sure = unit_mm, 0.9
+    elif len(plausible) == 1:
+        unit, sure = plausible[0], 0.9
+    elif not plausible:
+        return Scale(None, 0.0, (), "no unit of the ticks gives a plausible depth")
+    elif periods == {5.0}:
+        unit, sure = 10.0, 0.9
+    elif periods == {2.0}:
+        unit, sure = 5.0, 0.9
+    else:
+        return Scale(
+            None,
+            0.4,
+            tuple((float(x), float(y)) for x, y in points),
+            "ticks may be 0.5 or 1 cm apart; type the depth in (--depth-cm)",
+            step,
+        )
+    ticks = tuple((float(x), float(y)) for x, y in points[order])
+    return Scale(float(unit / step), float(sure * regular), ticks, "", step)

@@ -1,0 +1,1 @@
+"""What the threads of the loop share: mailboxes, pooled buffers, clocks, priorities."""

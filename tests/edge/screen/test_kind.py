@@ -1,0 +1,130 @@
+"""Which screens are measured: B-mode in every layout is, everything else is refused by its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.errors import SourceError
+from edge.screen.kind import COLOUR, FROZEN, STILL_S, EchoWatch
+from edge.screen.sector import find_sector
+from edge.screen.tracker import SectorTracker
+from edge.synth import SyntheticLoop
+from edge.synth.compression import jpeg
+from edge.synth.screen import LAYOUTS
+from edge.synth.screen_kinds import KINDS, KindScreen
+from tests.phantom import apical_frame, on_screen
+
+FRAMES = 4
+
+
+def pictures_of(layout: str, kind: str, seed: int, **changes: object) -> tuple[KindScreen, list[np.ndarray]]:
+    chosen = replace(LAYOUTS[layout], **changes)
+    loop = SyntheticLoop(seed, "A4C", chosen.echo[2])
+    screen = KindScreen(chosen, loop, kind)
+    return screen, [screen.compose(loop.frame(n * loop.frames_per_beat // FRAMES)) for n in range(FRAMES)]
+
+
+@pytest.mark.parametrize("first", [5, 40, 65])
+def test_noise_that_evens_out_over_many_frames_stays_echo(first: int) -> None:
+    """The brightest values of 32 noisy frames are as even as a panel: then the sector lost its flanks, or was a Doppler
+    strip.
+    """
+    beat = [apical_frame(1 + 0.2 * float(np.sin(2 * np.pi * n / 60)), n) for n in range(60)]
+    screens = [jpeg(on_screen(beat[(first + n) % 60], 1280, 720), 90) for n in range(32)]
+    sector = SectorTracker().find(screens)
+    assert sector.fan is not None
+    assert abs(sector.fan.radius - 625) < 6
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize("ticks", [(10.0, 5), (5.0, 2), (10.0, 0)])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_b_mode_is_found_and_its_ticks_are_right_or_unknown(layout: str, ticks: tuple[float, int]) -> None:
+    seed = 300 + 7 * list(LAYOUTS).index(layout) + ticks[1]
+    screen, pictures = pictures_of(layout, "b-mode", seed, tick_mm=ticks[0], long_every=ticks[1])
+    tracker = SectorTracker()
+    found = tracker.find([jpeg(picture, 80) for picture in pictures])
+    assert overlap(found.mask, screen.screen.sector) > 0.95
+    watch = EchoWatch(found, np.inf)
+    assert {watch.look(picture, n / 4) for n, picture in enumerate(pictures)} == {""}
+    if LAYOUTS[layout].ticks and ticks[1]:
+        assert tracker.scale.sure
+        assert tracker.scale.mm_per_px == pytest.approx(screen.screen.spacing_mm[0], rel=0.01)
+    else:
+        assert not tracker.scale.sure
+
+
+@pytest.mark.parametrize("layout", ["screen1", "screen4", "screen5"])
+@pytest.mark.parametrize(
+    ("kind", "reasons"),
+    [
+        ("spectral", ("SPECTRAL DOPPLER", "M-MODE", "NO SECTOR")),
+        ("m-mode", ("SPECTRAL DOPPLER", "M-MODE", "NO SECTOR")),
+        ("dual", ("SECOND PICTURE",)),
+        ("page", ("NO SECTOR",)),
+    ],
+)
+def test_other_screens_are_refused(layout: str, kind: str, reasons: tuple[str, ...]) -> None:
+    _, pictures = pictures_of(layout, kind, 400 + list(LAYOUTS).index(layout))
+    with pytest.raises(SourceError) as refusal:
+        SectorTracker().find(pictures)
+    assert str(refusal.value).split(":")[0] in reasons
+
+
+@pytest.mark.parametrize("layout", ["screen2", "screen5"])
+def test_flow_is_seen_and_held_over_the_beat(layout: str) -> None:
+    _, pictures = pictures_of(layout, "colour", 500)
+    watch = EchoWatch(SectorTracker().find(pictures), np.inf)
+    assert watch.look(pictures[0], 0.0) == COLOUR
+    grey = np.repeat(pictures[0].min(2)[..., None], 3, axis=2)
+    assert watch.look(grey, 0.9) == COLOUR
+    assert watch.look(grey, 1.1) == ""
+
+
+def test_a_tinted_grey_scale_and_small_coloured_marks_are_no_flow() -> None:
+    frame = np.repeat(apical_frame()[..., None], 3, axis=2)
+    watch = EchoWatch(find_sector([frame]), np.inf)
+    tinted = (frame * np.array([1.0, 0.7, 0.35])).astype(np.uint8)
+    assert watch.look(tinted, 0) == ""
+    cv2.drawMarker(frame, (200, 200), (0, 255, 0), cv2.MARKER_CROSS, 9, 1)
+    assert watch.look(frame, 0) == ""
+
+
+def test_a_frozen_sector_is_seen_though_the_rest_of_the_screen_moves() -> None:
+    screen = on_screen(apical_frame(), 640, 480)
+    watch = EchoWatch(find_sector([screen]), STILL_S)
+    seen = []
+    for number in range(30):
+        screen[440:470, 10 * number : 10 * number + 9] = (0, 255, 0)  # an ECG sweeps on
+        seen.append(watch.look(screen, number / 30))
+    assert seen[0] == ""
+    assert seen[-1] == FROZEN
+    moved = on_screen(apical_frame(seed=1), 640, 480)
+    assert watch.look(moved, 1.0) == ""
+
+
+def test_the_real_loop_is_measured_on_every_frame(sonosite: str) -> None:
+    from pydicom.pixels import pixel_array
+
+    frames = list(pixel_array(sonosite))
+    watch = EchoWatch(SectorTracker().find(frames), STILL_S)
+    assert {watch.look(frame, number / 30) for number, frame in enumerate(frames)} == {""}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_drawn_in_its_layouts_size_and_seeded(kind: str) -> None:
+    (_, one), (_, other) = pictures_of("screen4", kind, 7), pictures_of("screen4", kind, 7)
+    assert one[1].shape == (480, 640, 3)
+    np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(SourceError, match="spectral"):
+        KindScreen(LAYOUTS["screen4"], SyntheticLoop(0, "A4C", 400), "radar")

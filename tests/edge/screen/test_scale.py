@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.screen.scale import Calibration, Scale, TickWatch, TypedDepth, calibrate, scale_from_ticks
+from edge.screen.sector import find_sector
+from edge.screen.tracker import LOCATE_FRAMES, SectorTracker
+from tests.phantom import apical_frame, on_screen
+
+SECTOR = find_sector([apical_frame()])
+SURE, OPEN = Scale(0.4, 0.9, (), "", 25.0), Scale(None, 0.4, (), "", 25.0)
+
+
+@pytest.mark.parametrize(
+    ("scale", "source_mm", "depth_cm", "origin"),
+    [
+        (SURE, (0.3, 0.3), 16.0, "source"),
+        (SURE, None, 16.0, "typed in"),
+        (SURE, None, 0.0, "ticks"),
+        (Scale(0.4, 0.3), None, 0.0, "unknown"),
+        (OPEN, None, 0.0, "unknown"),
+    ],
+)
+def test_the_best_known_scale_is_taken(
+    scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float, origin: str
+) -> None:
+    found = calibrate(SECTOR, scale, source_mm, depth_cm)
+    assert found.origin == origin
+    assert (found.spacing_mm is None) == (found == Calibration())
+
+
+def test_a_typed_depth_holds_for_the_picture_it_was_typed_for() -> None:
+    typed = TypedDepth(16.0, SECTOR, 25.0)
+    assert typed.holds_for(SECTOR, SURE)
+    assert not typed.holds_for(SECTOR, Scale(0.4, 0.9, (), "", 22.0))
+    assert not typed.holds_for(SECTOR, Scale(None, 0.0))
+    smaller = find_sector([np.pad(apical_frame(size=300), ((0, 100), (50, 50)))])
+    assert not typed.holds_for(smaller, SURE)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    step=st.floats(8, 60),
+    first=st.floats(0, 100),
+    count=st.integers(8, 26),
+    missing=st.integers(0, 1),
+    unit=st.sampled_from([(10.0, 5), (5.0, 2)]),
+)
+def test_ticks_on_whole_pixels_give_their_scale_or_none(
+    step: float, first: float, count: int, missing: int, unit: tuple[float, int]
+) -> None:
+    tick_mm, long_every = unit
+    places = np.delete(np.arange(count), count // 2) if missing else np.arange(count)
+    rows = np.round(first + places * step)
+    sizes = np.where(places % long_every == 0, 9.0, 5.0)
+    found = scale_from_ticks(np.stack([np.full(len(rows), 50.0), rows], axis=1), sizes, float(np.ptp(rows)))
+    if found.sure and 60 <= (count - 1) * tick_mm <= 260:
+        assert found.mm_per_px == pytest.approx(tick_mm / step, rel=0.03)
+
+
+def test_a_depth_at_the_border_of_the_plausible_rules_no_unit_out() -> None:
+    rows = np.round(0.6 + np.arange(13) * 8.0)  # 12 steps of 5 mm are 60 mm
+    rows[-1] -= 1
+    found = scale_from_ticks(np.stack([np.full(13, 50.0), rows], axis=1), np.full(13, 5.0), float(np.ptp(rows)))
+    assert not found.sure
+
+
+def test_moved_ticks_are_another_depth_though_nothing_else_changes() -> None:
+    screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(LOCATE_FRAMES)]
+    for screen in screens:  # longer ticks at every fifth centimetre
+        for row in range(50, 480, 180):
+            screen[row, 560:590] = 220
+    tracker = SectorTracker()
+    for screen in screens:
+        sector, _ = tracker.update(screen)
+    assert sector is not None
+    assert tracker.scale.sure
+    watch = TickWatch(screens[0], tracker.scale, sector)
+    assert not watch.has_moved(screens[1])
+    for screen in screens:
+        screen[:, 560:600] = np.roll(screen[:, 560:600], 9, axis=0)
+    assert watch.has_moved(screens[1])
+    seen = {tracker.update(screen)[1].split(":")[0] for screen in screens[:4]}
+    assert "LOOKING FOR THE SECTOR" in seen
+
+
+def test_gaps_between_the_buttons_of_a_menu_are_no_ticks() -> None:
+    screen = on_screen(apical_frame(), 640, 480)
+    screen[:, 560:600] = 3
+    for row in range(300, 480, 24):
+        screen[row : row + 3, 630:636] = 200
+    tracker = SectorTracker()
+    tracker.find([screen])
+    assert not tracker.scale.sure
