@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--regression",
         type=float,
         metavar="PERCENT",
-        help="with --compare: by ratios to the yardstick alone; exit code 1 where something is slower by more than this",
+        help="with --compare: by ratios to the yardstick alone; exit code 1 if anything is slower by more than this",
     )
     p.add_argument("--schema", action="store_true", help="print the JSON schema of result.json")
     add_options(p)

@@ -1,4 +1,4 @@
-"""Two results side by side, with 95 % intervals; and the rule by which continuous integration calls something slower."""
+"""Two results side by side, with 95 % intervals, and the rule by which CI calls something slower."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def compare(base: Result, new: Result, relative: bool = False) -> list[Compariso
             if min(len(old.samples_ms), len(fresh.samples_ms)) < MIN_SAMPLES[percentile]:
                 continue
             ratio, low, high = ratio_interval(old.samples_ms, fresh.samples_ms, percentile)
-            # The yardstick is uncertain, too: relative errors of a quotient add in squares.
+            # The yardstick is uncertain as well: relative errors of a quotient add in squares.
             below, above = math.hypot(1 - low / ratio, error), math.hypot(high / ratio - 1, error)
             ratio *= scale
             rows.append(
@@ -77,7 +77,7 @@ def compare(base: Result, new: Result, relative: bool = False) -> list[Compariso
                 )
             )
     if not rows:
-        raise EchoEdgeError(f"fewer than {MIN_SAMPLES[50.0]} samples a configuration: measure longer")
+        raise EchoEdgeError(f"fewer than {MIN_SAMPLES[50.0]} samples per configuration: measure longer")
     return rows
 
 
@@ -89,6 +89,6 @@ def _yardstick(base: Result, new: Result) -> tuple[float, float]:
     """(base / new of the yardstick's median, half the relative width of its interval)."""
     pair = [next((run for run in result.runs if run.name == YARDSTICK), None) for result in (base, new)]
     if pair[0] is None or pair[1] is None:
-        raise EchoEdgeError("a result without yardstick cannot be compared by ratios; measure with `echoedge bench`")
+        raise EchoEdgeError("a result without a yardstick cannot be compared by ratios; measure with `echoedge bench`")
     ratio, low, high = ratio_interval(pair[0].samples_ms, pair[1].samples_ms)
     return 1 / ratio, (high - low) / 2 / ratio

@@ -1,4 +1,4 @@
-"""`echoedge bench glass`: from the light of the scanner's screen to the light of ours, by a time-code in the picture."""
+"""`echoedge bench glass`: from light on the scanner's screen to light on ours, by a time-code in the picture."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ ON_THE_WAY = ("preprocess", "segment", "quality", "measure", "overlay")
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge bench glass",
-        description="Glass to glass: a scanner process shows a clip with a time-code, the pipeline captures and shows it, an "
-        "eye process reads the code from what is shown. By default both ways are H.264 over UDP on this machine. With "
-        "a cable from a screen to a grabber: --send 'window://?full' --source v4l2:///dev/video0.",
+        description="Glass to glass: a scanner process shows a clip with a time-code, the pipeline captures and shows "
+        "it, an eye process reads the code from what is shown. By default both ways are H.264 over UDP on this "
+        "machine. With a cable from a screen to a grabber: --send 'window://?full' --source v4l2:///dev/video0.",
         epilog="example: echoedge bench glass --fps 30 --seconds 60 --out glass",
     )
     p.add_argument("--fps", type=float, default=30, help="rate of the scanner (default 30)")
@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
     if bool(args.send) != bool(args.source):
         raise EchoEdgeError("--send and --source belong together: the one shows, the other captures")
     if args.eye and not args.show:
-        raise EchoEdgeError("--eye captures what --show shows: give --show, too")
+        raise EchoEdgeError("--eye captures what --show shows: give --show as well")
     if not args.send:
         args.send = args.source = f"udp://127.0.0.1:{_free_port()}"
         if not args.show:
@@ -155,8 +155,8 @@ def _summed(
     rows = [row for row in probe.rows if row[0] >= since]
     if len(rows) < 2:
         raise SourceError(
-            f"the code was read in {len(probe.rows)} captured frames and not in {probe.unread}: is the scanner's screen "
-            "what the grabber captures, upright and at least a third of its size?"
+            f"the code was read in {len(probe.rows)} captured frames and not in {probe.unread}: does the grabber "
+            "capture the scanner's screen, upright and at least at a third of its size?"
         )
     durations = trace.durations_ms(since)
     measured = {number for _, number, *_ in rows}
@@ -182,8 +182,8 @@ def _summed(
     rest = latency.p50 - total
     agrees = "within" if abs(rest) <= frame_ms else "NOT within"
     notes = [
-        f"glass to glass is {rest:.1f} ms more than the sum of its stages ({total:.1f} ms, medians): {agrees} one frame time "
-        f"({frame_ms:.1f} ms); it ends at {last}",
+        f"glass to glass is {rest:.1f} ms more than the sum of its stages ({total:.1f} ms, medians): {agrees} "
+        f"one frame time ({frame_ms:.1f} ms); it ends at {last}",
         f"of {len(probe.rows) + probe.unread + probe.withheld} captured frames {probe.unread} had no readable code and "
         f"{probe.withheld} were shown with a banner instead of a result",
     ]
@@ -226,9 +226,11 @@ class End:
             out, _ = self._process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise EchoEdgeError(f"the {self._role} does not end") from None
+            raise EchoEdgeError(f"the {self._role} does not stop") from None
         if self._process.returncode:
-            raise EchoEdgeError(f"the {self._role} ended with exit code {self._process.returncode}; see above")
+            raise EchoEdgeError(
+                f"the {self._role} ended with exit code {self._process.returncode}; see the lines above"
+            )
         return msgspec.json.decode(out.splitlines()[-1], type=kind)
 
     def kill(self) -> None:

@@ -1,4 +1,4 @@
-"""Configurations measured in turn: short slices in random order, so that a busy moment of the machine hits all alike."""
+"""Configurations measured in turn: short slices in random order, so that a busy moment hits all of them alike."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise BackendError(f"{self.name}: its process ended with exit code {self._process.wait()}; see above")
+            raise BackendError(
+                f"{self.name}: its process ended with exit code {self._process.wait()}; see the lines above"
+            )
         return msgspec.json.decode(line, type=kind)
 
     @property
@@ -165,5 +167,5 @@ def measure(builders: Sequence[Callable[[], Worker]], plan: Plan, stack: ExitSta
             piece = worker.run(Order(0.1 * plan.slice_s if brief else wanted, 0.1 if brief else plan.warm_s))
             worker.slices.append(piece)
             if not any(piece.intervals_ms for piece in worker.slices) and len(worker.slices) > 3:
-                raise BackendError(f"{worker.name} gave no two results in turns of {wanted:.1f} s; raise --slice")
+                raise BackendError(f"{worker.name} did not give two results in turns of {wanted:.1f} s; raise --slice")
     return workers

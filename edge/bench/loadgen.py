@@ -159,7 +159,7 @@ def read_log(folder: Path, load: Load) -> Finding:
     try:
         text = path.read_text()
     except OSError as error:
-        raise EchoEdgeError(f"LoadGen wrote no {path}: {error.strerror}") from error
+        raise EchoEdgeError(f"LoadGen did not write {path}: {error.strerror}") from error
     for line in text.splitlines():
         if not line.startswith(":::MLLOG "):
             continue
@@ -186,8 +186,8 @@ def outputs_in(folder: Path) -> dict[int, bytes]:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge bench loadgen",
-        description="One network under MLPerf's LoadGen (pip install 'echoedge[loadgen]'). MLPerf asks for 600 s; shorter "
-        "runs are called so. Accuracy mode on CAMUS: benchmarks/loadgen.py. Not an MLPerf submission.",
+        description="One network under MLPerf's LoadGen (pip install 'echoedge[loadgen]'). MLPerf asks for 600 s; a "
+        "shorter run is marked as such. Accuracy mode on CAMUS: benchmarks/loadgen.py. Not an MLPerf submission.",
         epilog="example: echoedge bench loadgen --model models/pspnet-mk --seconds 600 --out loadgen",
     )
     p.add_argument("--model", default=str(MODELS / "pspnet-mk"), help="model folder")

@@ -91,7 +91,7 @@ class MachineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class Operating(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The highest rate that a limit allows: frames a second with capture-to-drawn p99 within `limit_ms`, none dropped."""
+    """The highest rate that a limit allows: capture-to-drawn p99 within `limit_ms`, no frame dropped."""
 
     limit_ms: float
     fps: float | None
@@ -150,7 +150,7 @@ def read_result(path: Path) -> Result:
     except OSError as error:
         raise EchoEdgeError(f"cannot read {path}: {error.strerror}") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise EchoEdgeError(f"{path} is no result of `echoedge bench` ({error}); measure again") from error
+        raise EchoEdgeError(f"{path} is not a result of `echoedge bench` ({error}); measure again") from error
     if result.schema != SCHEMA:
         raise EchoEdgeError(f"{path} has schema {result.schema}, this version reads {SCHEMA}; measure again")
     return result

@@ -46,7 +46,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Demand:
-    """One network: multiply-accumulates and bytes (weights once, every layer's activations written and read) a frame."""
+    """One network, per frame: multiply-accumulates, and bytes (weights once, activations written and read)."""
 
     macs: int
     weight_bytes: int
@@ -90,7 +90,7 @@ def ceiling(threads: int = 0) -> Ceiling:
 
 
 def _convolution(precision: str, threads: int) -> Callable[[], object]:
-    """A convolution of constant weights in OpenVINO; INT8 with FakeQuantize on both sides, so that it runs in integers."""
+    """A convolution of constant weights in OpenVINO; INT8 has FakeQuantize on both sides, so it runs in integers."""
     core = openvino_core()
     import openvino
     import openvino.opset13 as ops

@@ -56,7 +56,7 @@ def perform(
     argv: Sequence[str],
     limit_ms: float = 0.0,
 ) -> Result:
-    """Measure and judge. With `limit_ms` the first configuration's highest rate within it is looked for, too."""
+    """Measure and judge. With `limit_ms`, also look for the first configuration's highest rate within it."""
     started = datetime.now(timezone.utc)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar, ExitStack() as stack:
@@ -119,7 +119,7 @@ def judged(
 
 
 def operating_point(worker: Worker, limit_ms: float, plan: Plan) -> Operating:
-    """By bisection, the highest offered rate whose p99 stays within the limit with nothing dropped, to about 3 % of it."""
+    """The highest offered rate whose p99 stays within the limit with nothing dropped: by bisection, to about 3 %."""
     low, high = 0.0, 1.1 * worker.result().fps
     best, tried = None, []
     for trial in range(TRIALS):

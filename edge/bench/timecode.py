@@ -63,7 +63,7 @@ def draw_code(picture: NDArray[np.uint8], code: TimeCode, at: tuple[int, int] = 
 
 
 def read_code(picture: NDArray[np.uint8]) -> TimeCode | None:
-    """The first valid code in an HxW or HxWx3 uint8 picture, None where there is none. Cells need MIN_CELL_PX pixels."""
+    """The first valid code in an HxW or HxWx3 uint8 picture, else None. Cells need MIN_CELL_PX pixels."""
     grey = picture if picture.ndim == 2 else np.ascontiguousarray(picture[..., 1])
     for level in LEVELS:
         _, black = cv2.threshold(grey, level, 255, cv2.THRESH_BINARY_INV)

@@ -2,7 +2,7 @@
 when to run.
 
 Protocol, JSON lines: on its command line a specification; on stdout first `Ready`, then a `Slice` for each `Order` on
-stdin. It ends with its input. Peers in `benchmarks/` speak it, too.
+stdin. It ends with its input. Peers in `benchmarks/` speak it as well.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 
+from edge.bench.trace import DRAWN, Trace
 from edge.config import RefineMode
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
@@ -73,7 +74,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """One turn: durations in ms a stage, intervals between results, frames dropped, CPU seconds used, peak size so far."""
+    """One turn: durations in ms per stage, intervals between results, frames dropped, CPU seconds, peak size so far."""
 
     stages_ms: dict[str, list[float]]
     headline: str
@@ -173,7 +174,6 @@ def _settle(net: Segmenter | QualityScorer) -> None:
 
 
 def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
-    from edge.bench.trace import DRAWN, Trace
     from edge.loop import LoopOptions, run_loop
     from edge.sinks import open_sink
     from edge.stages.refining import opened_refine
@@ -217,24 +217,25 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     }
     ready = Ready(facts, round(load_ms, 1), round((first - spec.started_ns) / 1e6, 1) if first else None)
 
-    def measure(order: Order) -> Slice:
-        trace, live, cpu_s = run(order)
-        first = trace.first_ns("segment")
-        if first is None:
-            raise EchoEdgeError(f"{spec.source} gave nothing to analyse in {order.seconds + order.warm_s:.0f} s")
-        since = first + round(order.warm_s * 1e9)
-        drawn = trace.ends_ns(DRAWN, since)
-        ends = np.array(drawn, np.float64) / 1e6
-        span_s = float(np.ptp(ends)) / 1e3 if len(ends) > 1 else 0.0
-        share = span_s / max(span_s + order.warm_s, 1e-9)
-        dropped = {}
-        if live and drawn:
-            captured = sum(end <= drawn[-1] for end in trace.ends_ns("decode", since))
-            dropped = {"late": late} if (late := captured - len(drawn) - IN_FLIGHT) > 0 else {}
-        stages = trace.durations_ms(since)
-        return Slice(stages, DRAWN, np.diff(ends).round(4).tolist(), span_s, dropped, cpu_s * share, peak_mib())
+    return ready, lambda order: _slice_of(spec, order, *run(order))
 
-    return ready, measure
+
+def _slice_of(spec: Spec, order: Order, trace: Trace, live: bool, cpu_s: float) -> Slice:
+    """What a run of the pipeline came to after its warm-up."""
+    first = trace.first_ns("segment")
+    if first is None:
+        raise EchoEdgeError(f"{spec.source} gave nothing to analyse in {order.seconds + order.warm_s:.0f} s")
+    since = first + round(order.warm_s * 1e9)
+    drawn = trace.ends_ns(DRAWN, since)
+    ends = np.array(drawn, np.float64) / 1e6
+    span_s = float(np.ptp(ends)) / 1e3 if len(ends) > 1 else 0.0
+    share = span_s / max(span_s + order.warm_s, 1e-9)
+    dropped = {}
+    if live and drawn:
+        captured = sum(end <= drawn[-1] for end in trace.ends_ns("decode", since))
+        dropped = {"late": late} if (late := captured - len(drawn) - IN_FLIGHT) > 0 else {}
+    stages = trace.durations_ms(since)
+    return Slice(stages, DRAWN, np.diff(ends).round(4).tolist(), span_s, dropped, cpu_s * share, peak_mib())
 
 
 def _opened(spec: Spec, order: Order) -> Source:

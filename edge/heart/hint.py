@@ -25,7 +25,7 @@ SIDES = ((0, 1, 2), (5, 4, 3))
 PLACES = ("basal", "mid", "apical")
 APICAL, BASE = (2, 3), (6, 7)
 MOST = 5
-"""So many poor regions are no matter of one wall."""
+"""This many poor regions are not the fault of one wall."""
 BEHIND_LUNG = ("lateral", "anterior")
 """Walls next to the left lung."""
 

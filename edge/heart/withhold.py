@@ -39,7 +39,7 @@ NOTHING = Withheld()
 
 
 class Withholding:
-    """Judges every frame. Reasons about the set-up hold at once, those about the picture come and go with hysteresis."""
+    """Judges every frame. Reasons about the set-up hold at once; those about the picture have hysteresis."""
 
     def __init__(self, view: str, calibrated: bool) -> None:
         self._scale = "" if calibrated else NO_SCALE

@@ -113,7 +113,7 @@ def _cuda(packages: dict[str, str]) -> str:
 
 
 def _python(root: Path) -> str:
-    """Version of the system's python3: that of the interpreters in /usr/bin which python3 points to, else the newest."""
+    """Version of the system's python3: the interpreter in /usr/bin that python3 points to, else the newest there."""
     link = root / "usr/bin/python3"
     target = Path(link.resolve()).name if link.exists() or link.is_symlink() else ""
     found = re.match(r"python(\d+\.\d+)$", target)

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.jetson.tegrastats import ABSENT_C
-
 log = logging.getLogger(__name__)
 
 WARM_MARGIN_C = 5.0
 """This far below the trip at which the kernel starts to throttle, service is cut once, so that it need not throttle."""
+ABSENT_C = -250.0
+"""A powered-down sensor reads -256 degrees."""
 POLL_S = 2.0
 HOLD_S = 30.0
 """A state that has passed is kept this long: chips cool fast and heat up again as fast."""
@@ -52,7 +52,7 @@ class Heat:
 
     @property
     def throttling(self) -> bool:
-        """Clocks are being lowered. A fan is a cooling device, too, and its turning is no throttling."""
+        """Clocks are being lowered. A fan is a cooling device as well; its turning is not throttling."""
         above = any(z.throttles_at_c is not None and z.celsius >= z.throttles_at_c for z in self.zones)
         return above or bool(self.throttled_by)
 

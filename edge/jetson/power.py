@@ -30,7 +30,7 @@ class Mode:
 
 @dataclass(frozen=True)
 class Profile:
-    """`fixed_clocks` runs jetson_clocks, which holds every clock at its mode's maximum, the fan, too; `purpose` is for
+    """`fixed_clocks` runs jetson_clocks, which holds every clock at its mode's maximum, and the fan; `purpose` is for
     --help.
     """
 
@@ -54,7 +54,7 @@ def modes_of(configuration: str) -> list[Mode]:
 def mode_for(profile: str, modes: Sequence[Mode]) -> Mode:
     """The mode of a profile. Raises EchoEdgeError where there is none to choose from."""
     if not modes:
-        raise EchoEdgeError(f"/{CONFIGURATION} names no power mode; is this a Jetson with nvpmodel installed?")
+        raise EchoEdgeError(f"/{CONFIGURATION} does not name a power mode; is this a Jetson with nvpmodel installed?")
     unlimited = [mode for mode in modes if mode.name.startswith("MAXN")]
     limited = sorted((mode for mode in modes if mode.watts is not None), key=lambda mode: mode.watts or 0)
     if profile == "bench":
@@ -66,11 +66,13 @@ def mode_for(profile: str, modes: Sequence[Mode]) -> Mode:
 
 
 def commands_for(profile: str, root: Path = Path("/"), may_restart: bool = False) -> list[list[str]]:
-    """The commands that bring a profile into force. Some modes need a restart, for which nvpmodel asks, or is forced."""
+    """The commands that bring a profile into force. Some modes need a restart: nvpmodel asks for it, or is forced."""
     try:
         configuration = (root / CONFIGURATION).read_text()
     except OSError as error:
-        raise EchoEdgeError(f"cannot read /{CONFIGURATION} ({error.strerror}): power modes are a Jetson's") from error
+        raise EchoEdgeError(
+            f"cannot read /{CONFIGURATION} ({error.strerror}): only a Jetson has power modes"
+        ) from error
     force = ["--force"] if may_restart else []
     commands = [["nvpmodel", *force, "-m", str(mode_for(profile, modes_of(configuration)).number)]]
     return [*commands, ["jetson_clocks", "--fan"]] if PROFILES[profile].fixed_clocks else commands
@@ -99,11 +101,13 @@ def main(argv: Sequence[str]) -> int:
         print(" ".join(command))
         if not args.dry_run:
             if os.geteuid() != 0:
-                raise EchoEdgeError("power modes are set by root; run it with sudo, or see the commands with --dry-run")
+                raise EchoEdgeError(
+                    "only root can set power modes; run it with sudo, or see the commands with --dry-run"
+                )
             try:
                 done = subprocess.run(command, check=False)
             except OSError as error:
-                raise EchoEdgeError(f"{command[0]} cannot be run: {error.strerror}; it comes with JetPack") from error
+                raise EchoEdgeError(f"cannot run {command[0]}: {error.strerror}; it comes with JetPack") from error
             if done.returncode:
-                raise EchoEdgeError(f"`{' '.join(command)}` ended with code {done.returncode}; see its words above")
+                raise EchoEdgeError(f"`{' '.join(command)}` ended with code {done.returncode}; see its output above")
     return 0

@@ -1,6 +1,6 @@
 """What `tegrastats` prints, one line an interval, as figures.
 
-Lines differ by board: names of sensors and rails, "mW" after powers or not, a date in front or not, "off" cores.
+Lines differ by board: names of rails, "mW" after powers or not, a date in front or not, "off" cores.
 Format: NVIDIA Jetson Linux Developer Guide, "tegrastats Utility".
 """
 
@@ -9,38 +9,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ABSENT_C = -250.0
-"""A powered-down sensor reads -256 degrees."""
 TOTALS = ("VDD_IN", "VIN", "POM_5V_IN")
 """Rails that carry the whole module's or board's power, by board."""
 
 _RAM = re.compile(r"\bRAM (\d+)/(\d+)MB")
 _CORES = re.compile(r"\bCPU \[([^\]]*)\]")
 _GPU = re.compile(r"\bGR3D_FREQ (\d+)%")
-_SENSOR = re.compile(r"\b([A-Za-z][A-Za-z0-9_-]*)@(-?[\d.]+)C\b")
 _RAIL = re.compile(r"\b((?:V|POM_)[A-Z0-9_]+) (-?\d+)(?:mW)?/(-?\d+)(?:mW)?")
 
 
 @dataclass(frozen=True)
 class Stats:
-    """One line: memory in MB, load in percent (`gpu_percent` None where the board does not tell), sensors in °C, rails
-    in mW.
-    """
+    """One line: memory in MB, load in percent (`gpu_percent` None where the board does not tell), rails in mW."""
 
     ram_used_mb: int
     ram_total_mb: int
     cpu_percent: float
     gpu_percent: int | None
-    celsius: dict[str, float]
     power_mw: dict[str, int]
-
-    @property
-    def hottest_c(self) -> float | None:
-        """The warmest sensor of the chip; board sensors such as PMIC, which reads a constant 100 on the Nano, are left
-        out.
-        """
-        chip = [value for name, value in self.celsius.items() if name.upper() not in ("PMIC", "TBOARD", "TDIODE")]
-        return max(chip, default=None)
 
     @property
     def total_mw(self) -> int:
@@ -55,12 +41,10 @@ def parse_line(line: str) -> Stats | None:
         return None
     loads = [int(load) for load in re.findall(r"(\d+)%", cores[1])]
     gpu = _GPU.search(line)
-    sensors = {name: float(value) for name, value in _SENSOR.findall(line)}
     return Stats(
         int(ram[1]),
         int(ram[2]),
         sum(loads) / max(len(loads), 1),
         int(gpu[1]) if gpu else None,
-        {name: value for name, value in sensors.items() if value > ABSENT_C},
         {name: int(now) for name, now, _ in _RAIL.findall(line)},
     )

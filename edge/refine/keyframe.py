@@ -149,7 +149,7 @@ def _is_current(key: KeyFrame, frame: Captured, order: int) -> bool:
 
 
 def _volumes(key: KeyFrame, refinement: Refinement) -> tuple[tuple[float, ...], str]:
-    """(volumes in ml of the samples, why there are none): those that the frame loop withholds are withheld here, too."""
+    """(volumes in ml of the samples, why there are none). What the frame loop withholds is withheld here as well."""
     if key.analysis is None:
         return (), "nothing is measured on a frozen picture"
     regions, spacing_mm = key.analysis.regions, key.analysis.calibration.spacing_mm

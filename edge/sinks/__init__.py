@@ -56,5 +56,5 @@ def open_sink(uri: str | Path, fps: float, view: str = "", encoder: str = AUTO) 
     if scheme in ("", "file") and suffix:
         return SUFFIXES[suffix](path, fps, view, encoder)
     raise EchoEdgeError(
-        f"'{redacted(text)}' names no output; use a name ending in {', '.join(SUFFIXES)}, or {'://, '.join(SCHEMES)}://"
+        f"'{redacted(text)}' is not an output; use a name ending in {', '.join(SUFFIXES)}, or {'://, '.join(SCHEMES)}://"
     )

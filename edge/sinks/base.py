@@ -26,7 +26,7 @@ S = TypeVar("S", bound="FileSink")
 class Shown:
     """One finished picture (720x1280x3 RGB uint8, the sink's until `write` returns) with what it shows.
 
-    `analysis` is None where the frame has none; `frame` is None, too, for a banner that no frame belongs to. `banner`
+    `analysis` is None where the frame has none; `frame` is None for a banner that no frame belongs to. `banner`
     says why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best`
     holds the best frames of the run so far, `refined` the refined key frame whose still the picture shows. `at_s` is
     the picture's time in a video of the run: capture for a live source, the source's own for a recording.
@@ -59,7 +59,7 @@ class Keyed(Protocol):
 
 
 class PartFile:
-    """A file that appears under its name only when it is whole: written as NAME.part, renamed on success, else removed."""
+    """A file that appears under its name once it is whole: written as NAME.part, renamed on success, else removed."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -64,12 +64,12 @@ def choose_encoder(wanted: str, target: Target) -> str:
             return name
         failed.append(f"{name} ({problem})")
     if wanted == AUTO:
-        raise EchoEdgeError(f"no encoder works here: {'; '.join(failed)}; reinstall the 'av' package")
-    raise EchoEdgeError(f"the encoder {'; '.join(failed)} does not work here; leave --encoder out, or give another one")
+        raise EchoEdgeError(f"no video encoder works here: {'; '.join(failed)}; reinstall the 'av' package")
+    raise EchoEdgeError(f"the encoder {'; '.join(failed)} does not work here; leave --encoder out, or choose another")
 
 
 def _problem(name: str, target: Target) -> str:
-    """ "" where an encoder turns a picture into packets, else why not. Opening alone proves little: drivers fail later."""
+    """ "" where an encoder turns a picture into packets, else why not. Opening it proves little: drivers fail later."""
     if name in av.codecs_available or name == "nvv4l2h264enc":
         try:
             with av.open("/dev/null", "w", format="null") as container:

@@ -18,7 +18,7 @@ from edge.sinks.base import FileSink, Shown
 
 
 class JsonLinesSink(FileSink):
-    """Lengths in mm, areas in cm2, volumes in ml, scores 1-5; what is not measurable or withheld is null and says why."""
+    """Lengths in mm, areas in cm2, volumes in ml, scores 1-5. What is not measured or not shown is null, and why."""
 
     name = "json lines"
 

@@ -44,7 +44,7 @@ class MetricsSink:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """A probe every few seconds is no news."""
+                """A probe every few seconds is not worth a line."""
 
         try:
             self._server = ThreadingHTTPServer((host, port), Handler)

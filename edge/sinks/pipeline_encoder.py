@@ -50,7 +50,7 @@ class PipelineEncoder:
     def __init__(self, container: av.container.OutputContainer, target: Target, elements: list[str]) -> None:
         launcher = shutil.which("gst-launch-1.0")
         if launcher is None:
-            raise EchoEdgeError("no GStreamer: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-bad")
+            raise EchoEdgeError("GStreamer is missing: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-bad")
         width, height, rate = target.width, target.height, target.rate
         self._stream = container.add_mux_stream("h264", rate=rate, width=width, height=height)
         self._stream.time_base = self._time_base = target.time_base

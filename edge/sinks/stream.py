@@ -62,7 +62,7 @@ class StreamSink:
             self._failures += 1
             wait_s = self._backoff.wait_s(self._failures, 0)
             self._retry_at = now + wait_s
-            log.warning("%s does not take the stream (%s); again in %.2g s", self._shown, error.strerror, wait_s)
+            log.warning("%s does not take the stream (%s); next try in %.2g s", self._shown, error.strerror, wait_s)
 
     def _open(self, width: int, height: int) -> None:
         # A receiver that is told how long a picture is shows it at once; else it waits for the next one to begin.

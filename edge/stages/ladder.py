@@ -49,13 +49,13 @@ class Ladder:
     """Takes the cost of each frame, answers with the level for the next.
 
     Down when more than half of the last WINDOW frames miss the deadline; up one step after CALM comfortable frames,
-    from which uneasy ones are taken off: on a busy machine hardly any 60 frames in a row are comfortable. A step up
+    from which uneasy ones are taken off: a busy machine rarely has 60 comfortable frames in a row. A step up
     that fails soon doubles the wait for the next try, so that the level does not swing. `floor` is the best level that
     may be served, whatever the frames cost: a board that throttles sets it.
     """
 
-    def __init__(self, deadline_ms: float, rungs: tuple[Rung, ...] = LADDER) -> None:
-        self.deadline_ms, self._rungs = deadline_ms, rungs
+    def __init__(self, deadline_ms: float) -> None:
+        self.deadline_ms = deadline_ms
         self.level = self.floor = 0
         self.steps: deque[Step] = deque(maxlen=1000)
         self._late: deque[bool] = deque(maxlen=WINDOW)
@@ -64,7 +64,7 @@ class Ladder:
     @property
     def rung(self) -> Rung:
         """The present level."""
-        return self._rungs[self.level]
+        return LADDER[self.level]
 
     def observe(self, frame: int, cost_ms: float) -> Step | None:
         """Take one frame's cost (capture to analysed, without waiting); the step it causes, if any."""
@@ -75,9 +75,9 @@ class Ladder:
         else:
             self._calm = 0 if cost_ms > self.deadline_ms else max(0, self._calm - UNEASE)
         self._since_up += 1
-        if self.level < min(self.floor, len(self._rungs) - 1):
+        if self.level < min(self.floor, len(LADDER) - 1):
             return self._move(frame, 1, cost_ms)
-        if sum(self._late) > WINDOW // 2 and self.level + 1 < len(self._rungs):
+        if sum(self._late) > WINDOW // 2 and self.level + 1 < len(LADDER):
             if self._since_up < MAX_CALM:
                 self._needed = min(2 * self._needed, MAX_CALM)
             return self._move(frame, 1, cost_ms)

@@ -33,8 +33,8 @@ BUDGET_MS = 1000.0
 class Refine:
     """What is refined, and by which model. It must have been opened with one thread: that one is the lane's own.
 
-    Key frames are ED, ES, the frame of a frozen screen, and what is asked for; with `every_frame` all others, too, a
-    live signal's as far as time allows.
+    Key frames are ED, ES, the frame of a frozen screen, and what is asked for; with `every_frame` all others as well,
+    a live signal's as far as time allows.
     """
 
     refiner: Refiner
@@ -54,7 +54,7 @@ def opened_refine(
         yield None
         return
     if samples < MIN_SAMPLES:
-        raise EchoEdgeError(f"--refine-samples {samples} shows no uncertainty; give {MIN_SAMPLES} at least")
+        raise EchoEdgeError(f"--refine-samples {samples} cannot show uncertainty; give at least {MIN_SAMPLES}")
     with open_refiner(folder, threads=1, allow_failed_gate=allow_failed_gate) as refiner:
         yield Refine(refiner, samples, mode == "always")
 
@@ -135,7 +135,7 @@ class Refining:
         except Exception as error:  # raised by `_offer` in a recording
             self._error = error
             self.mailbox.close()
-            log.error("refining failed and is left out: %s", error)
+            log.error("refining failed and is switched off: %s", error)
         finally:
             self._answered.set()
 
@@ -147,7 +147,7 @@ class Refining:
         if np.isfinite(found.samples).all():
             self.frames.put(key, found)
         else:
-            log.warning("frame %d is not refined: the model gives no finite numbers", key.frame.number)
+            log.warning("frame %d is not refined: the model does not give finite numbers", key.frame.number)
 
     def finish(self) -> None:
         """End the thread; a key frame that it is at is the last."""

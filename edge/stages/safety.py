@@ -18,7 +18,8 @@ from edge.screen.kind import FROZEN
 from edge.sources import Captured
 
 SAMPLE_STEP = 7
-"""Every so manieth row and column is looked at; a prime, so that it falls into step with no raster of a screen."""
+"""Every SAMPLE_STEP-th row and column is looked at; a prime, so that it never falls into step with a screen's raster.
+"""
 BLACK = 12
 """A picture whose brightest sample is at most this shows nothing; an analogue grabber's black reaches 10."""
 NS = 1_000_000

@@ -149,7 +149,7 @@ class SyntheticLoop:
             self._pool_levels[label] = 10 ** (db / 20)
 
     def _calibrate(self) -> None:
-        """Scale the signal so that the wall at end-diastole has unit power, and centre the grey curve on its mean dB."""
+        """Scale the signal to unit power of the wall at end-diastole; centre the grey curve on its mean dB."""
         state = self._state(0)
         wall = np.zeros(self._grid.shape, np.uint8)
         self._grid.fill(state.wall, wall, 1)
@@ -207,12 +207,12 @@ def _decibels(echo: Floats) -> Floats:
 
 def _check(seed: int, view: str, size_px: int, fps: float | None, severity: float | None) -> None:
     if view not in VIEWS:
-        raise SourceError(f"'{view}' is no synthetic view; the views are {', '.join(VIEWS)}")
+        raise SourceError(f"'{view}' is not a synthetic view; the views are {', '.join(VIEWS)}")
     if seed < 0:
-        raise SourceError(f"the seed is {seed}; give 0 or a larger whole number")
+        raise SourceError(f"the seed is {seed}; give a whole number of 0 or more")
     if not MIN_PX <= size_px <= MAX_PX:
-        raise SourceError(f"a synthetic picture of {size_px} px was asked for; give {MIN_PX} to {MAX_PX}")
+        raise SourceError(f"the synthetic picture's side is {size_px} px; give {MIN_PX} to {MAX_PX}")
     if fps is not None and not 5 <= fps <= 200:
-        raise SourceError(f"{fps:g} frames a second were asked for; give 5 to 200")
+        raise SourceError(f"the rate is {fps:g} frames a second; give 5 to 200")
     if severity is not None and not 0 <= severity <= 1:
-        raise SourceError(f"the severity is {severity:g}; give 0 (clear) to 1 (hardly readable)")
+        raise SourceError(f"the severity is {severity:g}; give 0 (clear) to 1 (barely readable)")

@@ -32,7 +32,7 @@ MIXED = ("A4C", "A2C", "A3C")
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge synth",
-        description="Write synthetic echo loops and what is true of them. Computer-generated, no patient; research use only.",
+        description="Write synthetic echo loops and their ground truth. Computer-generated, no patient; for research.",
         epilog="example: echoedge synth --out loops --view A4C --count 3 --seed 1 --layout screen1 --format dicom",
     )
     p.add_argument("--out", type=Path, required=True, help="folder for synthNNNNN_VIEW.mp4, .dcm or .nii.gz and .json")
@@ -44,9 +44,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--format", choices=FORMATS, default="mp4", dest="kind")
     p.add_argument("--size", type=int, default=473, help="side of the picture in pixels without a layout")
-    p.add_argument("--fps", type=float, help="frames a second (default: drawn, 35-70)")
-    p.add_argument("--beats", type=int, default=1, help="heart beats a loop")
-    p.add_argument("--severity", type=float, help="0 clear to 1 hardly readable (default: drawn)")
+    p.add_argument("--fps", type=float, help="frames a second (default: random, 35-70)")
+    p.add_argument("--beats", type=int, default=1, help="heart beats per loop")
+    p.add_argument("--severity", type=float, help="0 clear to 1 barely readable (default: random)")
     p.add_argument("--jpeg", type=int, help="compress each frame first, quality 1-100")
     p.add_argument("--json", action="store_true", help="print the facts of all loops as JSON")
     return p

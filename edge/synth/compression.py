@@ -31,9 +31,9 @@ def h264(pictures: Sequence[Picture], fps: float, crf: int) -> list[Picture]:
     """
     height, width = pictures[0].shape[:2]
     if height % 2 or width % 2:
-        raise EchoEdgeError(f"H.264 needs even sides, the pictures have {width}x{height}")
+        raise EchoEdgeError(f"H.264 needs even sides; the pictures are {width}x{height}")
     if "libx264" not in av.codecs_available:
-        raise EchoEdgeError("this build of FFmpeg encodes no H.264; reinstall the 'av' package")
+        raise EchoEdgeError("this build of FFmpeg cannot encode H.264; reinstall the 'av' package")
     memory, colour = io.BytesIO(), pictures[0].ndim == 3
     source = "rgb24" if colour else "gray"
     with av.open(memory, "w", format="matroska") as container:

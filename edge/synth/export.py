@@ -54,7 +54,7 @@ def write_json(path: Path, facts: dict[str, Any]) -> None:
 
 
 def write_nifti(path: Path, stack: NDArray[np.uint8], spacing_mm: tuple[float, float], fps: float) -> None:
-    """Frames x rows x columns uint8 as .nii.gz, axis order lateral, depth, time as in CAMUS; the third spacing is ms."""
+    """Frames x rows x columns uint8 as .nii.gz, axes lateral, depth, time as in CAMUS; the third spacing is in ms."""
     try:
         import SimpleITK
     except ImportError as error:
@@ -120,13 +120,7 @@ def write_dicom(
     data.CineRate = round(fps)
     data.HeartRate = round(hr_bpm)
     data.LossyImageCompression = "00"
-    area = Dataset()
-    area.RegionSpatialFormat, area.RegionDataType, area.RegionFlags = 1, TISSUE, 2
-    area.RegionLocationMinX0, area.RegionLocationMinY0 = region[0], region[1]
-    area.RegionLocationMaxX1, area.RegionLocationMaxY1 = region[2] - 1, region[3] - 1
-    area.PhysicalUnitsXDirection = area.PhysicalUnitsYDirection = CENTIMETRES
-    area.PhysicalDeltaX, area.PhysicalDeltaY = spacing_mm[1] / 10, spacing_mm[0] / 10
-    data.SequenceOfUltrasoundRegions = [area]
+    data.SequenceOfUltrasoundRegions = [_tissue_region(Dataset(), region, spacing_mm)]
     pixels = stack.tobytes()
     data.PixelData = pixels + b"\0" * (len(pixels) % 2)
     file, written = PartFile(path), False
@@ -135,3 +129,13 @@ def write_dicom(
         written = True
     finally:
         file.settle(None, written)
+
+
+def _tissue_region(area: Any, region: Box, spacing_mm: tuple[float, float]) -> Any:
+    """Fill a pydicom Dataset as a calibrated 2D tissue region."""
+    area.RegionSpatialFormat, area.RegionDataType, area.RegionFlags = 1, TISSUE, 2
+    area.RegionLocationMinX0, area.RegionLocationMinY0 = region[0], region[1]
+    area.RegionLocationMaxX1, area.RegionLocationMaxY1 = region[2] - 1, region[3] - 1
+    area.PhysicalUnitsXDirection = area.PhysicalUnitsYDirection = CENTIMETRES
+    area.PhysicalDeltaX, area.PhysicalDeltaY = spacing_mm[1] / 10, spacing_mm[0] / 10
+    return area

@@ -79,7 +79,7 @@ LAYOUTS: dict[str, Layout] = {
 def layout_of(name: str) -> Layout:
     """A layout by name. Raises SourceError that lists them."""
     if name not in LAYOUTS:
-        raise SourceError(f"'{name}' is no screen layout; the layouts are {', '.join(LAYOUTS)}")
+        raise SourceError(f"'{name}' is not a screen layout; the layouts are {', '.join(LAYOUTS)}")
     return LAYOUTS[name]
 
 

@@ -30,7 +30,7 @@ class KindScreen:
 
     def __init__(self, layout: Layout, loop: SyntheticLoop, kind: str) -> None:
         if kind not in KINDS:
-            raise SourceError(f"'{kind}' is no kind of screen; the kinds are {', '.join(KINDS)}")
+            raise SourceError(f"'{kind}' is not a kind of screen; the kinds are {', '.join(KINDS)}")
         self.kind, self.layout, self._loop = kind, layout, loop
         self.screen = Screen(layout, loop)
         rng = self._rng = np.random.default_rng([loop.seed, KIND_STREAM])

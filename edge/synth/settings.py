@@ -15,7 +15,7 @@ ANATOMY_STREAM, SCAN_STREAM, SHAPE_STREAM, TISSUE_STREAM, FIELD_STREAM, NOISE_ST
 
 @dataclass(frozen=True)
 class HeartSettings:
-    """Size, shape and motion of the left ventricle. cm, radians and shares of one; the probe is at (0, 0), y is depth."""
+    """Size, shape and motion of the left ventricle in cm, radians and shares of one. Probe at (0, 0), y is depth."""
 
     seed: int
     view: str
@@ -122,7 +122,7 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
 
 
 def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettings:
-    """Scanner settings and acoustic window; `severity` 0 (clear) to 1 (hardly readable), None draws it, rather clear."""
+    """Scanner settings and acoustic window; `severity` 0 (clear) to 1 (barely readable), None draws a mild one."""
     rng = np.random.default_rng([seed, SCAN_STREAM])
     u = rng.uniform
     drawn = u(0, 1) ** 1.4

@@ -64,7 +64,7 @@ def _distance(free: NDArray[np.bool_]) -> Floats:
 
 
 def _label_raster(state: HeartState, reach: float) -> tuple[NDArray[np.uint8], dict[str, int]]:
-    """Labels at end-diastole on a raster of RASTER_CM from (-reach, 0): OUTSIDE, WALL, CAVITY and one for each chamber."""
+    """Labels at end-diastole on a raster of RASTER_CM from (-reach, 0): OUTSIDE, WALL, CAVITY and one per chamber."""
     labels = np.zeros((int(reach / RASTER_CM) + 8, int(2 * reach / RASTER_CM)), np.uint8)
     names = {name: CHAMBERS + k for k, name in enumerate(state.chambers)}
     shapes = [(state.chambers[name], value) for name, value in names.items()]
@@ -84,7 +84,7 @@ def _surroundings_db(
     at: Index,
     shape: tuple[int, int],
 ) -> Array:
-    """Echo of what lies around the heart: patches on several scales, thin walls, bright posterior arcs, the chest wall."""
+    """Echo around the heart: patches on several scales, thin walls, bright posterior arcs, the chest wall."""
 
     def field(*cell: float) -> Floats:
         return texture(rng, shape, (cell[0], cell[1]))[at]

@@ -79,7 +79,7 @@ def region_points(state: HeartState) -> list[Array]:
 def region_quality(
     state: HeartState, grid: PolarGrid, signal_power: Floats, clutter_power: Floats
 ) -> tuple[Points, Points]:
-    """(signal-to-clutter ratio in dB, visible share) of the eight regions; the ratio is NaN where nothing is visible."""
+    """(signal-to-clutter ratio in dB, visible share) of the eight regions; NaN dB where nothing is visible."""
     scr, visible = np.full(8, np.nan), np.zeros(8)
     for k, points in enumerate(region_points(state)):
         line, sample, _ = grid.place(*points.T)

@@ -14,14 +14,12 @@ HELD_BY_POOL = 3
 class FramePool:
     """Hands out uint8 arrays of one shape; one comes back by itself once nobody refers to it or to a view of it.
 
-    A new shape starts afresh. `allocated` counts arrays made, so that a test or a soak can see that it stops growing.
-    One thread takes; any thread may hold.
+    A new shape starts afresh. One thread takes; any thread may hold.
     """
 
     def __init__(self) -> None:
         self._slots: list[NDArray[np.uint8]] = []
         self._shape: tuple[int, ...] = ()
-        self.allocated = 0
 
     def take(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """An array of this shape that nobody else refers to; its content is left over."""
@@ -32,5 +30,4 @@ class FramePool:
                 return slot
         made = np.empty(shape, np.uint8)
         self._slots.append(made)
-        self.allocated += 1
         return made

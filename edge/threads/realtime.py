@@ -29,7 +29,7 @@ def make_realtime(role: str, wanted: Realtime) -> None:
         try:
             os.sched_setaffinity(0, wanted.cpus)
         except (OSError, AttributeError) as error:
-            log.warning("cores %s are not available to the %s thread: %s", wanted.cpus, role, error)
+            log.warning("the %s thread cannot use cores %s: %s", role, wanted.cpus, error)
     if wanted.fifo_priority:
         priority = min(99, wanted.fifo_priority + PRIORITIES[role])
         try:
@@ -42,7 +42,7 @@ def make_realtime(role: str, wanted: Realtime) -> None:
 
 @contextmanager
 def at_realtime(role: str, wanted: Realtime) -> Iterator[None]:
-    """`make_realtime` for the length of a block. Threads started within it, such as an engine's, stay as it made them."""
+    """`make_realtime` for the length of a block. Threads started within it, such as an engine's, keep what it set."""
     if sys.platform != "linux":
         yield
         return
@@ -58,8 +58,8 @@ def at_realtime(role: str, wanted: Realtime) -> Iterator[None]:
 def make_background(role: str) -> None:
     """Lower the calling thread below the loop's, to SCHED_IDLE, out of the SCHED_FIFO that threads inherit.
 
-    Engines that were opened with one thread compute on the thread that calls them, so they give way, too. Nice 19 does
-    not do it: Linux lets such a thread end its slice of milliseconds before one of the loop's that has woken up.
+    Engines that were opened with one thread compute on the thread that calls them, so they give way as well. Nice 19 is
+    not enough: Linux lets such a thread end its slice of milliseconds before one of the loop's that has woken up.
     """
     if sys.platform != "linux":
         return

@@ -52,7 +52,7 @@ def numbers_of(version: str) -> tuple[int, ...]:
     """ "0.10.2" to (0, 10, 2), for comparing. Raises UpdateError for anything that does not begin with numbers."""
     found = re.match(r"\d+(\.\d+)*", version)
     if found is None:
-        raise UpdateError(f"'{version}' is no version; it must begin like 1.2.3")
+        raise UpdateError(f"'{version}' is not a version; it must begin like 1.2.3")
     return tuple(int(n) for n in found[0].split("."))
 
 
@@ -90,7 +90,7 @@ def check_fits(release: Release, installed: str, allow_older: bool = False) -> N
     if not allow_older and numbers_of(release.version) < numbers_of(installed):
         raise UpdateError(
             f"the bundle has version {release.version}, older than {installed}, which is installed; "
-            "--allow-older installs it all the same"
+            "--allow-older installs it anyway"
         )
 
 
@@ -118,7 +118,7 @@ def unpack(bundle: Path, folder: Path, key: str) -> Release:
     except OSError as error:
         raise UpdateError(f"cannot read {bundle}: {error.strerror or error}") from error
     except tarfile.TarError as error:
-        raise UpdateError(f"{bundle} is no bundle, or was cut off ({error}); fetch it again") from error
+        raise UpdateError(f"{bundle} is not a bundle, or was cut off ({error}); fetch it again") from error
     if missing:
         raise UpdateError(f"{bundle} lacks {min(missing)}, which its {RELEASE} names; fetch it again")
     return release

@@ -27,7 +27,7 @@ UNITS = ("echoedge.service", "echoedge-display.service")
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge update",
-        description="Install a signed release bundle into the spare slot, test it, switch to it, and go back if it fails.",
+        description="Install a signed release bundle into the spare slot, test it, switch to it; go back if it fails.",
         epilog="example: echoedge update install echoedge-0.2.0-cp310-aarch64.tar",
     )
     p.add_argument("--home", type=Path, default=HOME, help=f"folder of the slots (default {HOME})")

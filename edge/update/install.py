@@ -59,7 +59,7 @@ def populate(slot: Path, incoming: Path, release: Release) -> None:
 
 
 def self_test(slot: Path) -> None:
-    """Analyse a synthetic loop with the new slot, before anything is switched. Raises UpdateError with its last line."""
+    """Analyse a synthetic loop with the new slot before switching. Raises UpdateError with its last line."""
     done = subprocess.run([str(slot / "venv/bin/echoedge"), *SELF_TEST], capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:]

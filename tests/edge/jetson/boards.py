@@ -51,8 +51,9 @@ BOARDS = {
         "3.10",
         ORIN_PACKAGES,
         "11-14-2025 12:34:56 RAM 2505/7775MB (lfb 1429x4MB) SWAP 0/3887MB (cached 0MB) "
-        "CPU [2%@1510,0%@1510,0%@1510,0%@1510,0%@1510,4%@1510] EMC_FREQ 0%@2133 GR3D_FREQ 45%@[624] NVDEC off NVJPG off "
-        "VIC off OFA off APE 200 cpu@38.25C soc2@36.25C soc0@38.5C gpu@36.5C tj@38.5C soc1@37.25C cv0@-256C "
+        "CPU [2%@1510,0%@1510,0%@1510,0%@1510,0%@1510,4%@1510] EMC_FREQ 0%@2133 GR3D_FREQ 45%@[624] "
+        "NVDEC off NVJPG off VIC off OFA off APE 200 cpu@38.25C soc2@36.25C soc0@38.5C gpu@36.5C "
+        "tj@38.5C soc1@37.25C cv0@-256C "
         "VDD_IN 4123mW/4100mW VDD_CPU_GPU_CV 560mW/560mW VDD_SOC 1234mW/1230mW",
     ),
     "orin-nx": Fake(
@@ -61,8 +62,8 @@ BOARDS = {
         "3.10",
         ORIN_PACKAGES,
         "11-14-2025 12:34:56 RAM 4123/15656MB (lfb 13x4MB) SWAP 0/7828MB (cached 0MB) "
-        "CPU [34%@1984,28%@1984,1%@1984,0%@1984,off,off,off,off] EMC_FREQ 5%@3199 GR3D_FREQ 99%@[918] NVDLA0 off NVDLA1 off "
-        "APE 174 cpu@52.5C soc2@50C soc0@50.3C gpu@51.9C tj@52.5C soc1@50.7C VDD_IN 8912mW/8000mW "
+        "CPU [34%@1984,28%@1984,1%@1984,0%@1984,off,off,off,off] EMC_FREQ 5%@3199 GR3D_FREQ 99%@[918] NVDLA0 off "
+        "NVDLA1 off APE 174 cpu@52.5C soc2@50C soc0@50.3C gpu@51.9C tj@52.5C soc1@50.7C VDD_IN 8912mW/8000mW "
         "VDD_CPU_GPU_CV 3201mW/3000mW VDD_SOC 2100mW/2000mW",
     ),
     "agx-orin": Fake(
@@ -79,8 +80,9 @@ BOARDS = {
         "# R38 (release), REVISION: 2.0, GCID: 41844464, BOARD: generic",
         "3.12",
         {"nvidia-jetpack": "7.0-b128", "python3-libnvinfer": "10.13.3.9-1+cuda13.0", "cuda-cudart-13-0": "13.0.48-1"},
-        "09-20-2025 08:00:00 RAM 9170/125772MB (lfb 31x4MB) CPU [3%@1080,1%@1080,0%@972,0%@972,0%@972,0%@972,0%@972,0%@972,"
-        "0%@972,0%@972,0%@972,0%@972,0%@972,0%@972] cpu@53.7C tj@55.1C soc012@55.1C soc345@53.7C VDD_GPU 0mW/0mW "
+        "09-20-2025 08:00:00 RAM 9170/125772MB (lfb 31x4MB) CPU [3%@1080,1%@1080,0%@972,0%@972,0%@972,0%@972,0%@972,"
+        "0%@972,0%@972,0%@972,0%@972,0%@972,0%@972,0%@972] cpu@53.7C tj@55.1C soc012@55.1C soc345@53.7C "
+        "VDD_GPU 0mW/0mW "
         "VDD_CPU_SOC_MSS 6510mW/6500mW VIN_SYS_5V0 6520mW/6500mW VIN 23000mW/22900mW",
     ),
 }

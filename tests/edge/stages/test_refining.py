@@ -99,7 +99,7 @@ def test_what_cannot_be_opened_says_how_to_make_it(tmp_path: Path) -> None:
         assert refine is None
     with pytest.raises(ModelError, match=r"holds no refining model; make one with `echoedge distill`"):
         opened_refine("keyframes", str(tmp_path / "echo-dnd")).__enter__()
-    with pytest.raises(EchoEdgeError, match="--refine-samples 1 shows no uncertainty"):
+    with pytest.raises(EchoEdgeError, match="--refine-samples 1 cannot show uncertainty"):
         opened_refine("keyframes", "nowhere", 1).__enter__()
 
 

@@ -34,7 +34,7 @@ class Unsupervised:
 
 
 def update(home: Path, bundle: Path, key: str, moment: int) -> str:
-    """Install in a child that dies at the moment of this number; its name, "" where the update came to its end first."""
+    """Install in a child that dies at the moment of this number; its name, "" where the update was over first."""
     reading, writing = os.pipe()
     child = os.fork()
     if child:

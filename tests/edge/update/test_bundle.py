@@ -100,7 +100,7 @@ def test_a_file_that_is_cut_off_or_no_tar(tmp_path: Path, signed: tuple[Path, st
     with pytest.raises(UpdateError, match=r"fetch it again|cut off"):
         unpack(bundle, tmp_path / "out", key)
     bundle.write_bytes(b"no tar" * 1000)
-    with pytest.raises(UpdateError, match="is no bundle"):
+    with pytest.raises(UpdateError, match="is not a bundle"):
         unpack(bundle, tmp_path / "out2", key)
     with pytest.raises(UpdateError, match="cannot read"):
         unpack(tmp_path / "absent.tar", tmp_path / "out3", key)
@@ -126,7 +126,7 @@ def test_a_signed_bundle_cannot_write_elsewhere(tmp_path: Path, signed: tuple[Pa
         ({"machine": "riscv64"}, "is for riscv64"),
         ({"version": "0.9"}, "older than 1.10"),
         ({"version": "1.9"}, "older than 1.10"),
-        ({"version": "new"}, "is no version"),
+        ({"version": "new"}, "is not a version"),
     ],
 )
 def test_a_bundle_for_another_device_or_an_older_one(changes: dict[str, str], says: str) -> None:
