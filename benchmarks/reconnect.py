@@ -24,6 +24,7 @@ from rich.table import Table
 from senders import make_pictures, start_server
 
 from edge.loop import LoopOptions, run_loop
+from edge.screen.known import KnownScreen
 from edge.sinks import Shown
 from edge.sources import Live, open_source
 from edge.stages.safety import Limits
@@ -81,7 +82,7 @@ def main() -> int:
         source = open_source(f"rtsp://127.0.0.1:{port}/echo?wait&timeout=1")
         assert isinstance(source, Live)
         segmenter, scorer, *_ = nets()
-        options = LoopOptions(limits=Limits(), depth_cm=16)
+        options = LoopOptions(limits=Limits(), screen=KnownScreen(depth_cm=16))
         loop = threading.Thread(target=run_loop, args=(source, segmenter, scorer, [probe], options), daemon=True)
         loop.start()
         for number in range(args.times + 1):  # the first start is no restart

@@ -1,9 +1,10 @@
 """A long run on an RTSP stream: frame rate, drops by reason, age of what is shown, growth of memory.
 
 Usage: python benchmarks/soak.py [--seconds 600] [--fps 30] [--width 1280 --height 720] [--json FILE] [any --sink URI]
-       python benchmarks/soak.py --fps 60     more than the networks may keep up with: the newest wins, what is lost is counted
-The slope of the memory is fitted over the second half, when everything is allocated. Age runs from the capture to the finished
-picture's arrival at an output. The last column says what is wanted and whether it was met; exit code 1 where it was not.
+       python benchmarks/soak.py --fps 60     more than the networks may manage: the newest wins, losses are counted
+The slope of the memory is fitted over the second half, when everything is allocated. Age runs from the capture to the
+finished picture's arrival at an output. The last column says what is wanted and whether it was met; exit code 1 where
+it was not.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from edge.loop import LoopOptions, run_loop
 from edge.machine import machine_name, usable_cores
 from edge.nets.model import QualityScorer, Segmenter, open_model
 from edge.report import Report
+from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source
 from edge.stages.safety import Limits
@@ -78,7 +80,9 @@ def soak(args: argparse.Namespace) -> tuple[Report, Probe, list[tuple[float, flo
             with source, open_model(args.model) as segmenter, open_model(args.quality) as scorer:
                 assert isinstance(segmenter, Segmenter)
                 assert isinstance(scorer, QualityScorer)
-                limits = Limits(args.signal_ms, args.freeze_ms, args.stuck_ms, args.age_ms)
+                limits = Limits(
+                    signal_ms=args.signal_ms, freeze_ms=args.freeze_ms, stuck_ms=args.stuck_ms, age_ms=args.age_ms
+                )
                 started = time.monotonic()
 
                 def watch() -> None:
@@ -88,7 +92,9 @@ def soak(args: argparse.Namespace) -> tuple[Report, Probe, list[tuple[float, flo
                     source.stop()
 
                 threading.Thread(target=watch, daemon=True).start()
-                report = run_loop(source, segmenter, scorer, sinks, LoopOptions(limits=limits, depth_cm=16))
+                report = run_loop(
+                    source, segmenter, scorer, sinks, LoopOptions(limits=limits, screen=KnownScreen(depth_cm=16))
+                )
             for sink in sinks[1:]:
                 sink.__exit__(None, None, None)
         finally:

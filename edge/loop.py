@@ -1,49 +1,51 @@
-"""The frame loop: builds the stages, runs inference on the calling thread, sums up."""
+"""The frame loop: starts the stages, runs inference on the calling thread, sums up."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from edge.errors import SourceError
 from edge.jetson.heat import HeatWatch
 from edge.nets.model import QualityScorer, Segmenter
-from edge.report import Report, report_of
-from edge.screen.profile import Profile
+from edge.report import Report
+from edge.screen.known import KnownScreen
 from edge.screen.tracker import LOCATE_FRAMES
 from edge.sinks import Keyed, Sink
 from edge.sinks.worker import SinkWorker
-from edge.sources import Live, Source
+from edge.sources import Captured, Live, Source
 from edge.stages.capture import Capture
 from edge.stages.drawing import Drawing
+from edge.stages.finished import Finished
 from edge.stages.inference import Inference
 from edge.stages.recording import Recording
 from edge.stages.refining import Refine, Refining
 from edge.stages.safety import Guard, Limits
+from edge.stages.screening import Screening
+from edge.stages.shared import Shared
+from edge.stages.summary import Stages, report_of
 from edge.stages.watchdog import Watchdog
 from edge.threads.clock import StageClock
 from edge.threads.realtime import Realtime, at_realtime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """How the loop runs: names of the walls, limits of the safe states, threads, typed-in scale.
+    """How the loop runs: names of the walls, limits of the safe states, threads, what is known of the screen.
 
-    `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `depth_cm`
-    is the imaging depth where the picture's scale is not known otherwise. `record` names a .mkv for the frames.
-    `profile` is a known screen; another one is refused. `refine` is what refines key frames beside the loop, None for
-    nothing.
+    `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
+    names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing.
     """
 
     view: str = ""
     limits: Limits = field(default_factory=Limits)
     realtime: Realtime = field(default_factory=Realtime)
     deadline_ms: float = 0.0
-    depth_cm: float = 0.0
+    screen: KnownScreen = field(default_factory=KnownScreen)
     record: str = ""
-    profile: Profile | None = None
     refine: Refine | None = None
 
 
@@ -62,52 +64,76 @@ def run_loop(
     then.
     """
     options = options or LoopOptions()
-    live, replayed = isinstance(source, Live), bool(getattr(source, "recorded_live", False))
-    clock, guard = clock or StageClock(), Guard(options.limits.for_rate(source.fps), live)
-    capture = Capture(source, clock, guard, options.realtime)
-    drawing = watchdog = None
-    inference = Inference(
-        source, segmenter, scorer, clock, guard, options.view, options.deadline_ms, options.depth_cm, options.profile
+    shared = Shared(
+        source=source,
+        guard=Guard(options.limits.for_rate(source.fps), isinstance(source, Live)),
+        clock=clock or StageClock(),
+        realtime=options.realtime,
     )
     started = time.monotonic()
-    try:
-        workers = [SinkWorker(sink, live, clock) for sink in sinks]
-        refines = options.refine is not None
-        drawing = Drawing(source, segmenter, workers, clock, guard, capture, options.realtime, refines)
-        if options.refine is not None:
-            inference.refining = Refining(options.refine, live, clock)
-            for sink in sinks:
-                if isinstance(sink, Keyed):
-                    sink.keys["r"] = inference.refining.ask
-        if options.record:
-            inference.recorder = Recording(options.record, source)
-        if live:
-            watchdog = Watchdog(guard, capture, drawing, options.realtime)
-            inference.heat = HeatWatch().start()
-        frames = iter(capture.mailbox)
-        step = inference.process if live or replayed else inference.recorded
-        if not (live or replayed):
-            head = list(islice(frames, LOCATE_FRAMES))
-            if not head:
-                raise SourceError(f"{source.uri} holds no frames")
-            inference.use(inference.tracker.find([frame.image for frame in head]))
-            frames = chain(head, frames)
+    with ExitStack() as stack:
+        stages = _start(shared, segmenter, scorer, sinks, options, stack)
+        frames, step = _steps(stages)
         started = time.monotonic()
         with at_realtime("inference", options.realtime):
             for frame in frames:
                 finished = step(frame)
-                if finished is not None and not drawing.mailbox.put(finished):
+                if finished is not None and not stages.drawing.mailbox.put(finished):
                     break
-    finally:
-        if watchdog is not None:
-            watchdog.stop()
-        if inference.heat is not None:
-            inference.heat.stop()
-        capture.stop()
-        if inference.recorder is not None:
-            inference.recorder.finish()
-        if inference.refining is not None:
-            inference.refining.finish()
-        if drawing is not None:
-            drawing.finish()
-    return report_of(source, segmenter, clock, guard, capture, drawing, inference, workers, time.monotonic() - started)
+    return report_of(stages, time.monotonic() - started)
+
+
+def _start(
+    shared: Shared,
+    segmenter: Segmenter,
+    scorer: QualityScorer,
+    sinks: Sequence[Sink],
+    options: LoopOptions,
+    stack: ExitStack,
+) -> Stages:
+    """Build the stages and enter them, the last one first: on the way out each still finds the next one at work."""
+    capture = Capture(shared)
+    workers = [stack.enter_context(SinkWorker(sink, shared.live, shared.clock)) for sink in sinks]
+    refines = options.refine is not None
+    drawing = Drawing(shared, engine=segmenter, capture=capture, workers=workers, refines=refines)
+    stack.enter_context(drawing)
+    refining = recording = heat = None
+    if options.refine is not None:
+        refining = stack.enter_context(Refining(options.refine, shared.live, shared.clock))
+        for sink in sinks:
+            if isinstance(sink, Keyed):
+                sink.keys["r"] = refining.ask
+    if options.record:
+        recording = stack.enter_context(Recording(options.record, shared.source))
+    stack.enter_context(capture)
+    if shared.live:
+        heat = HeatWatch().start()
+        stack.callback(heat.stop)
+        stack.enter_context(Watchdog(shared, capture, drawing))
+    inference = Inference(
+        shared,
+        segmenter=segmenter,
+        scorer=scorer,
+        screening=Screening(shared, options.screen),
+        view=options.view,
+        deadline_ms=options.deadline_ms,
+        refining=refining,
+        recording=recording,
+        heat=heat,
+    )
+    return Stages(
+        shared=shared, engine=segmenter, capture=capture, inference=inference, drawing=drawing, workers=workers
+    )
+
+
+def _steps(stages: Stages) -> tuple[Iterator[Captured], Callable[[Captured], Finished | None]]:
+    """The frames, and what is done with each. Of a recording the sector is found before its first frame is analysed."""
+    source, inference = stages.shared.source, stages.inference
+    frames = iter(stages.capture.mailbox)
+    if stages.shared.live or getattr(source, "recorded_live", False):
+        return frames, inference.process
+    head = list(islice(frames, LOCATE_FRAMES))
+    if not head:
+        raise SourceError(f"{source.uri} holds no frames")
+    inference.screening.find([frame.image for frame in head])
+    return chain(head, frames), inference.recorded

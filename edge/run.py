@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError, ModelError
@@ -27,7 +21,8 @@ from edge.nets.backends import CHOICES
 from edge.nets.model import PREFERRED, QualityScorer, Segmenter, open_model
 from edge.picture.overlay import HEIGHT, WIDTH
 from edge.report import Report
-from edge.screen.profile import load_profile
+from edge.report_text import print_report
+from edge.screen.known import known_screen
 from edge.sinks import open_sink
 from edge.sinks.encoder import Target
 from edge.sinks.encoder_choice import AUTO, choose_encoder
@@ -38,8 +33,6 @@ from edge.sources.paced import Paced
 from edge.stages.refining import opened_refine
 from edge.stages.safety import Limits
 from edge.threads.realtime import Realtime, at_realtime
-
-log = logging.getLogger(__name__)
 
 SUFFIXES = (".mp4", ".jsonl", ".png", "_best.png")
 
@@ -54,7 +47,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "source",
         nargs="?",
-        help="a path (video, DICOM, picture, folder) or v4l2://, csi://, rtsp://, udp://, srt://, http://, igtl://, synth://",
+        help="a path (video, DICOM, picture, folder) or v4l2://, csi://, rtsp://, udp://, srt://, http://, igtl://, "
+        "synth://",
     )
     p.add_argument("--out", help="folder for NAME.mp4, NAME.jsonl, NAME.png and NAME_best.png (best ED and ES)")
     p.add_argument("--name", help="name of the outputs (default: that of the source)")
@@ -63,14 +57,16 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         dest="sinks",
         metavar="URI",
-        help="a further output, repeatable: file.mp4, file.jsonl, file.png, udp://, rtsp://, igtl://, mqtt://, metrics://, window://",
+        help="a further output, repeatable: file.mp4, file.jsonl, file.png, udp://, rtsp://, igtl://, mqtt://, "
+        "metrics://, window://",
     )
     p.add_argument("--model", help="segmentation model folder")
     p.add_argument("--quality", help="quality model folder")
     p.add_argument(
         "--refine",
         choices=REFINE,
-        help="keyframes: ED, ES, a frozen picture and key r get a second contour with its uncertainty; always: every frame",
+        help="keyframes: ED, ES, a frozen picture and key r get a second contour and its uncertainty; always: every "
+        "frame",
     )
     p.add_argument("--refine-model", metavar="FOLDER", help="refining model folder")
     p.add_argument("--refine-samples", type=int, metavar="K", help="samples a refined frame")
@@ -129,104 +125,54 @@ def main(argv: Sequence[str]) -> int:
 
 def run(config: RunConfig) -> tuple[Report, list[str]]:
     """Open everything, run the loop; (report, addresses of the outputs)."""
-    how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
     if config.encoder != AUTO:  # known to work before anything starts
         choose_encoder(config.encoder, Target(WIDTH, HEIGHT, Fraction(30), Fraction(1, 90_000)))
+    outputs = outputs_of(config)
     with ExitStack() as stack:
         source = open_source(config.source)
         if config.pace == "native" and not isinstance(source, Live):
             source = Paced(source)
         stack.enter_context(source)
-        # A recording is analysed by one network from end to end, so that its results do not depend on a build's
-        # progress.
-        live = isinstance(source, Live)
         realtime = Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority)
         with at_realtime("inference", realtime):  # so are the engines' threads
-            segmenter = stack.enter_context(open_model(config.model, *how, builds_engine=live))
-            scorer = stack.enter_context(open_model(config.quality, *how, builds_engine=live))
-        if not isinstance(segmenter, Segmenter):
-            raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
-        if not isinstance(scorer, QualityScorer):
-            raise ModelError(f"{config.quality} is a {scorer.manifest.task} model; --quality needs quality")
+            segmenter, scorer = _networks(config, isinstance(source, Live), stack)
         chosen = (config.refine, config.refine_model, config.refine_samples, config.allow_failed_gate)
         refine = stack.enter_context(opened_refine(*chosen))
-        outputs = list(config.sinks)
-        if config.out:
-            name = config.name or Path(urlsplit(config.source).path).stem or "live"
-            outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
         sinks = [stack.enter_context(open_sink(output, source.fps, config.view, config.encoder)) for output in outputs]
-        profile = load_profile(config.profile) if config.profile else None
-        depth_cm = config.depth_cm or (profile.depth_cm if profile else 0.0)
-        if profile is not None and profile.depth_cm and not config.depth_cm and source.spacing_mm is None:
-            log.warning("profile %s: its depth of %g cm is used, no ticks would show another", profile.name, depth_cm)
         options = LoopOptions(
-            config.view,
-            Limits(config.signal_ms, config.freeze_ms, config.stuck_ms, config.age_ms),
-            realtime,
-            config.deadline_ms,
-            depth_cm,
-            config.record,
-            profile,
-            refine,
+            view=config.view,
+            limits=Limits(
+                signal_ms=config.signal_ms,
+                freeze_ms=config.freeze_ms,
+                stuck_ms=config.stuck_ms,
+                age_ms=config.age_ms,
+            ),
+            realtime=realtime,
+            deadline_ms=config.deadline_ms,
+            screen=known_screen(config.depth_cm, config.profile, source.spacing_mm is not None),
+            record=config.record,
+            refine=refine,
         )
         return run_loop(source, segmenter, scorer, sinks, options), outputs
 
 
-def print_report(report: Report, source: str) -> None:
-    """The summary table on the terminal."""
-    console = Console()
-    table = Table(title=f"{Path(source).name}: {report.fps:.1f} frames a second, {report.backend} {report.precision}")
-    for heading in ("stage", "p50 ms", "p90 ms", "p99 ms", "max ms"):
-        table.add_column(heading, justify="left" if heading == "stage" else "right")
-    for stage, row in report.latency_ms.items():
-        table.add_row(stage, *(f"{row[key]:.2f}" for key in ("p50", "p90", "p99", "max")))
-    console.print(table)
-    console.print(
-        f"frames: {report.frames_in} in, {report.frames_processed} processed, {report.frames_dropped} dropped"
-    )
-    for kind, counts in (("dropped", report.dropped), ("safe states", report.safe_states)):
-        if counts:
-            console.print(f"{kind}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
-    marks = ", ".join(f"{e['kind']} at frame {e['frame']}" for e in report.events)
-    console.print(f"beats: {marks or 'no ED or ES found'}")
-    fractions = report.ejection_fraction_percent
-    if fractions:
-        console.print(
-            f"ejection fraction (single plane): median {np.median(fractions):.0f} % of {len(fractions)} ED-ES pairs"
-        )
-    if report.refined:
-        print_refined(console, report.refined)
-    for reason, count in report.withheld.items():
-        console.print(f"volume and ejection fraction withheld on {count} frames: {reason}", highlight=False)
-    for kind, row in report.best.items():
-        if kind == "beat":
-            console.print(f"best beat: ED {row['ED']}, ES {row['ES']}, quality {row['quality']:.1f}{_ef(row)}")
-        else:
-            means = f"quality mean {row['quality_mean']:.1f}, lowest {row['quality_lowest']:.1f}"
-            console.print(f"best {kind}: frame {row['frame']}, {means}")
-    if report.view:
-        console.print(f"view: {report.view}")
-    if report.biplane:
-        volumes = report.biplane
-        console.print(
-            f"ejection fraction (two planes): {volumes['ef_percent']:.0f} %, EDV {volumes['edv_ml']:.0f} ml, "
-            f"ESV {volumes['esv_ml']:.0f} ml"
-        )
-    console.print("Research use only; not a medical device.")
+def outputs_of(config: RunConfig) -> list[str]:
+    """Addresses of the outputs: those named, then the files of `out`."""
+    outputs = list(config.sinks)
+    if config.out:
+        name = config.name or Path(urlsplit(config.source).path).stem or "live"
+        outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
+    return outputs
 
 
-def print_refined(console: Console, rows: list[dict[str, Any]]) -> None:
-    """How many key frames were refined, and the newest EF with its interval."""
-    console.print(f"refined: {', '.join(f'{n} {kind}' for kind, n in Counter(r['kind'] for r in rows).items())}")
-    with_ef = [row for row in rows if row["ejection_fraction_percent"]]
-    if with_ef:
-        newest, ef = with_ef[-1], with_ef[-1]["ejection_fraction_percent"]
-        console.print(
-            f"ejection fraction (refined, {newest['kind']} at frame {newest['frame']}): {ef['median']:.0f} % "
-            f"({ef['low']:.0f}-{ef['high']:.0f}, 5 to 95 % of the samples)"
-        )
-
-
-def _ef(beat: dict[str, Any]) -> str:
-    percent = beat["ejection_fraction_percent"]
-    return "" if percent is None else f", ejection fraction {percent:.0f} %"
+def _networks(config: RunConfig, live: bool, stack: ExitStack) -> tuple[Segmenter, QualityScorer]:
+    """Both networks. A recording is analysed by one engine from end to end: its results must not depend on how far a
+    build has come."""
+    how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
+    segmenter = stack.enter_context(open_model(config.model, *how, builds_engine=live))
+    scorer = stack.enter_context(open_model(config.quality, *how, builds_engine=live))
+    if not isinstance(segmenter, Segmenter):
+        raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
+    if not isinstance(scorer, QualityScorer):
+        raise ModelError(f"{config.quality} is a {scorer.manifest.task} model; --quality needs quality")
+    return segmenter, scorer

@@ -62,7 +62,7 @@ def scanner(output: str, clip: str, fps: float, ended: threading.Event) -> Sent:
             draw_code(
                 picture, TimeCode(ticks_of(now), number & 0xFFFF), cell_px=max(4, picture.shape[1] // CELLS_ACROSS)
             )
-            sink.write(Shown(None, picture, UNTOUCHED))
+            sink.write(Shown(picture=picture, head=UNTOUCHED))
             send_ms.append(round((time.monotonic_ns() - now) / 1e6, 3))
             number += 1
             due = max(due + 1 / fps, time.monotonic() - 1 / fps)  # late frames are not made up for in a burst

@@ -34,7 +34,7 @@ UNCALIBRATED = Calibration()
 NO_SCORES = np.full(8, np.nan, np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
     """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
 
@@ -49,11 +49,11 @@ class Analysis:
     frame: Captured
     box: Box
     mask: NDArray[np.uint8]
-    regions: Regions | None
-    reason: str
     scores: NDArray[np.float32]
     ventricle: Ventricle
-    event: Event | None
+    regions: Regions | None = None
+    reason: str = ""
+    event: Event | None = None
     ejection_fractions: tuple[float, ...] = ()
     invalid: str = ""
     withheld: Withheld = NOTHING
@@ -103,14 +103,8 @@ class Analyser:
 
         Without `with_quality` the last scores stay, or become NaN where `keep_scores` is off.
         """
-        clock, box = self.clock, self.sector.box
-        with clock.time("preprocess"):
-            crop, place = grey_crop(frame.image, box)
-            self.segmenter.prepare(crop, place)
-            if with_quality:
-                self.scorer.prepare(crop, place)
-            if self._scene.is_cut(self.segmenter.picture):
-                self.forget()
+        clock = self.clock
+        self._prepare(frame, with_quality)
         with clock.time("segment"):
             raw = np.asarray(self.segmenter.infer(), np.uint8)
         if with_quality:
@@ -123,42 +117,55 @@ class Analyser:
             self._scores = None
         if int(raw.max()) > LA:
             return self._invalid(frame, f"the segmentation gives class {int(raw.max())}")
-        scores = NO_SCORES if self._scores is None else self._scores
         with clock.time("measure"):
-            grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
-            mask = clean_mask(np.asarray(grid, np.uint8))
-            found = find_regions(mask, self._grid_mm, self._sector_grid)
-            regions = None if isinstance(found, NotMeasurable) else found
-            reason = found.reason if isinstance(found, NotMeasurable) else ""
-            ventricle = measure_ventricle(mask, regions, self._grid_mm)
-            ventricle = replace(ventricle, area_px=ventricle.area_px * self._grid_px)
-            probability = self._recognised()
-            self._visibility.update(frame.time_s, scores, regions)
-            scored = self._scores is not None
-            withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
-            hint = self._advisor.update(frame.time_s, self._visibility, reason)
-            ventricle = withheld.take_from(ventricle)
-            event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
-            if event is not None:
-                self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
-            self.biplane.update(frame.number, self.view, ventricle, event)
+            return self._measured(frame, raw)
+
+    def _prepare(self, frame: Captured, with_quality: bool) -> None:
+        """The networks' inputs; where they show another scene, what is known of the last one goes."""
+        with self.clock.time("preprocess"):
+            crop, place = grey_crop(frame.image, self.sector.box)
+            self.segmenter.prepare(crop, place)
+            if with_quality:
+                self.scorer.prepare(crop, place)
+            if self._scene.is_cut(self.segmenter.picture):
+                self.forget()
+
+    def _measured(self, frame: Captured, raw: NDArray[np.uint8]) -> Analysis:
+        """Regions, measurements and what may be shown of them, from the segmentation and the present scores."""
+        scores = NO_SCORES if self._scores is None else self._scores
+        grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
+        mask = clean_mask(np.asarray(grid, np.uint8))
+        found = find_regions(mask, self._grid_mm, self._sector_grid)
+        regions = None if isinstance(found, NotMeasurable) else found
+        reason = found.reason if isinstance(found, NotMeasurable) else ""
+        ventricle = measure_ventricle(mask, regions, self._grid_mm)
+        ventricle = replace(ventricle, area_px=ventricle.area_px * self._grid_px)
+        probability = self._recognised()
+        self._visibility.update(frame.time_s, scores, regions)
+        scored = self._scores is not None
+        withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
+        hint = self._advisor.update(frame.time_s, self._visibility, reason)
+        ventricle = withheld.take_from(ventricle)
+        event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
+        if event is not None:
+            self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
+        self.biplane.update(frame.number, self.view, ventricle, event)
         return Analysis(
-            frame,
-            box,
-            mask,
-            regions,
-            reason,
-            scores,
-            ventricle,
-            event,
-            self.ejection_fractions,
-            "",
-            withheld,
-            hint,
-            self.calibration,
-            self.view,
-            probability,
-            self.biplane.value,
+            frame=frame,
+            box=self.sector.box,
+            mask=mask,
+            scores=scores,
+            ventricle=ventricle,
+            regions=regions,
+            reason=reason,
+            event=event,
+            ejection_fractions=self.ejection_fractions,
+            withheld=withheld,
+            hint=hint,
+            calibration=self.calibration,
+            view=self.view,
+            view_probability=probability,
+            biplane=self.biplane.value,
         )
 
     def forget(self) -> None:
@@ -197,7 +204,12 @@ class Analyser:
         return np.asarray(self._scores + weight * (scores - self._scores), np.float32)
 
     def _invalid(self, frame: Captured, why: str) -> Analysis:
-        empty = np.zeros((REGION_PX, REGION_PX), np.uint8)
-        none = Ventricle(0.0, None, None, None)
         self._scores = None  # what is smoothed with an invalid score would stay invalid
-        return Analysis(frame, self.sector.box, empty, None, why, NO_SCORES, none, None, (), f"INVALID OUTPUT: {why}")
+        return Analysis(
+            frame=frame,
+            box=self.sector.box,
+            mask=np.zeros((REGION_PX, REGION_PX), np.uint8),
+            scores=NO_SCORES,
+            ventricle=Ventricle(0.0),
+            invalid=f"INVALID OUTPUT: {why}",
+        )

@@ -22,7 +22,7 @@ from edge.sources import Captured
 S = TypeVar("S", bound="FileSink")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """One finished picture (720x1280x3 RGB uint8, the sink's until `write` returns) with what it shows.
 
@@ -32,9 +32,9 @@ class Shown:
     the picture's time in a video of the run: capture for a live source, the source's own for a recording.
     """
 
-    analysis: Analysis | None
     picture: NDArray[np.uint8]
     head: HeadUp
+    analysis: Analysis | None = None
     frame: Captured | None = None
     banner: str = ""
     withheld: str = ""

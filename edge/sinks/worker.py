@@ -31,7 +31,10 @@ class SinkWorker:
         self._mailbox: Mailbox[Shown] = Mailbox(LIVE_SLOTS if live else 2, newest_wins=live)
         self._pool = FramePool()
         self._thread = threading.Thread(target=self._run, name=f"output {self.name}", daemon=True)
+
+    def __enter__(self) -> SinkWorker:
         self._thread.start()
+        return self
 
     @property
     def dropped(self) -> int:
@@ -56,7 +59,7 @@ class SinkWorker:
             self._mailbox.close()
             log.error("output %s failed and is left out: %s", self.name, error)
 
-    def finish(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Wait until what was left is written; a live output that hangs is given up after FINISH_S."""
         self._mailbox.close()
         self._thread.join(FINISH_S if self._live else None)

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import threading
 
-from edge.sources import Captured, Live, Source
-from edge.stages.safety import Guard
-from edge.threads.clock import StageClock
+from edge.sources import Captured, Live
+from edge.stages.shared import Shared
 from edge.threads.mailbox import Mailbox
-from edge.threads.realtime import Realtime, make_realtime
+from edge.threads.realtime import make_realtime
 
 
 class Capture:
-    """Reads a source into a mailbox on its own thread."""
+    """Reads a source into a mailbox on its own thread, for the length of its context."""
 
-    def __init__(self, source: Source, clock: StageClock, guard: Guard, realtime: Realtime) -> None:
-        live = isinstance(source, Live)
-        self.mailbox: Mailbox[Captured] = Mailbox(1 if live else 4, newest_wins=live)
+    def __init__(self, shared: Shared) -> None:
+        self.mailbox: Mailbox[Captured] = Mailbox(1 if shared.live else 4, newest_wins=shared.live)
         self.frames = 0
-        self._source, self._clock, self._guard, self._realtime = source, clock, guard, realtime
+        self._source, self._clock, self._guard = shared.source, shared.clock, shared.guard
+        self._realtime = shared.realtime
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def __enter__(self) -> Capture:
         self._thread.start()
+        return self
 
     def _run(self) -> None:
         make_realtime("capture", self._realtime)
@@ -49,7 +51,7 @@ class Capture:
     def reconnects(self) -> int:
         return self._source.reconnects if isinstance(self._source, Live) else 0
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the thread; what it has read stays counted."""
         if isinstance(self._source, Live):
             self._source.stop()

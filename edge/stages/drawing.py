@@ -6,19 +6,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from types import TracebackType
 
 from edge.nets.model import Segmenter
 from edge.picture.overlay import HeadUp, Overlay
 from edge.screen.kind import FROZEN
 from edge.sinks import Shown
 from edge.sinks.worker import SinkWorker
-from edge.sources import Source
 from edge.stages.capture import Capture
 from edge.stages.finished import Finished
-from edge.stages.safety import Guard
-from edge.threads.clock import StageClock
+from edge.stages.shared import Shared
 from edge.threads.mailbox import Mailbox
-from edge.threads.realtime import Realtime, make_realtime
+from edge.threads.realtime import make_realtime
 
 FPS_WINDOW = 30
 
@@ -28,30 +27,32 @@ class Drawing:
 
     def __init__(
         self,
-        source: Source,
+        shared: Shared,
+        *,
         engine: Segmenter,
-        workers: Sequence[SinkWorker],
-        clock: StageClock,
-        guard: Guard,
         capture: Capture,
-        realtime: Realtime,
-        refines: bool = False,
+        workers: Sequence[SinkWorker],
+        refines: bool,
     ) -> None:
-        self.mailbox: Mailbox[Finished] = Mailbox(1 if guard.live else 2, newest_wins=guard.live)
+        self.mailbox: Mailbox[Finished] = Mailbox(1 if shared.live else 2, newest_wins=shared.live)
         self._overlay: Overlay | None = None
-        self._source, self._engine, self._workers, self._clock = source, engine, workers, clock
-        self._guard, self._capture, self._realtime, self._refines = guard, capture, realtime, refines
+        self._source, self._clock, self._guard = shared.source, shared.clock, shared.guard
+        self._engine, self._capture, self._workers, self._refines = engine, capture, workers, refines
+        self._realtime = shared.realtime
         self._times: deque[float] = deque(maxlen=FPS_WINDOW)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="draw", daemon=True)
+
+    def __enter__(self) -> Drawing:
         self._thread.start()
+        return self
 
     def _run(self) -> None:
         make_realtime("draw", self._realtime)
         try:
             for finished in self.mailbox:
                 self._draw(finished)
-        except BaseException as error:  # raised again by `finish` on the main thread
+        except BaseException as error:  # raised again on the main thread when the context is left
             self._error = error
             self.mailbox.close()
 
@@ -70,7 +71,7 @@ class Drawing:
             if analysis is not None and not banner:
                 picture = overlay.draw(analysis, head, finished.best, refined)
             else:
-                # What is on screen while the source is silent would be an old picture: it goes, too.
+                # What is on screen while the source is silent would be an old picture: it goes as well.
                 image = frame.image if frame is not None and not banner.startswith("NO SIGNAL") else None
                 picture = overlay.draw_safe(image, head, banner, refined)
         if frame is not None:
@@ -79,7 +80,17 @@ class Drawing:
             at_s = (frame.captured_ns if frame is not None else now_ns) / 1e9
         else:
             at_s = frame.time_s if frame is not None else 0.0
-        shown = Shown(analysis, picture, head, frame, banner, finished.banner, finished.best, at_s, refined)
+        shown = Shown(
+            picture=picture,
+            head=head,
+            analysis=analysis,
+            frame=frame,
+            banner=banner,
+            withheld=finished.banner,
+            best=finished.best,
+            at_s=at_s,
+            refined=refined,
+        )
         for worker in self._workers:
             worker.offer(shown)
 
@@ -93,20 +104,20 @@ class Drawing:
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
         captured_ns = finished.frame.captured_ns if finished.frame else now_ns
         return HeadUp(
-            rate,
-            (now_ns - captured_ns) / 1e6,
-            (now_ns - finished.started_ns) / 1e6,
-            self._engine.backend.name,
-            self._engine.manifest.precision,
-            self._capture.mailbox.dropped,
-            finished.notice,
+            fps=rate,
+            age_ms=(now_ns - captured_ns) / 1e6,
+            latency_ms=(now_ns - finished.started_ns) / 1e6,
+            backend=self._engine.backend.name,
+            precision=self._engine.manifest.precision,
+            dropped=self._capture.mailbox.dropped,
+            notice=finished.notice,
         )
 
-    def finish(self) -> None:
-        """Wait until everything handed over is written; raise what went wrong."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait until everything handed over is drawn; raise what went wrong."""
         self.mailbox.close()
         self._thread.join()
-        for worker in self._workers:
-            worker.finish()
         if self._error is not None:
             raise self._error

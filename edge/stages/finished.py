@@ -10,7 +10,7 @@ from edge.refine.keyframe import Held
 from edge.sources import Captured
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finished:
     """What inference hands to drawing: a frame with its analysis, or with the reason why it has none.
 
@@ -18,10 +18,10 @@ class Finished:
     analysis the frozen picture itself.
     """
 
-    frame: Captured | None
-    analysis: Analysis | None
-    banner: str
     started_ns: int
+    frame: Captured | None = None
+    analysis: Analysis | None = None
+    banner: str = ""
     notice: str = ""
     best: Best | None = None
     refined: Held | None = None

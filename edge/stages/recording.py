@@ -14,7 +14,7 @@ RECORD_SLOTS = 60
 
 class Recording:
     """Keeps the analysed frames on its own thread; one that falls behind by RECORD_SLOTS frames loses some, and says
-    so.
+    so. The file is whole once the context is left.
     """
 
     def __init__(self, path: str, source: Source) -> None:
@@ -22,13 +22,16 @@ class Recording:
         self._recorder = Recorder(Path(path), source.uri, source.fps)
         self._recorder.spacing_mm, self._recorder.region = source.spacing_mm, source.region
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+
+    def __enter__(self) -> Recording:
         self._thread.start()
+        return self
 
     def _run(self) -> None:
         for frame, quality in self.mailbox:
             self._recorder.write(frame, quality)
 
-    def finish(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self.mailbox.close()
         self._thread.join()
         self._recorder.__exit__(None, None, None)

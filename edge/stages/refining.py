@@ -73,7 +73,10 @@ class Refining:
         self._asked, self._answered = threading.Event(), threading.Event()
         self._offered = self._taken = 0
         self._thread = threading.Thread(target=self._run, name="refine", daemon=True)
+
+    def __enter__(self) -> Refining:
         self._thread.start()
+        return self
 
     def ask(self) -> None:
         """Refine the next analysed frame; any thread may call."""
@@ -149,7 +152,7 @@ class Refining:
         else:
             log.warning("frame %d is not refined: the model does not give finite numbers", key.frame.number)
 
-    def finish(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the thread; a key frame that it is at is the last."""
         self.mailbox.close()
         self._thread.join()

@@ -7,7 +7,7 @@ ns.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ BLACK = 12
 NS = 1_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How long (ms) each state may last before the overlay goes.
 
@@ -42,13 +42,7 @@ class Limits:
     def for_rate(self, fps: float) -> Limits:
         """The same with at least two and a half frames of a slow source between two looks."""
         period_ms = 2500.0 / max(fps, 1.0)
-        return Limits(
-            max(self.signal_ms, period_ms),
-            max(self.freeze_ms, period_ms),
-            self.stuck_ms,
-            self.age_ms,
-            self.recover_frames,
-        )
+        return replace(self, signal_ms=max(self.signal_ms, period_ms), freeze_ms=max(self.freeze_ms, period_ms))
 
 
 class SignalCheck:

@@ -18,6 +18,7 @@ import pytest
 from edge.loop import LoopOptions, run_loop
 from edge.picture.palette import CONTOUR
 from edge.report import Report
+from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
 from edge.sources import Captured, open_source
 from edge.sources.paced import Paced
@@ -221,7 +222,9 @@ def test_a_recorded_live_run_replays_to_the_same_results(tmp_path: Path) -> None
         scale = 1 + 0.2 * np.sin(number / 6)
         cv2.imwrite(str(tmp_path / f"{number:03d}.png"), on_screen(apical_frame(scale, number), 640, 480))
     results = []
-    options = LoopOptions(limits=PATIENT, deadline_ms=10_000, depth_cm=16, record=str(tmp_path / "out/live.mkv"))
+    options = LoopOptions(
+        limits=PATIENT, deadline_ms=10_000, screen=KnownScreen(depth_cm=16), record=str(tmp_path / "out/live.mkv")
+    )
     for name in ("live", "again"):
         segmenter, scorer, *_ = nets()
         source = Paced(open_source(str(tmp_path))) if name == "live" else open_source(options.record)

@@ -18,7 +18,13 @@ def analysed(number: int, score: float, event: Event | None = None, volume_ml: f
     frame = Captured(number, np.zeros((4, 4), np.uint8), 0, number / 30)
     scores = np.full(8, score, np.float32)
     return Analysis(
-        frame, Box(0, 0, 4), np.zeros((4, 4), np.uint8), REGIONS, "", scores, Ventricle(1, 1, 1, volume_ml), event
+        frame=frame,
+        box=Box(0, 0, 4),
+        mask=np.zeros((4, 4), np.uint8),
+        regions=REGIONS,
+        scores=scores,
+        ventricle=Ventricle(1, 1, 1, volume_ml),
+        event=event,
     )
 
 

@@ -31,15 +31,15 @@ def analysis(
     regions = find_regions(mask)
     assert isinstance(regions, Regions)
     return Analysis(
-        Captured(number, frame, 0, number / 30),
-        Box(0, 0, min(shape[:2])),
-        mask,
-        None if reason else regions,
-        reason,
-        np.linspace(1, 5, 8, dtype=np.float32),
-        measure_ventricle(mask, regions, (0.5, 0.5)),
-        event,
-        (55.0,),
+        frame=Captured(number, frame, 0, number / 30),
+        box=Box(0, 0, min(shape[:2])),
+        mask=mask,
+        regions=None if reason else regions,
+        reason=reason,
+        scores=np.linspace(1, 5, 8, dtype=np.float32),
+        ventricle=measure_ventricle(mask, regions, (0.5, 0.5)),
+        event=event,
+        ejection_fractions=(55.0,),
     )
 
 

@@ -46,21 +46,26 @@ def shown(number: int = 0, banner: str = "", withheld: Withheld = NOTHING) -> Sh
     assert isinstance(regions, Regions)
     frame = Captured(number, np.full((400, 400, 3), 90, np.uint8), 0, number / 30)
     analysis = Analysis(
-        frame,
-        Box(0, 0, 400),
-        mask,
-        regions,
-        "",
-        np.full(8, 4, np.float32),
-        withheld.take_from(measure_ventricle(mask, regions, (0.5, 0.5))),
-        None,
-        (55.0, 61.0),
+        frame=frame,
+        box=Box(0, 0, 400),
+        mask=mask,
+        regions=regions,
+        scores=np.full(8, 4, np.float32),
+        ventricle=withheld.take_from(measure_ventricle(mask, regions, (0.5, 0.5))),
+        ejection_fractions=(55.0, 61.0),
         withheld=withheld,
         hint=Hint("lateral wall", "poor", "more gel", 2.0),
         calibration=Calibration((0.5, 0.5), "source"),
     )
     head = HeadUp(30.0, 20.0, 18.0, "openvino", "int8", 3)
-    return Shown(None if banner else analysis, PICTURE, head, frame, banner, banner)
+    return Shown(
+        picture=PICTURE,
+        head=head,
+        analysis=None if banner else analysis,
+        frame=frame,
+        banner=banner,
+        withheld=banner,
+    )
 
 
 @contextmanager
@@ -339,7 +344,7 @@ def test_the_key_q_ends_the_run(start: tuple[str, ...], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("uri", "says"),
-    [("out.xyz", "names no output"), ("gopher://u:secret@h", r"\*\*\*@h"), ("igtl://", "names no host")],
+    [("out.xyz", "is not an output"), ("gopher://u:secret@h", r"\*\*\*@h"), ("igtl://", "names no host")],
 )
 def test_what_is_no_output_says_so(uri: str, says: str) -> None:
     with pytest.raises(EchoEdgeError, match=says):

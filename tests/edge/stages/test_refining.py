@@ -18,6 +18,7 @@ from edge.heart.beats import BeatDetector, Event
 from edge.loop import LoopOptions, run_loop
 from edge.refine.keyframe import ASKED, FROZEN_FRAME, PLAIN
 from edge.report import Report
+from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
 from edge.sources import open_source
 from edge.stages.refining import Refine, Refining, opened_refine
@@ -53,7 +54,7 @@ def analysed(beats: Path, out: Path, refine: Refine, view: str = "A4C") -> tuple
     segmenter, scorer, segment_net, _ = nets()
     segment_net.answer = answers(segment_net)
     with open_source(str(beats)) as source, open_sink(out, source.fps) as sink:
-        options = LoopOptions(view, PATIENT, depth_cm=16, refine=refine)
+        options = LoopOptions(view=view, limits=PATIENT, screen=KnownScreen(depth_cm=16), refine=refine)
         report = run_loop(source, segmenter, scorer, [sink], options)
     return report, [json.loads(line) for line in out.read_text().splitlines()]
 
@@ -183,12 +184,12 @@ def test_the_lane_has_a_thread_of_lower_priority_to_itself() -> None:
 @pytest.mark.parametrize(("spare", "asked", "calls"), [(True, False, 2), (False, False, 0), (False, True, 2)])
 def test_while_service_is_cut_only_what_is_asked_for_is_refined(spare: bool, asked: bool, calls: int) -> None:
     made, denoiser = refiner()
-    lane, key = Refining(Refine(made, 2), True, StageClock()), key_frame().analysis
+    key = key_frame().analysis
     assert key is not None
-    if asked:
-        lane.ask()
-    lane.analysed(replace(key, event=Event("ED", 0, 1.0, None)), BeatDetector(), key, spare)
-    lane.finish()
+    with Refining(Refine(made, 2), True, StageClock()) as lane:
+        if asked:
+            lane.ask()
+        lane.analysed(replace(key, event=Event("ED", 0, 1.0, None)), BeatDetector(), key, spare)
     assert denoiser.calls == calls
 
 
@@ -221,7 +222,7 @@ def test_numbers_that_are_not_finite_are_never_shown(beats: Path, tmp_path: Path
 
 def test_a_frozen_picture_is_refined_once_and_goes_when_the_picture_moves() -> None:
     live = Live()
-    live.limits = type(PATIENT)(5000, 150, 5000, 5000, 2)
+    live.limits = replace(PATIENT, freeze_ms=150)
     with live:
         live.source.change = still
         wait_until(lambda: live.sink.kind == FROZEN_FRAME, "the refined picture")
@@ -235,7 +236,7 @@ def test_a_frozen_picture_is_refined_once_and_goes_when_the_picture_moves() -> N
 
 def test_a_lost_signal_takes_the_refined_frame_along() -> None:
     live = Live()
-    live.limits = type(PATIENT)(300, 5000, 5000, 5000, 2)
+    live.limits = replace(PATIENT, signal_ms=300)
     with live:
         live.ask()
         wait_until(lambda: live.sink.kind == ASKED, "the refined frame")

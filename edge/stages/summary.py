@@ -1,0 +1,112 @@
+"""After the last stage: what a run came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edge.heart.best import Best
+from edge.nets.model import Segmenter
+from edge.report import Report
+from edge.sinks.worker import SinkWorker
+from edge.stages.capture import Capture
+from edge.stages.drawing import Drawing
+from edge.stages.inference import Inference
+from edge.stages.shared import Shared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """The stages of one run."""
+
+    shared: Shared
+    engine: Segmenter
+    capture: Capture
+    inference: Inference
+    drawing: Drawing
+    workers: Sequence[SinkWorker]
+
+
+def report_of(stages: Stages, seconds: float) -> Report:
+    """Sum up a run that has ended and took `seconds`."""
+    inference, capture, clock = stages.inference, stages.capture, stages.shared.clock
+    analyser, analysed = inference.analyser, clock.count("segment")
+    events = analyser.beats.events if analyser else ()
+    return Report(
+        frames_in=capture.frames,
+        frames_processed=analysed,
+        frames_dropped=capture.frames - analysed,
+        dropped=_dropped(stages),
+        fps=analysed / max(seconds, 1e-9),
+        seconds=seconds,
+        backend=stages.engine.backend.name,
+        precision=stages.engine.manifest.precision,
+        latency_ms=clock.percentiles_ms(),
+        events=[{"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml} for e in events],
+        ejection_fraction_percent=list(analyser.ejection_fractions) if analyser else [],
+        sector=_sector(inference),
+        safe_states=dict(stages.shared.guard.trips),
+        service=[
+            {"frame": s.frame, "down": s.down, "to": s.rung.name, "cost_ms": s.cost_ms} for s in inference.ladder.steps
+        ],
+        drift=[
+            {"frame": n, "unlike": d.has_drifted, "distance": round(d.distance, 2), "threshold": d.threshold}
+            for n, d in inference.drifts
+        ],
+        reconnects=capture.reconnects,
+        withheld={reason: count for reason, count in inference.withheld.items() if reason},
+        best=_best(inference.best.best),
+        view=analyser.view if analyser else "",
+        biplane=asdict(analyser.biplane.value) if analyser and analyser.biplane.value else None,
+        refined=list(inference.refining.frames.rows) if inference.refining else [],
+    )
+
+
+def _dropped(stages: Stages) -> dict[str, int]:
+    """Frames lost, by where."""
+    inference = stages.inference
+    dropped = {"capture": stages.capture.mailbox.dropped, "service cut": inference.skipped}
+    if stages.shared.live:
+        dropped["not analysed"] = inference.processed - inference.skipped - stages.shared.clock.count("segment")
+    dropped["drawing"] = stages.drawing.mailbox.dropped
+    dropped["recording"] = inference.recording.mailbox.dropped if inference.recording else 0
+    dropped["key frames"] = inference.refining.mailbox.dropped if inference.refining else 0
+    dropped |= {f"output {worker.name}": worker.dropped for worker in stages.workers}
+    return {name: count for name, count in dropped.items() if count}
+
+
+def _sector(inference: Inference) -> dict[str, Any]:
+    sector, calibration = inference.screening.sector, inference.screening.calibration
+    if sector is None:
+        return {}
+    return {
+        "x": sector.box.x,
+        "y": sector.box.y,
+        "side": sector.box.side,
+        "is_fan": sector.fan is not None,
+        "mm_per_px": calibration.spacing_mm,
+        "mm_per_px_from": calibration.origin,
+    }
+
+
+def _best(best: Best) -> dict[str, Any]:
+    frames = {rated.kind: rated for rated in (best.ed, best.es) if rated}
+    rows: dict[str, Any] = {
+        kind: {
+            "frame": rated.analysis.frame.number,
+            "time_s": rated.analysis.frame.time_s,
+            "quality_mean": rated.mean,
+            "quality_lowest": rated.lowest,
+        }
+        for kind, rated in frames.items()
+    }
+    if best.beat is not None:
+        ed, es = (rated.analysis.frame.number for rated in best.beat)
+        rows["beat"] = {
+            "ED": ed,
+            "ES": es,
+            "quality": min(rated.rating for rated in best.beat),
+            "ejection_fraction_percent": best.ejection_fraction_percent,
+        }
+    return rows
