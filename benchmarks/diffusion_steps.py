@@ -17,9 +17,9 @@ import numpy as np
 
 from edge.refine.refiner import open_refiner
 from train.diffusion.schedule import TIMESTEPS
-from train.evaluate_refine import torch_estimator
+from train.evaluate.refine import torch_estimator
 from train.nets.echo_dnd import CONFIGS, EchoDND
-from train.reproduce.report import machine
+from train.results import machine
 
 STUDENT_STEPS, STUDENT_ANSWERS = 4, 20
 """Steps of the student's answer, and how many answers a round."""

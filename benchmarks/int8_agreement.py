@@ -15,7 +15,7 @@ import edge
 from edge.postprocess import LV
 from train.data import open_data
 from train.data.camus import read_split
-from train.metrics import dice, spearman
+from train.evaluate.metrics import dice, spearman
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 

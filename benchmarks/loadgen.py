@@ -24,7 +24,7 @@ from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import Sample
-from train.evaluate import evaluate_frame
+from train.evaluate.segmentation import evaluate_frame
 
 ENOUGH = 0.99
 

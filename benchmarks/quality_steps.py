@@ -11,11 +11,11 @@ import time
 
 import torch
 
-from train.coherence import coherence_loss
 from train.nets.coherence_net import CoherenceNet
 from train.nets.quality_net import BACKBONES, QualityNet, Variant
-from train.quality import quality_loss
-from train.reproduce.report import machine
+from train.quality.coherence import coherence_loss
+from train.quality.end_to_end import quality_loss
+from train.results import machine
 
 STEPS = 4
 BATCH, SIZE = 16, 256

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.synth import SyntheticLoop
-from train.classical import gcnr
 from train.data import open_data
+from train.quality.classical import gcnr
 
 Case = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_], float]
 NAMES = {1: "LV cavity", 2: "myocardium", 3: "left atrium", 0: "background"}

@@ -25,7 +25,7 @@ from edge.synth import SyntheticLoop
 from train.checkpoint import load_checkpoint
 from train.nets.pspnet_mk import upsample
 from train.nets.ral import RAL
-from train.ral import load_net
+from train.ral.training import load_net
 
 OPSET = 18
 PARITY_FRAMES = 12

@@ -35,7 +35,7 @@ from edge.preprocess import preprocess
 from edge.refine.refiner import DENOISER, ENCODER, Refiner, open_refiner
 from edge.screen.sector import find_sector
 from train.data.camus import read_split
-from train.evaluate import evaluate_frame
+from train.evaluate.segmentation import evaluate_frame
 
 Found = dict[str, tuple[Manifest, Path]]
 

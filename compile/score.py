@@ -19,9 +19,9 @@ from edge.postprocess import LV
 from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.sample import Sample
-from train.degrade import degrade_regions, sector_crop
-from train.evaluate import evaluate_frame
-from train.metrics import dice, spearman
+from train.evaluate.metrics import dice, spearman
+from train.evaluate.segmentation import evaluate_frame
+from train.quality.degrade import degrade_regions, sector_crop
 
 Scores = dict[tuple[str, str], float]
 """(view, metric) -> value. Metrics: "LV Dice", "LV HD95 mm", "Spearman"."""

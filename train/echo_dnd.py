@@ -22,9 +22,9 @@ from train.data.split import check_sides
 from train.diffusion.data import MaskAugmentSpec, MaskData
 from train.diffusion.losses import KINDS_OF_KL, LossWeights, echo_dnd_loss
 from train.diffusion.sample import draw_noise, sample
+from train.evaluate.metrics import dice
 from train.fit import FitConfig, fit
 from train.initialise import initialise, load_trunk
-from train.metrics import dice
 from train.nets import ECHO_DND
 from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
 from train.nets.mobilenet_conditioner import MobileNetConditioner

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DataError, MissingExtraError
-from train.ef import agreement
+from train.evaluate.ef import agreement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -136,7 +136,7 @@ def error_steps_bars(path: Path, shares: Mapping[str, Sequence[float]], title: s
 
 
 def quality_boxes(path: Path, views: Mapping[str, Any], title: str) -> None:
-    """One panel a view of `train.relation.relation`: box plots of the EF difference by third of quality (figure 7)."""
+    """One panel a view of `train.evaluate.relation.relation`: box plots of the EF difference by third of quality (figure 7)."""
     shown = {view: part["ef"] for view, part in views.items() if "ef" in part}
     if not shown:
         raise DataError("no view has EF at both phases for enough patients to draw")

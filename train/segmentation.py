@@ -23,10 +23,10 @@ from train.data import READERS, open_data
 from train.data.camus import read_split
 from train.data.sample import LV, MYOCARDIUM, Sample
 from train.data.split import Item, check_sides, draw_patients, split_samples
+from train.evaluate.metrics import dice, iou
 from train.fit import fit
 from train.initialise import KINDS, initialise
 from train.losses import SEGMENTATION_LOSSES
-from train.metrics import dice, iou
 from train.nets import SEGMENTATION_NETS
 from train.nets.pspnet_mk import upsample
 from train.recipes import PAPER_EPOCHS, RECIPES, Recipe

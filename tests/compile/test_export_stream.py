@@ -27,7 +27,7 @@ from edge.screen.sector import find_sector
 from edge.synth import SyntheticLoop
 from train.checkpoint import save_checkpoint
 from train.nets.ral import RAL, SMALL, Parts
-from train.ral import load_net
+from train.ral.training import load_net
 
 SIZE = 64
 CLASSES = ["background", "LV", "myocardium", "LA"]

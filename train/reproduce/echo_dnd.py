@@ -22,14 +22,14 @@ from train.diffusion.data import MaskAugmentSpec, MaskData
 from train.diffusion.losses import LossWeights
 from train.diffusion.schedule import STUDENT_GRIDS
 from train.echo_dnd import RECIPES, load_echo_dnd, train_echo_dnd
-from train.evaluate_refine import Estimator, measure, torch_estimator
+from train.evaluate.refine import Estimator, measure, torch_estimator
 from train.fit import FitConfig, fit
 from train.nets.echo_dnd import CONFIGS, EchoDND, EchoDNDConfig
 from train.nets.unet import UNet
 from train.reproduce.echo_dnd_report import write_report
 from train.reproduce.echo_dnd_students import student_rows
 from train.reproduce.pspnet_table1 import choose_frames
-from train.reproduce.report import machine, slug, write_json
+from train.results import machine, slug, write_json
 from train.segmentation import accuracy as segmentation_accuracy
 from train.segmentation import normalised, read_sides, segmentation_loss
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from train.evaluate_refine import COLUMNS
-from train.reproduce.report import markdown_table, replace_section
+from train.evaluate.refine import COLUMNS
+from train.results import markdown_table, replace_section
 
 Row = dict[str, Any]
 STUDENT_COLUMNS = ("hd95", "ece_band", "auroc_band")

@@ -14,9 +14,9 @@ from train.data.split import draw_patients
 from train.diffusion.losses import LossWeights
 from train.distill import TRUTH_ALONE, DistillWeights, distill
 from train.echo_dnd import RECIPES, load_echo_dnd, train_echo_dnd
-from train.evaluate_refine import Estimator, torch_estimator
+from train.evaluate.refine import Estimator, torch_estimator
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
-from train.reproduce.report import slug
+from train.results import slug
 
 if TYPE_CHECKING:
     from train.reproduce.echo_dnd import Study

@@ -7,7 +7,7 @@ from typing import Any
 
 from train.figures import compared_bars, convergence
 from train.reproduce.pspnet_rows import FIGURES, ROWS
-from train.reproduce.report import markdown_table, replace_section
+from train.results import markdown_table, replace_section
 
 HEADINGS = [
     "row",

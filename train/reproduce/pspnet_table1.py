@@ -20,13 +20,13 @@ from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
 from train.data.sample import Sample
 from train.data.split import draw_patients, split_samples
-from train.metrics import dice, distances_summary, iou, mean_known, surface_distances
+from train.evaluate.metrics import dice, distances_summary, iou, mean_known, surface_distances
 from train.nets import SEGMENTATION_NETS
 from train.nets.pspnet_mk import upsample
 from train.recipes import RECIPES, Recipe
 from train.reproduce.pspnet_report import write_report
 from train.reproduce.pspnet_rows import FIGURE_ROWS, ROWS, SCALES, Row, Scale
-from train.reproduce.report import machine, write_json
+from train.results import machine, write_json
 from train.segmentation import crop_to_sector, predict, read_sides, train_segmentation
 
 PAPER_PX = 473

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from train.figures import label_boxes, region_pictures
-from train.methods import COHERENCE, END_TO_END, METHODS
+from train.quality.methods import COHERENCE, END_TO_END, METHODS
 from train.reproduce.quality_rows import PAPER_COHERENCE, PAPER_SPEARMAN
-from train.reproduce.report import markdown_table, replace_section
+from train.results import markdown_table, replace_section
 
 if TYPE_CHECKING:
     from train.reproduce.quality_table4 import Table4

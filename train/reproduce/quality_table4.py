@@ -25,12 +25,16 @@ from edge.nets.manifest import sha256_of
 from edge.nets.model import Segmenter, open_model
 from edge.picture.palette import quality_colour
 from train.checkpoint import load_checkpoint
-from train.classical import LabelMap
-from train.coherence import RECIPES as COHERENCE_RECIPES
-from train.coherence import load_coherence, similarity, train_coherence
-from train.coherence_data import open_coherence
 from train.data.camus import read_split
-from train.methods import (
+from train.nets.quality_net import QualityNet, Variant
+from train.quality.classical import LabelMap
+from train.quality.coherence import RECIPES as COHERENCE_RECIPES
+from train.quality.coherence import load_coherence, similarity, train_coherence
+from train.quality.coherence_data import open_coherence
+from train.quality.crops import Crop, open_crops, region_labels, with_masks
+from train.quality.crops import Scored as ScoredFrame
+from train.quality.end_to_end import RECIPES, load_quality, predict_scores, train_quality, validate
+from train.quality.methods import (
     COHERENCE,
     END_TO_END,
     METHODS,
@@ -47,10 +51,6 @@ from train.methods import (
     regraded,
     wilcoxon_p,
 )
-from train.nets.quality_net import QualityNet, Variant
-from train.quality import RECIPES, load_quality, predict_scores, train_quality, validate
-from train.regional import Crop, open_crops, region_labels, with_masks
-from train.regional import Scored as ScoredFrame
 from train.reproduce.quality_report import write_report
 from train.reproduce.quality_rows import (
     ABLATION,
@@ -62,7 +62,7 @@ from train.reproduce.quality_rows import (
     TRAIN_SEED,
     Scale,
 )
-from train.reproduce.report import machine, write_json
+from train.results import machine, write_json
 
 GRADES = ("Good", "Medium", "Poor")
 GAMMAS = (0.9, 1.1)

@@ -24,14 +24,14 @@ from edge.postprocess import clean_mask
 from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint, weights_of
 from train.data.clips import Clip, open_clips
-from train.ef import agreement, volume_ml
-from train.metrics import dice, distances_summary, flicker, mean_known, surface_distances
+from train.evaluate.ef import agreement, volume_ml
+from train.evaluate.metrics import dice, distances_summary, flicker, mean_known, surface_distances
 from train.nets.ral import FrameWise
 from train.nets.unet import UNet
 from train.nets.unet_plus_plus import UNetPlusPlus
-from train.ral import PAPER, build_net, train_clips
-from train.ral_data import CroppedClip
-from train.ral_score import run_clip
+from train.ral.data import CroppedClip
+from train.ral.score import run_clip
+from train.ral.training import PAPER, build_net, train_clips
 from train.reproduce.ral_report import write_report
 from train.reproduce.ral_rows import (
     HELD_OUT_SEED,
@@ -44,7 +44,7 @@ from train.reproduce.ral_rows import (
     Row,
     Scale,
 )
-from train.reproduce.report import machine, write_json
+from train.results import machine, write_json
 from train.segmentation import CLASSES
 
 PHASES = 10

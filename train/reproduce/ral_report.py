@@ -10,7 +10,7 @@ import numpy as np
 
 from train.figures import bland_altman, cycle
 from train.reproduce.ral_rows import TABLE_2, TABLE_3, TABLE_4, Row
-from train.reproduce.report import markdown_table, replace_section
+from train.results import markdown_table, replace_section
 
 HEADINGS = [
     "row",

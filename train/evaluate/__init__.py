@@ -1,0 +1,1 @@
+"""How good a model is on annotated data: metrics, and the commands `echoedge evaluate …`."""

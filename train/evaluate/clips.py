@@ -1,0 +1,156 @@
+"""`echoedge evaluate clips`: models on whole clips, frame after frame as at run time: accuracy, unrest, view."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from edge.errors import DataError, ModelError
+from edge.heart.view import VIEWS
+from edge.nets.backends import BACKENDS
+from edge.nets.model import PREFERRED, Segmenter, open_model
+from edge.screen.sector import find_sector
+from train.data.camus import read_split
+from train.data.clips import Clip, open_clips
+from train.data.sample import LV
+from train.evaluate.metrics import bootstrap_interval, dice, flicker, mean_known
+from train.evaluate.segmentation import CLASSES
+from train.results import machine, markdown_table, replace_section
+
+INTERVALS = (("lv", 1, 3), ("flicker", 100, 2))
+"""Figures whose interval is shown: name, factor, digits."""
+HEADINGS = ("model", "LV Dice (95 %)", "myocardium", "LA", "flicker % (95 %)", "view")
+
+
+def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = False) -> dict[str, float]:
+    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose
+    view is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is
+    shown `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a
+    stream. With `forget` the network starts afresh at every showing: what its memory is worth."""
+    sector = find_sector([frame.image for frame in clip.frames])
+    segmenter.reset()
+    dices, right, areas = [], [], []
+    for frame in clip.frames:
+        for _ in range(hold):
+            if forget:
+                segmenter.reset()
+            mask = segmenter(frame.image, sector)
+        dices.append([dice(mask == label, frame.mask == label) for label in CLASSES.values()])
+        areas.append([np.count_nonzero(m == LV) for m in (mask, frame.mask)])
+        probabilities = segmenter.view_probabilities
+        right.append(np.nan if probabilities is None else float(VIEWS[int(probabilities.argmax())] == clip.view))
+    found, true = np.array(areas, np.float64).T
+    return {
+        **dict(zip(CLASSES, np.mean(dices, axis=0))),
+        "flicker": flicker(found, true),
+        "view": float(np.mean(right)),
+    }
+
+
+def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1, forget: bool = False) -> dict[str, Any]:
+    """Means over clips with bootstrap 95 % intervals over patients; see `evaluate_clip`."""
+    rows = [
+        evaluate_clip(segmenter, clip, hold, forget)
+        for clip in track(clips, segmenter.manifest.name, console=Console(stderr=True), transient=True)
+    ]
+    patients = np.array([clip.patient for clip in clips])
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {
+        "model": segmenter.manifest.name,
+        "precision": segmenter.manifest.precision,
+        "backend": f"{segmenter.backend.name} {segmenter.backend.version}",
+        "sha256": segmenter.manifest.sha256,
+        **{name: _known(mean_known(values)) for name, values in columns.items()},
+        "ci95": {name: [_known(v) for v in bootstrap_interval(values, patients)] for name, values in columns.items()},
+    }
+
+
+def _known(value: float) -> float | None:
+    """None for NaN, which JSON has not."""
+    return None if np.isnan(value) else value
+
+
+def cells(result: dict[str, Any]) -> list[str]:
+    """One model's line of the table."""
+    dices, unrest = ("-".join(f"{k * v:.{digits}f}" for v in result["ci95"][name]) for name, k, digits in INTERVALS)
+    return [
+        f"{result['model']} {result['precision']}",
+        f"{result['lv']:.3f} ({dices})",
+        f"{result['myo']:.3f}",
+        f"{result['la']:.3f}",
+        f"{100 * result['flicker']:.2f} ({unrest})",
+        "-" if result["view"] is None else f"{result['view']:.3f}",
+    ]
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge evaluate clips",
+        description="Dice, flicker (mean |change of the LV's area - true change| from frame to frame, as a share of the mean "
+        "true area) and view accuracy of models on annotated clips.",
+        epilog="example: echoedge evaluate clips --model models/ral --model models/pspnet-mk --data synth:20@9000",
+    )
+    p.add_argument("--model", type=Path, action="append", required=True, help="model folder, may be repeated")
+    p.add_argument("--data", required=True, help="KIND:FOLDER: synth:COUNT@SEED gives one whole beat a loop")
+    p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all)")
+    p.add_argument(
+        "--hold", type=int, default=1, metavar="N", help="show each frame N times, as a stream would (default 1)"
+    )
+    p.add_argument("--forget", action="store_true", help="zero the memory before every frame: what it is worth")
+    p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
+    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
+    p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
+    p.add_argument("--json", action="store_true", help="print the result as JSON")
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    if args.hold < 1:
+        raise DataError(f"--hold {args.hold} shows no frame; give 1 or more")
+    clips = list(open_clips(args.data, patients=set(read_split(args.split)) if args.split else None))
+    results = []
+    for folder in args.model:
+        with open_model(folder, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
+            if not isinstance(segmenter, Segmenter):
+                raise ModelError(f"{folder} is a {segmenter.manifest.task} model; clips need segmentation")
+            results.append(evaluate_clips(segmenter, clips, args.hold, args.forget))
+    title = f"{len(clips)} clips, {sum(len(clip.frames) for clip in clips)} frames of {args.data.partition(':')[0]}"
+    title += f", each shown {args.hold} times" if args.hold > 1 else ""
+    title += ", nothing remembered" if args.forget else ""
+    if args.results:
+        command = f"echoedge evaluate clips {' '.join(f'--model {f}' for f in args.model)} --data {args.data}"
+        command += f" --hold {args.hold}" if args.hold > 1 else ""
+        command += " --forget" if args.forget else ""
+        text = [f"## Clips: accuracy and unrest\n\n`{command}`: {title}. {machine()}.\n"]
+        replace_section(args.results, "clips", "\n".join([*text, markdown_table([*HEADINGS], [*map(cells, results)])]))
+    if args.json:
+        found = {
+            "data": args.data,
+            "clips": len(clips),
+            "hold": args.hold,
+            "forget": args.forget,
+            "machine": machine(),
+            "models": results,
+        }
+        print(json.dumps(found, indent=2))
+        return 0
+    table = Table(*HEADINGS, title=title)
+    for result in results:
+        table.add_row(*cells(result))
+    Console().print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,240 @@
+"""`echoedge evaluate`: accuracy of a model folder, run as the runtime runs it, on annotated data."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from edge.errors import DataError, ModelError
+from edge.nets.backends import BACKENDS
+from edge.nets.model import PREFERRED, Segmenter, open_model
+from train.data import open_data
+from train.data.camus import read_ef, read_split
+from train.data.sample import Sample
+from train.evaluate.ef import agreement, ejection_fractions, matched
+from train.evaluate.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
+from train.figures import bland_altman
+from train.results import machine, markdown_table, replace_section
+
+CLASSES = {"lv": 1, "myo": 2, "la": 3}
+METRICS = {"dice": "", "iou": "", "hd": "mm", "hd95": "mm", "mad": "mm"}
+
+
+def evaluate_frame(
+    predicted: NDArray[np.uint8], sample: Sample, classes: Mapping[str, int] = CLASSES
+) -> dict[str, dict[str, float]]:
+    """metric -> class -> value of one frame at its own resolution; distances in mm, NaN where a class is absent."""
+    row: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
+    for name, label in classes.items():
+        found, true = predicted == label, sample.mask == label
+        distances = surface_distances(found, true, sample.spacing_mm[0])
+        values = {"dice": dice(found, true), "iou": iou(found, true), **distances_summary(distances)}
+        for metric, value in values.items():
+            row[metric][name] = value
+    return row
+
+
+def summarise(rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sample]) -> dict[str, Any]:
+    """Means with bootstrap 95 % intervals over patients, for all frames and per view and phase."""
+    patients = np.array([s.patient for s in samples])
+    classes = tuple(rows[0]["dice"])
+
+    def table(keep: np.ndarray) -> dict[str, Any]:
+        out: dict[str, Any] = {"n": int(keep.sum())}
+        intervals: dict[str, dict[str, list[float]]] = {}
+        for metric in METRICS:
+            values = {c: np.array([row[metric][c] for row in rows])[keep] for c in classes}
+            out[metric] = {c: round(mean_known(v), 4) for c, v in values.items()}
+            intervals[metric] = {
+                c: [round(x, 4) for x in bootstrap_interval(v, patients[keep])] for c, v in values.items()
+            }
+        out["miou"] = round(float(np.mean(list(out["iou"].values()))), 4)
+        out["ci95"] = intervals
+        return out
+
+    result = table(np.ones(len(rows), bool))
+    groups = sorted({(s.view, s.phase) for s in samples})
+    result["groups"] = {
+        f"{view} {phase}": table(np.array([(s.view, s.phase) == (view, phase) for s in samples]))
+        for view, phase in groups
+    }
+    return result
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        prog="echoedge evaluate",
+        description="Dice, HD, HD95, MAD and mIoU of a segmentation model with bootstrap 95 % intervals.",
+        epilog="example: echoedge evaluate --model models/pspnet-mk --data camus:/data/camus --split split_valid.txt --json",
+    )
+    p.add_argument("--model", type=Path, required=True, help="model folder")
+    p.add_argument("--data", required=True, help="KIND:FOLDER, such as camus:/data/camus or folder:/data/frames")
+    p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all in the folder)")
+    p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
+    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    p.add_argument("--ef", action="store_true", help="also compare single-plane EF with CAMUS's reference EF")
+    p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
+    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
+    p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
+    p.add_argument("--json", action="store_true", help="print the result as JSON")
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    args = parser().parse_args(argv)
+    if args.figure and not args.ef:
+        raise DataError("--figure draws the comparison of EF; add --ef")
+    patients = read_split(args.split) if args.split else None
+    with open_model(args.model, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
+        if not isinstance(segmenter, Segmenter):
+            raise ModelError(f"{args.model} is a {segmenter.manifest.task} model; evaluate needs segmentation")
+        samples = list(open_data(args.data, patients))
+        if not samples:
+            raise DataError(f"{args.data} has no frames of the patients asked for")
+        classes = {name: label for name, label in CLASSES.items() if label < len(segmenter.manifest.classes)}
+        masks = [
+            segmenter(sample.image)
+            for sample in track(samples, "evaluating", console=Console(stderr=True), transient=True)
+        ]
+        rows = [evaluate_frame(mask, sample, classes) for mask, sample in zip(masks, samples)]
+        result = {
+            "model": segmenter.manifest.name,
+            "precision": segmenter.manifest.precision,
+            "backend": f"{segmenter.backend.name} {segmenter.backend.version}",
+            "sha256": segmenter.manifest.sha256,
+            "training": dict(segmenter.manifest.evidence),
+            "data": args.data.partition(":")[0],
+            "machine": machine(),
+            **summarise(rows, samples),
+        }
+    if args.ef:
+        pairs = compare_ef(samples, masks, args.data)
+        result["ef"] = {name: asdict(agreement(*pair)) for name, pair in pairs.items()}
+        if args.figure:
+            bland_altman(
+                args.figure, pairs, f"{result['model']} {result['precision']}: single-plane EF against the reference"
+            )
+    if args.results:
+        write_section(args.results, result, args.figure)
+    if args.json:
+        print(json.dumps(result, indent=2))
+    else:
+        print_table(result)
+    return 0
+
+
+def compare_ef(
+    samples: Sequence[Sample], masks: Sequence[NDArray[np.uint8]], place: str
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """(found, reference) EF in percent, by view, of the model and of the experts' own masks.
+
+    The reference is the patient's EF, from both views; how far the experts' single-plane EF is from it bounds what a
+    model can reach. DataError for data other than CAMUS.
+    """
+    kind, _, folder = place.partition(":")
+    if kind != "camus":
+        raise DataError(f"{kind} has no reference EF here; --ef needs camus:FOLDER")
+    reference = read_ef(Path(folder))
+    by_source = {
+        "model": ejection_fractions(zip(samples, masks)),
+        "experts": ejection_fractions((s, s.mask) for s in samples),
+    }
+    views = sorted({s.view for s in samples})
+    return {f"{name} {view}": matched(found, reference, view) for view in views for name, found in by_source.items()}
+
+
+HEADINGS = ["group", "n", "class", "Dice (95 %)", "HD mm", "HD95 mm", "MAD mm", "IoU"]
+EF_TITLE = "single-plane EF against the patient's reference EF, in percent"
+EF_HEADINGS = ["masks", "n", "r", "MAE", "bias", "limits of agreement"]
+
+
+def table_rows(result: dict[str, Any]) -> list[list[str]]:
+    """A row a group and class, in the order of HEADINGS."""
+    rows = []
+    for group, part in (("all", result), *result["groups"].items()):
+        for name in part["dice"]:
+            low, high = part["ci95"]["dice"][name]
+            rows.append(
+                [
+                    group,
+                    str(part["n"]),
+                    name,
+                    f"{part['dice'][name]:.4f} ({low:.4f}-{high:.4f})",
+                    f"{part['hd'][name]:.2f}",
+                    f"{part['hd95'][name]:.2f}",
+                    f"{part['mad'][name]:.2f}",
+                    f"{part['iou'][name]:.4f}",
+                ]
+            )
+    return rows
+
+
+def ef_rows(result: dict[str, Any]) -> list[list[str]]:
+    """A row a set of masks, in the order of EF_HEADINGS."""
+    return [
+        [
+            name,
+            str(fit["n"]),
+            f"{fit['r']:.3f}",
+            f"{fit['mae']:.2f}",
+            f"{fit['bias']:+.2f}",
+            f"{fit['low']:.1f} to {fit['high']:.1f}",
+        ]
+        for name, fit in result["ef"].items()
+    ]
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """The result on the terminal."""
+    _print(
+        f"{result['model']} {result['precision']} ({result['backend']}), {result['n']} frames",
+        HEADINGS,
+        table_rows(result),
+    )
+    if "ef" in result:
+        _print(EF_TITLE, EF_HEADINGS, ef_rows(result))
+
+
+def _print(title: str, headings: list[str], rows: list[list[str]]) -> None:
+    table = Table(*headings, title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> None:
+    """The result as a section of Markdown file `path`, one for each model, precision, data set and view."""
+    views = " and ".join(sorted({group.split()[0] for group in result["groups"]}))
+    title = f"{result['model']} {result['precision']} on {result['data']}, {views}"
+    trained = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["training"].items())
+    lines = [
+        f"## {title}",
+        "",
+        f"`echoedge evaluate --model {result['model']} --precision {result['precision']} --data {result['data']}:DIR "
+        f"--results FILE`: {result['n']} frames at their own resolution, intervals bootstrapped over patients. "
+        f"{result['backend']}, {result['machine']}. File {result['sha256'][:12]}: {trained}.",
+        "",
+        markdown_table(HEADINGS, table_rows(result)),
+    ]
+    if "ef" in result:
+        lines += ["", f"{EF_TITLE[0].upper() + EF_TITLE[1:]}:", "", markdown_table(EF_HEADINGS, ef_rows(result))]
+    if figure:
+        lines += ["", f"![{title}]({os.path.relpath(figure, path.parent)})"]
+    name = title.lower().replace(",", "").replace(" ", "-")
+    replace_section(path, f"evaluate-{name}", "\n".join(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Regional quality and coherence: frames and injected degradation, the classical metrics, both networks' training."""
