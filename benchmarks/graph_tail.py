@@ -214,7 +214,8 @@ def main() -> None:
             runners[names[index]](frames[turn % len(frames)])
             times[names[index]][turn] = (time.perf_counter() - started) * 1e3
     print(
-        f"{args.model}: {size} px, {args.threads} threads, {args.rounds} rounds, OpenVINO {openvino.__version__.split('-')[0]}"
+        f"{args.model}: {size} px, {args.threads} threads, {args.rounds} rounds, OpenVINO "
+        f"{openvino.__version__.split('-')[0]}"
     )
     print(f"{'tail':40} {'median':>8} {'min':>8} {'ratio':>6} {'pixels of another class':>24}")
     for name in names:

@@ -54,7 +54,8 @@ def main(argv: list[str]) -> int:
     load = os.getloadavg()[0]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f} when started")
     print(
-        f"| view | clean, median ms | regions at {REGION_PX} px, median ms | longest | measure, median ms | regions found |"
+        f"| view | clean, median ms | regions at {REGION_PX} px, median ms | longest | measure, median ms | regions "
+        "found |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
     for view in VIEWS:

@@ -108,7 +108,8 @@ def main(argv: list[str]) -> int:
         if overlaps[shown.layout][-1] < GOOD_IOU:
             print(f"seed {seed}, {shown.layout}: IoU {overlaps[shown.layout][-1]:.3f}", file=sys.stderr)
     print(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; seeds from {args.seed}, {args.frames} frames a screen\n"
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; seeds from {args.seed}, {args.frames} frames a "
+        "screen\n"
     )
     print(f"| layout | screens | IoU least | median | at least {GOOD_IOU} |\n|---|---|---|---|---|")
     for name, values in sorted(overlaps.items()):

@@ -23,7 +23,8 @@ def main(argv: list[str]) -> int:
     cv2.setNumThreads(1)
     load = os.getloadavg()[0]
     print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f} when started, one thread"
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {load:.1f} when started, one "
+        "thread"
     )
     print(f"| view | set up, ms CPU | frame at {args.size} px, ms CPU median | p90 | with truth of regions, median |")
     print("| --- | --- | --- | --- | --- |")

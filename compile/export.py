@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime
@@ -30,6 +31,7 @@ from edge.preprocess import PreprocessSpec, preprocess
 from edge.screen.sector import find_sector
 from train.checkpoint import load_checkpoint, weights_of
 from train.data import open_data
+from train.facts import Facts
 from train.nets import ECHO_DND, NETS
 from train.nets.pspnet_mk import OUTPUT_STRIDE, upsample
 from train.nets.ral import RECURRENT_NETS
@@ -77,31 +79,29 @@ class QualityGraph(nn.Module):
 
 def graph_from_checkpoint(
     checkpoint: Path, size_px: int | None = None
-) -> tuple[SegmentationGraph | QualityGraph, torch.Tensor, dict[str, Any]]:
+) -> tuple[SegmentationGraph | QualityGraph, torch.Tensor, Facts]:
     """(graph with the checkpoint's averaged weights, a random frame of its input's shape, the checkpoint's facts).
 
     size_px overrides the size the network was trained at. Raises ModelError for a size it cannot pool.
     """
     tensors, facts = load_checkpoint(checkpoint)
-    if facts.get("net") not in NETS:
-        raise ModelError(f"{checkpoint} holds the net '{facts.get('net')}'; this version exports {', '.join(NETS)}")
-    facts = {**facts, "size": size_px or facts["size"]}
+    if facts.net not in NETS:
+        raise ModelError(f"{checkpoint} holds the net '{facts.net}'; this version exports {', '.join(NETS)}")
+    facts = msgspec.structs.replace(facts, size=size_px or facts.size)
     try:
-        net = (
-            NETS["quality"]() if facts["net"] == "quality" else NETS[facts["net"]](len(facts["classes"]), facts["size"])
-        )
+        net = NETS["quality"]() if facts.net == "quality" else NETS[facts.net](len(facts.classes), facts.size)
     except ValueError as error:
         raise ModelError(str(error)) from error
     net.load_state_dict(weights_of(tensors))
-    graph = (QualityGraph(net) if facts["net"] == "quality" else SegmentationGraph(net, facts["size"])).eval()
-    frame = np.random.default_rng(0).integers(0, 256, (1, 1, facts["size"], facts["size"]), np.uint8)
+    graph = (QualityGraph(net) if facts.net == "quality" else SegmentationGraph(net, facts.size)).eval()
+    frame = np.random.default_rng(0).integers(0, 256, (1, 1, facts.size, facts.size), np.uint8)
     return graph, torch.from_numpy(frame), facts
 
 
 def onnx_from_checkpoint(
     checkpoint: Path, path: Path, opset: int = OPSET, size_px: int | None = None, places: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Export a checkpoint as a static-shape ONNX file (batch 1) and return its facts, `parity_frames` among them.
+) -> tuple[Facts, int]:
+    """Export a checkpoint as a static-shape ONNX file (batch 1); (its facts, how many frames agreed with torch).
 
     opset 18 comes from torch's graph capture, 17 from its older tracer: TensorRT 8.x reads no more. PARITY_FRAMES real
     frames of `places` (KIND:FOLDER) join the random one in the comparison with torch. Raises ModelError where ONNX
@@ -111,7 +111,7 @@ def onnx_from_checkpoint(
     graph, frame, facts = graph_from_checkpoint(checkpoint, size_px)
     frames = [frame.numpy()]
     for place in places:
-        spec = PreprocessSpec(size_px=facts["size"])
+        spec = PreprocessSpec(size_px=facts.size)
         for sample in itertools.islice(open_data(place), PARITY_FRAMES):
             frames.append(preprocess(sample.image, find_sector([sample.image]).box, spec))
     output = "scores" if isinstance(graph, QualityGraph) else "mask"
@@ -129,7 +129,7 @@ def onnx_from_checkpoint(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return {**facts, "parity_frames": len(frames)}
+    return facts, len(frames)
 
 
 def _captured(graph: nn.Module, frame: torch.Tensor, output: str) -> onnx.ModelProto:
@@ -232,25 +232,26 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     facts = load_checkpoint(args.checkpoint)[1]
-    if facts.get("net") == ECHO_DND:
+    if facts.net == ECHO_DND:
         if args.size or args.opset != OPSET or args.data:
             raise ModelError("Echo-DND is exported as it was trained; leave --size, --opset and --data away")
         from compile.export_refine import meanings_of, onnx_from_echo_dnd  # diffusers takes seconds to import
 
         evidence = {"steps": args.steps, "opset": tracing.OPSET}
         for task, path in onnx_from_echo_dnd(args.checkpoint, args.out, args.steps).items():
-            record(path, task, tuple(facts["classes"]), facts, meanings_of(path), evidence, args, argv)
+            record(path, task, facts.classes, facts, meanings_of(path), evidence, args, argv)
             print(path)
         return 0
     path = args.out / "fp32.onnx"
-    if facts.get("net") in RECURRENT_NETS:
+    if facts.net in RECURRENT_NETS:
         if args.size or args.opset != OPSET or args.data:
             raise ModelError("a recurrent network is exported as it was trained; leave --size, --opset and --data away")
-        facts, meanings = stream_from_checkpoint(args.checkpoint, path)
+        facts, frames, meanings = stream_from_checkpoint(args.checkpoint, path)
     else:
-        facts, meanings = onnx_from_checkpoint(args.checkpoint, path, args.opset, args.size, args.data), MEANINGS
-    task, classes = ("quality", REGIONS) if facts["net"] == "quality" else ("segmentation", tuple(facts["classes"]))
-    evidence = {"opset": args.opset, "parity_frames": facts["parity_frames"]}
+        facts, frames = onnx_from_checkpoint(args.checkpoint, path, args.opset, args.size, args.data)
+        meanings = MEANINGS
+    task, classes = ("quality", REGIONS) if facts.net == "quality" else ("segmentation", facts.classes)
+    evidence = {"opset": args.opset, "parity_frames": frames}
     record(path, task, classes, facts, meanings, evidence, args, argv)
     print(path)
     return 0
@@ -260,7 +261,7 @@ def record(
     path: Path,
     task: str,
     classes: tuple[str, ...],
-    facts: dict[str, Any],
+    facts: Facts,
     meanings: Mapping[str, str],
     evidence: dict[str, Any],
     args: argparse.Namespace,
@@ -277,15 +278,15 @@ def record(
         parent_sha256=sha256_of(args.checkpoint),
         precision="fp32",
         target="any",
-        preprocess=PreprocessSpec(size_px=facts["size"]),
+        preprocess=PreprocessSpec(size_px=facts.size),
         inputs=inputs,
         outputs=outputs,
         classes=classes,
         calibration_sha256="",
         evidence={
-            "training_frames": facts["training_frames"],
-            "epochs": len(facts["history"]),
-            "seed": facts["config"]["seed"],
+            "training_frames": facts.training_frames,
+            "epochs": len(facts.history),
+            "seed": facts.run.seed,
             **evidence,
         },
         licence=args.licence,

@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -23,6 +22,7 @@ from edge.nets.backends.base import NEXT
 from edge.nets.manifest import VIEW_OUTPUT
 from edge.synth import SyntheticLoop
 from train.checkpoint import load_checkpoint
+from train.facts import Facts
 from train.nets.pspnet_mk import upsample
 from train.nets.ral import RAL
 from train.ral.training import load_net
@@ -86,8 +86,8 @@ def meanings(graph: StreamGraph) -> dict[str, str]:
 
 def stream_from_checkpoint(
     checkpoint: Path, path: Path, frames: int = PARITY_FRAMES
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Export a checkpoint of `echoedge train ral`; (its facts with `parity_frames`, the ports' meanings).
+) -> tuple[Facts, int, dict[str, str]]:
+    """Export a checkpoint of `echoedge train ral`; (its facts, how many frames agreed with torch, the ports' meanings).
 
     The file is streamed over `frames` frames of a synthetic loop and compared with torch. Raises ModelError where they
     differ by more than TOLERANCE.
@@ -122,7 +122,7 @@ def stream_from_checkpoint(
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    return {**facts, "parity_frames": frames}, meanings(graph)
+    return facts, frames, meanings(graph)
 
 
 def streamed_differences(graph: StreamGraph, path: Path, frames: Sequence[NDArray[np.uint8]]) -> list[float]:

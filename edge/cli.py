@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "accuracy and uncertainty of the refining model on annotated data",
     ),
     "train segmentation": ("train.segmentation", "train", "train PSPNet-MK or another of the table's networks"),
-    "train ral": ("train.ral.training", "train", "train RAL on clips: segmentation and view, with memory over time"),
+    "train ral": ("train.ral.command", "train", "train RAL on clips: segmentation and view, with memory over time"),
     "train quality": ("train.quality.end_to_end", "train", "train the regional quality net"),
     "train echo-dnd": ("train.echo_dnd", "train", "train the dual-noise diffusion model"),
     "distill": ("train.distill", "train", "a few-step student from a dual-noise diffusion teacher"),

@@ -53,15 +53,15 @@ def augment(image: Image, mask: Mask, size: int, rng: Rng, spec: AugmentSpec) ->
     A narrower sector hides echo but keeps the mask: CAMUS's annotators, too, complete walls beyond the sector's edge.
     """
     matrix = affine(image.shape[0], size, rng, spec)
-    image = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
-    mask = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_NEAREST)
-    return look(image, rng, spec), mask
+    moved = np.asarray(cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8)
+    moved_mask = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_NEAREST)
+    return look(moved, rng, spec), np.asarray(moved_mask, np.uint8)
 
 
 def look(image: Image, rng: Rng, spec: AugmentSpec) -> Image:
     """A size x size image with other shadows, gain, sector, texture and screen marks."""
     size = image.shape[0]
-    echo = image.astype(np.float32) / 255
+    echo: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
     if rng.random() < spec.p_shadow:
         echo *= angular_shadow(size, rng)
     echo = gain_curve(echo, rng, spec)
@@ -107,7 +107,9 @@ def _polar(size: int, rng: Rng) -> tuple[NDArray[np.float32], NDArray[np.float32
 
 
 def angular_shadow(size: int, rng: Rng) -> NDArray[np.float32]:
-    """Attenuation map (0-1) of one to three wedges behind ribs or lung, as usaugment's Gaussian shadow in polar form."""
+    """Attenuation map (0-1) of one to three wedges behind ribs or lung, as usaugment's Gaussian shadow in polar
+    form.
+    """
     angle, radius = _polar(size, rng)
     factor = np.ones((size, size), np.float32)
     for _ in range(rng.integers(1, 4)):
@@ -131,17 +133,18 @@ def texture(echo: NDArray[np.float32], rng: Rng) -> NDArray[np.float32]:
     kind = rng.integers(4)
     if kind == 0:
         noise = rng.standard_normal(echo.shape, dtype=np.float32)
-        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=rng.uniform(0.8, 2), sigmaY=rng.uniform(0.5, 1))
-        return echo * np.exp(rng.uniform(0.3, 1.2) * noise)
+        soft = cv2.GaussianBlur(noise, (0, 0), sigmaX=rng.uniform(0.8, 2), sigmaY=rng.uniform(0.5, 1))
+        return np.asarray(echo * np.exp(rng.uniform(0.3, 1.2) * soft), np.float32)
     if kind == 1:
-        return cv2.GaussianBlur(echo, (0, 0), rng.uniform(0.5, 1.8))
+        return np.asarray(cv2.GaussianBlur(echo, (0, 0), rng.uniform(0.5, 1.8)), np.float32)
     if kind == 2:
         factor = rng.uniform(0.35, 0.8)
         small = cv2.resize(echo, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        return cv2.resize(small, echo.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return np.asarray(cv2.resize(small, echo.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))]
     _, packed = cv2.imencode(".jpg", np.clip(echo * 255, 0, 255).astype(np.uint8), quality)
-    return cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+    unpacked = np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.float32)
+    return np.asarray(unpacked / 255, np.float32)
 
 
 def screen_marks(image: Image, rng: Rng) -> None:
@@ -183,6 +186,6 @@ def screen_marks(image: Image, rng: Rng) -> None:
             -1,
         )
     if rng.random() < 0.3:
-        x = np.arange(size)
-        wave = np.sin(x / size * rng.uniform(10, 60)) ** 15 * 0.05 + rng.uniform(0.9, 0.97)
-        cv2.polylines(image, [np.stack([x, wave * size], 1).astype(np.int32)], False, level, 1)
+        columns = np.arange(size)
+        wave = np.sin(columns / size * rng.uniform(10, 60)) ** 15 * 0.05 + rng.uniform(0.9, 0.97)
+        cv2.polylines(image, [np.stack([columns, wave * size], 1).astype(np.int32)], False, level, 1)

@@ -1,4 +1,6 @@
-"""`echoedge average`: one checkpoint from the mean of several of the same network (model soup, Wortsman et al. 2022)."""
+"""`echoedge average`: one checkpoint from the mean of several of the same network (model soup, Wortsman et al.
+2022).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import torch
 
 from edge.errors import ModelError
@@ -24,19 +27,20 @@ def average(paths: Sequence[Path], out: Path) -> None:
     weights = [weights_of(tensors) for tensors, _ in read]
     shapes = [{name: tensor.shape for name, tensor in w.items()} for w in weights]
     for path, shape, (_, other) in zip(paths, shapes, read):
-        if other["net"] != facts["net"] or shape != shapes[-1]:
-            raise ModelError(f"{path} is another network than {paths[-1]}; only runs of one network can be averaged")
+        if other.net != facts.net or shape != shapes[-1]:
+            raise ModelError(f"{path} and {paths[-1]} are different networks; average runs of one network")
     mean = {
         f"ema.{name}": torch.stack([w[name] for w in weights]).mean(0) if last.is_floating_point() else last
         for name, last in weights[-1].items()
     }
-    save_checkpoint(out, mean, {**facts, "averaged": [str(path) for path in paths]})
+    save_checkpoint(out, mean, msgspec.structs.replace(facts, averaged=tuple(map(str, paths))))
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge average",
-        description="Average the weights of runs that began from one another, which is often better than the last alone.",
+        description="Average the weights of runs that began from one another, which is often better than the last "
+        "alone.",
         epilog="example: echoedge average runs/a/last.safetensors runs/b/last.safetensors --out runs/mean.safetensors",
     )
     p.add_argument("checkpoints", type=Path, nargs="+", help="checkpoints of one network")

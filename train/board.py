@@ -23,7 +23,9 @@ class NoBoard:
 
 @contextmanager
 def open_board(folder: Path, epoch: int, enabled: bool = True) -> Iterator[Board]:
-    """A writer of event files in `folder`/board, continuing behind `epoch`; NoBoard where tensorboard is not installed."""
+    """A writer of event files in `folder`/board, continuing behind `epoch`; NoBoard where tensorboard is not
+    installed.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

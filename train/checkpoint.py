@@ -1,38 +1,46 @@
-"""Checkpoints as safetensors: weights, their moving average and the optimiser's state in one file, facts as JSON
-metadata.
-"""
+"""Checkpoints as safetensors: weights, their moving average and the optimiser's state, with `Facts` as metadata."""
 
 from __future__ import annotations
 
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from edge.errors import ModelError
+from train.facts import Facts, facts_from, plain_from
 
 
-def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
+def save_checkpoint(path: Path, tensors: dict[str, torch.Tensor], facts: Facts) -> None:
     """Write under a temporary name, then rename: a kill in the middle leaves the previous file whole."""
     temporary = path.with_name(path.name + ".part")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, temporary, metadata={"facts": json.dumps(facts)})
+    save_file(contiguous, temporary, metadata={"facts": json.dumps(plain_from(facts))})
     os.replace(temporary, path)
 
 
-def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and facts of a checkpoint. Raises ModelError for a file that is none."""
+def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], Facts]:
+    """Tensors and facts of a checkpoint. Raises ModelError for a file that is not one, or whose facts do not fit."""
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
-        return load_file(path), facts
-    except (OSError, SafetensorError, ValueError) as error:
+            written = (file.metadata() or {}).get("facts")
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"{path} is no readable checkpoint ({error}); give a .safetensors file that `echoedge train` wrote"
+            f"cannot read the checkpoint {path} ({error}); give a .safetensors file that `echoedge train` wrote"
+        ) from error
+    if written is None:
+        raise ModelError(
+            f"{path} holds tensors but no facts about a network; give a checkpoint that `echoedge train` wrote"
+        )
+    try:
+        return tensors, facts_from(json.loads(written))
+    except ValueError as error:  # of json and msgspec alike
+        raise ModelError(
+            f"{path} says something wrong about its network: {error}; write it again with `echoedge train`"
         ) from error
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,17 +18,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from edge.errors import DataError, ModelError
 from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint, weights_of
+from train.data import open_data
 from train.data.sample import Sample
-from train.data.split import check_sides
+from train.data.split import check_sides, patients_of
 from train.diffusion.data import MaskAugmentSpec, MaskData
 from train.diffusion.losses import KINDS_OF_KL, LossWeights, echo_dnd_loss
 from train.diffusion.sample import draw_noise, sample
 from train.evaluate.metrics import dice
-from train.fit import FitConfig, fit
+from train.facts import Facts, FitConfig
+from train.fit import fit
 from train.initialise import initialise, load_trunk
 from train.nets import ECHO_DND
 from train.nets.echo_dnd import CONFIGS, TRUNKS, EchoDND, EchoDNDConfig
 from train.nets.mobilenet_conditioner import MobileNetConditioner
+from train.options import given, training_options
 from train.segmentation import STATISTICS_FRAMES, read_sides
 
 RECIPES = {
@@ -37,13 +41,15 @@ RECIPES = {
     "student": FitConfig(epochs=12, lr=2e-3, lr_end=2e-5, ema_decay=0.9999, warmup_steps=200, clip_norm=1.0),
 }
 """Config -> how it is trained: the paper's AdamW at 5e-5; larger rates for the small networks' short runs."""
-AUGMENT = {"paper": MaskAugmentSpec(), "wide": AugmentSpec()}
+AUGMENT: dict[str, MaskAugmentSpec | AugmentSpec] = {"paper": MaskAugmentSpec(), "wide": AugmentSpec()}
 """The paper's kinds of augmentation (section 5.2), or those of segmentation."""
 VALIDATION_BATCH = 8
 
 
 def validation(pairs: MaskData, seed: int = 0) -> Callable[[Any], dict[str, float]]:
-    """A function network -> mean Dice over `pairs` of the SCC head and, after one step, of each branch and their mean."""
+    """A function network -> mean Dice over `pairs` of the SCC head and, after one step, of each branch and their
+    mean.
+    """
 
     def validate(net: EchoDND) -> dict[str, float]:
         rows: dict[str, list[float]] = {}
@@ -66,16 +72,20 @@ def validation(pairs: MaskData, seed: int = 0) -> Callable[[Any], dict[str, floa
     return validate
 
 
-def facts_of(config: EchoDNDConfig, training: Sequence[Sample], validation: Sequence[Sample]) -> dict[str, Any]:
+def facts_of(
+    config: EchoDNDConfig, training: Sequence[Sample], validation: Sequence[Sample], data: Sequence[str], recipe: str
+) -> Facts:
     """What a checkpoint says of itself."""
-    return {
-        "net": ECHO_DND,
-        "size": config.size,
-        "classes": ["background", "LV"],
-        "architecture": asdict(config),
-        "training_frames": len(training),
-        "validation_patients": sorted({s.patient for s in validation}),
-    }
+    return Facts(
+        net=ECHO_DND,
+        size=config.size,
+        classes=("background", "LV"),
+        architecture=config,
+        training_frames=len(training),
+        validation_patients=patients_of(validation),
+        data=tuple(data),
+        recipe=recipe,
+    )
 
 
 def train_echo_dnd(
@@ -88,7 +98,8 @@ def train_echo_dnd(
     augment: str = "paper",
     init_trunk: Path | None = None,
     init_from: Path | None = None,
-    facts: dict[str, Any] | None = None,
+    data: Sequence[str] = (),
+    recipe_name: str = "",
 ) -> Path:
     """Train into `folder`, resuming what is there; the best checkpoint's path.
 
@@ -98,14 +109,16 @@ def train_echo_dnd(
     check_sides(training, held_out)
     torch.manual_seed(recipe.seed)
     net = build(config)
-    data = MaskData(training, config.size, recipe.seed, AUGMENT[augment])
+    frames = MaskData(training, config.size, recipe.seed, AUGMENT[augment])
     if init_trunk:
-        start_trunk(net, init_trunk, torch.stack([data[k][0] for k in range(min(STATISTICS_FRAMES, len(data)))]))
+        start_trunk(net, init_trunk, torch.stack([frames[k][0] for k in range(min(STATISTICS_FRAMES, len(frames)))]))
     if init_from:
         initialise(net, "T", init_from)
     pairs = MaskData(held_out, config.size, recipe.seed, None)
-    all_facts = {**facts_of(config, training, held_out), "loss": asdict(weights), "augment": augment, **(facts or {})}
-    return fit(net, data, echo_dnd_loss(config, weights), validation(pairs), recipe, folder, "dice", all_facts)
+    facts = msgspec.structs.replace(
+        facts_of(config, training, held_out, data, recipe_name), loss=asdict(weights), augment=augment
+    )
+    return fit(net, frames, echo_dnd_loss(config, weights), validation(pairs), recipe, folder, "dice", facts)
 
 
 def start_trunk(net: EchoDND, path: Path, images: torch.Tensor) -> None:
@@ -135,12 +148,11 @@ def at_size(config: EchoDNDConfig, size: int) -> EchoDNDConfig:
 def load_echo_dnd(path: Path) -> EchoDND:
     """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for one of another network."""
     tensors, facts = load_checkpoint(path)
-    if facts.get("net") != ECHO_DND:
-        raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train echo-dnd` wrote")
-    there = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["architecture"].items()}
-    net = build(EchoDNDConfig(**there))
+    if facts.net != ECHO_DND or facts.architecture is None:
+        raise ModelError(f"{path} holds the net '{facts.net}'; give one that `echoedge train echo-dnd` wrote")
+    net = build(facts.architecture)
     # a student was trained beside what its features are compared through
-    prefix = "ema.student." if "distillation" in facts else "ema."
+    prefix = "ema.student." if facts.distillation is not None else "ema."
     net.load_state_dict(weights_of(tensors, prefix))
     return net.eval()
 
@@ -169,16 +181,13 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge train echo-dnd",
         description="Train Echo-DND, a dual-noise diffusion model of the left ventricle's mask.",
-        epilog="example: echoedge train echo-dnd --config teacher --data camus:/data/camus --valid split_valid.txt --out "
-        "runs/teacher. On several processes: torchrun --nproc-per-node 2 -m train.echo_dnd with the same options. "
-        "Sizes and cost alone: echoedge train echo-dnd --config paper --cost",
+        epilog="example: echoedge train echo-dnd --config teacher --data camus:/data/camus --valid split_valid.txt "
+        "--out runs/teacher. On several processes: torchrun --nproc-per-node 2 -m train.echo_dnd with the same "
+        "options. Sizes and cost alone: echoedge train echo-dnd --config paper --cost",
+        parents=[training_options(required=False)],
     )
     p.add_argument("--config", choices=tuple(CONFIGS), default="teacher")
     p.add_argument("--cost", action="store_true", help="print parameters and FLOPs of the configuration and stop")
-    p.add_argument("--data", action="append", default=[], help="KIND:FOLDER, may be repeated: camus:… or folder:…")
-    p.add_argument(
-        "--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth, seeded)"
-    )
     p.add_argument("--size", type=int, help="input size in px (default: the config's)")
     p.add_argument("--fusion", choices=("additive", "cross"), help="how image features enter (default: the config's)")
     p.add_argument("--prediction", choices=("v", "eps", "x0"), help="what the Gaussian branch estimates")
@@ -191,22 +200,12 @@ def parser() -> argparse.ArgumentParser:
     start.add_argument("--init-from", type=Path, help="checkpoint of an earlier run to start from")
     p.add_argument("--augment", choices=tuple(AUGMENT), help="default: the paper's for its config, else wide")
     p.add_argument("--kl", choices=KINDS_OF_KL, default="vlb", help="vlb: the bound; prior: equations 10-11 as printed")
-    p.add_argument("--epochs", type=int, help="default: the config's")
-    p.add_argument("--lr", type=float, help="default: the config's")
-    p.add_argument("--batch", type=int, help="frames an optimiser step (default 8)")
-    p.add_argument("--accumulate", type=int, help="parts that a batch is computed in, to save memory (default 1)")
-    p.add_argument("--workers", type=int, help="processes that prepare frames (default 1)")
-    p.add_argument(
-        "--mixed-precision", action=argparse.BooleanOptionalAction, help="bfloat16 where the device has it (default)"
-    )
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, help="folder for checkpoints; an existing one is resumed")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    config: EchoDNDConfig = given(args, CONFIGS[args.config], ("fusion", "prediction", "trunk", "conditioner"))
+    config = given(args, CONFIGS[args.config], ("fusion", "prediction", "trunk", "conditioner"))
     if args.size is not None:
         config = at_size(config, args.size)
     if args.cost:
@@ -214,25 +213,28 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if not args.data or args.out is None:
         raise DataError("training needs --data KIND:FOLDER and --out FOLDER")
-    training, held_out = read_sides(args.data, args.valid, None, args.seed)
+    training, held_out = read_sides(args.data, args.valid, None, args.seed, open_data)
     print(f"{len(training)} training and {len(held_out)} validation frames", file=sys.stderr)
-    recipe: FitConfig = given(
-        args, RECIPES[args.config], ("epochs", "lr", "batch", "accumulate", "workers", "mixed_precision", "seed")
-    )
-    facts = {"data": [place.partition(":")[0] for place in args.data], "recipe": args.config}
+    recipe = given(args, RECIPES[args.config])
+    kinds = [place.partition(":")[0] for place in args.data]
     augment = args.augment or ("paper" if args.config == "paper" else "wide")
     weights = LossWeights(kl=args.kl)
     print(
         train_echo_dnd(
-            config, recipe, weights, training, held_out, args.out, augment, args.init_trunk, args.init_from, facts
+            config,
+            recipe,
+            weights,
+            training,
+            held_out,
+            args.out,
+            augment,
+            args.init_trunk,
+            args.init_from,
+            kinds,
+            args.config,
         )
     )
     return 0
-
-
-def given(args: argparse.Namespace, defaults: Any, names: Sequence[str]) -> Any:
-    """`defaults` (a dataclass) with those options that were given on the command line."""
-    return replace(defaults, **{n: getattr(args, n) for n in names if getattr(args, n) is not None})
 
 
 if __name__ == "__main__":

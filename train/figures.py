@@ -35,7 +35,9 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def bland_altman(path: Path, groups: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], title: str) -> None:
-    """One panel a group of (found, reference) EF in percent: difference over mean, with bias and limits of agreement."""
+    """One panel a group of (found, reference) EF in percent: difference over mean, with bias and limits of
+    agreement.
+    """
     figure = new_figure(4.8 * len(groups), 3.8)
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for panel, (name, (found, reference)) in zip(panels, groups.items()):
@@ -136,7 +138,9 @@ def error_steps_bars(path: Path, shares: Mapping[str, Sequence[float]], title: s
 
 
 def quality_boxes(path: Path, views: Mapping[str, Any], title: str) -> None:
-    """One panel a view of `train.evaluate.relation.relation`: box plots of the EF difference by third of quality (figure 7)."""
+    """One panel a view of `train.evaluate.relation.relation`: box plots of the EF difference by third of quality
+    (figure 7).
+    """
     shown = {view: part["ef"] for view, part in views.items() if "ef" in part}
     if not shown:
         raise DataError("no view has EF at both phases for enough patients to draw")

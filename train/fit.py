@@ -7,10 +7,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from lightning_fabric import Fabric
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,39 +27,13 @@ from train.checkpoint import (
     unpack_optimizer,
     weights_of,
 )
+from train.facts import Epoch, Facts, FitConfig
 
 Loss = Callable[[nn.Module, list[torch.Tensor]], "torch.Tensor | Iterator[torch.Tensor]"]
 """(network, batch) -> the loss, or its parts one after the other: each is back-propagated before the next is computed,
 which is how back-propagation through time is cut short."""
 Validate = Callable[[nn.Module], dict[str, float]]
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """What a run needs besides network and data.
-
-    `batch` is what one optimiser step sees, over all processes and `accumulate` parts; batch norm sees a part.
-    `optimizer` is "adamw" or "sgd" with momentum 0.9. `clip_norm` 0 clips nothing, `ema_decay` 0 averages nothing,
-    `patience` is the number of epochs without a better score after which a run ends (0: never). With `plateau` the rate
-    follows no cosine: it falls to a fifth after so many epochs without a better score.
-    """
-
-    epochs: int
-    batch: int = 8
-    optimizer: str = "adamw"
-    lr: float = 2e-3
-    lr_end: float = 1e-5
-    weight_decay: float = 1e-2
-    warmup_steps: int = 200
-    ema_decay: float = 0.998
-    clip_norm: float = 5.0
-    seed: int = 0
-    workers: int = 1
-    mixed_precision: bool = True
-    accumulate: int = 1
-    patience: int = 0
-    plateau: int = 0
 
 
 PLATEAU_FACTOR = 0.2
@@ -116,12 +91,17 @@ def batches_of(count: int, epoch: int, config: FitConfig, rank: int = 0, world: 
         raise DataError(f"a batch of {config.batch} cannot be cut into {config.accumulate} parts on {world} processes")
     if count < config.batch:
         raise DataError(f"{count} training frames are fewer than one batch of {config.batch}")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)).tolist()
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(epoch_seed(config, epoch))).tolist()
     starts = range(0, count // config.batch * config.batch, part)
     return [order[start : start + part] for place, start in enumerate(starts) if place % world == rank]
 
 
-def is_over(history: list[dict[str, float]], score: str, config: FitConfig) -> bool:
+def epoch_seed(config: FitConfig, epoch: int) -> int:
+    """The seed of an epoch's order and dropout, its own for each (seed, epoch) of fewer than a million epochs."""
+    return config.seed * 1_000_003 + epoch
+
+
+def is_over(history: list[Epoch], score: str, config: FitConfig) -> bool:
     """Whether all epochs are done, or the last `patience` of them brought no better score."""
     if len(history) >= config.epochs:
         return True
@@ -137,7 +117,7 @@ def fit(
     config: FitConfig,
     folder: Path,
     score: str,
-    facts: dict[str, Any],
+    facts: Facts,
 ) -> Path:
     """Train `net` and return the path of the best checkpoint by validation `score` (higher is better).
 
@@ -160,7 +140,7 @@ def fit(
         atexit.register(_leave_group)
     if world > 1 and fabric.device.type == "cuda":  # on CPUs torch has none: each process normalises by its own part
         net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
-    net.to(fabric.device, memory_format=torch.channels_last)
+    net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
     average = torch.optim.swa_utils.AveragedModel(
         net, avg_fn=lambda old, new, count: moving_average(old, new, count, config.ema_decay), use_buffers=True
     )
@@ -176,9 +156,7 @@ def fit(
         while not is_over(history, score, config):
             epoch = len(history)
             data.set_epoch(epoch)  # type: ignore[attr-defined]
-            torch.manual_seed(
-                (config.seed * 1_000_003 + epoch) * world + fabric.global_rank
-            )  # dropout, the same on resume
+            torch.manual_seed(epoch_seed(config, epoch) * world + fabric.global_rank)  # dropout, the same on resume
             parts = batches_of(len(data), epoch, config, fabric.global_rank, world)  # type: ignore[arg-type]
             task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}", total=steps)
             started, total = time.monotonic(), torch.zeros((), device=fabric.device)
@@ -207,10 +185,10 @@ def fit(
                 stepper.zero_grad(set_to_none=True)
                 average.update_parameters(net)
                 progress.advance(task)
-            mean_loss = fabric.all_reduce(total, reduce_op="mean").item() / steps
+            mean_loss = float(torch.as_tensor(fabric.all_reduce(total, reduce_op="mean"))) / steps
             average.module.eval()
             row = {"epoch": epoch + 1, "loss": mean_loss, "seconds": time.monotonic() - started}
-            row |= fabric.broadcast(validate(average.module) if leads else {})
+            row |= fabric.broadcast({k: float(v) for k, v in validate(average.module).items()} if leads else {})
             history.append(row)
             progress.remove_task(task)
             if leads:
@@ -218,11 +196,13 @@ def fit(
                 for name, number in row.items():
                     board.add_scalar(name, number, epoch + 1)
                 tensors = {f"ema.{n}": t for n, t in average.module.state_dict().items()}
-                all_facts = {**facts, "config": asdict(config), "history": history, "steps": int(average.n_averaged)}
+                done = msgspec.structs.replace(
+                    facts, config=config, history=tuple(history), steps=int(average.n_averaged)
+                )
                 if row[score] >= max(r[score] for r in history):
-                    save_checkpoint(best, tensors, all_facts)
+                    save_checkpoint(best, tensors, done)
                 tensors |= {f"net.{n}": t for n, t in net.state_dict().items()}
-                save_checkpoint(last, tensors | pack_optimizer(optimizer), all_facts)
+                save_checkpoint(last, tensors | pack_optimizer(optimizer), done)
             fabric.barrier()
     return best
 
@@ -234,7 +214,9 @@ def _leave_group() -> None:
 
 
 def _not_finite(epoch: int, step: int, dtype: torch.dtype | None) -> str:
-    where = f"the gradient of step {step + 1} of epoch {epoch + 1} is not finite; what was saved after epoch {epoch} is whole"
+    where = (
+        f"the gradient of step {step + 1} of epoch {epoch + 1} is not finite; the checkpoint of epoch {epoch} is intact"
+    )
     if dtype is None:
         return f"{where}: lower --lr and start again from it"
     # Seen with torch 2.13 on a CPU: the backward pass of PSPNet-MK at 473 px in bfloat16 overflows, in float32 it does
@@ -248,7 +230,7 @@ def make_optimizer(parameters: list[nn.Parameter], config: FitConfig) -> torch.o
         return torch.optim.SGD(parameters, config.lr, momentum=0.9, weight_decay=config.weight_decay)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameters, config.lr, weight_decay=config.weight_decay)
-    raise DataError(f"'{config.optimizer}' is no optimiser; write adamw or sgd")
+    raise DataError(f"'{config.optimizer}' is not an optimiser; write adamw or sgd")
 
 
 def restore(
@@ -257,17 +239,15 @@ def restore(
     average: torch.optim.swa_utils.AveragedModel,
     optimizer: torch.optim.Optimizer,
     config: FitConfig,
-) -> list[dict[str, float]]:
+) -> list[Epoch]:
     """Load a run's state in place and return its history. Raises ModelError when it was of another configuration."""
     tensors, saved = load_checkpoint(path)
-    defaults = {field.name: field.default for field in fields(config)}
-    there, asked = {**defaults, **saved.get("config", {})}, asdict(config)
+    there, asked = asdict(saved.run), asdict(config)
     changed = [f"{k} {there[k]} there, {asked[k]} asked" for k in asked if k != "workers" and there[k] != asked[k]]
     if changed:
-        raise ModelError(f"{path} is a run of another configuration ({'; '.join(changed)}); choose another folder")
+        raise ModelError(f"{path} holds a run with another configuration ({'; '.join(changed)}); choose another folder")
     net.load_state_dict(weights_of(tensors, "net."))
     average.module.load_state_dict(weights_of(tensors))
-    average.n_averaged.fill_(saved["steps"])
+    average.n_averaged.fill_(saved.steps)
     unpack_optimizer(optimizer, tensors)
-    history: list[dict[str, float]] = saved["history"]
-    return history
+    return list(saved.history)

@@ -27,7 +27,7 @@ def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tenso
     those are given. Raises DataError where the kind lacks a file, or nothing of it fits.
     """
     if kind not in KINDS:
-        raise DataError(f"'{kind}' is no initialisation; write one of {', '.join(KINDS)}")
+        raise DataError(f"'{kind}' is not an initialisation; write one of {', '.join(KINDS)}")
     if kind == "random":
         return 0
     if path is None:
@@ -43,7 +43,9 @@ def initialise(net: nn.Module, kind: str, path: Path | None, images: torch.Tenso
     mine = net.state_dict()
     found = {n: t for n, t in weights_of(load_checkpoint(path)[0]).items() if n in mine and mine[n].shape == t.shape}
     if len(found) < len(mine) // 2:
-        raise DataError(f"{path} fits {len(found)} of this network's {len(mine)} tensors; it is of another network")
+        raise DataError(
+            f"{path} fits {len(found)} of this network's {len(mine)} tensors; give a checkpoint of the same network"
+        )
     net.load_state_dict({**mine, **found})
     return len(found)
 

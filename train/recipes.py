@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.augment import AugmentSpec
-from train.fit import FitConfig
+from train.facts import FitConfig
 
 
 @dataclass(frozen=True)

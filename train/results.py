@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,25 @@ def write_json(path: Path, content: Any) -> None:
     os.replace(temporary, path)
 
 
+def stored_row(path: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A row from its file; None where it was not made yet. Raises DataError for one made with other settings."""
+    if not path.is_file():
+        return None
+    row: dict[str, Any] = json.loads(path.read_text())
+    if row["settings"] != json.loads(json.dumps(settings)):
+        raise DataError(f"{path} was made with other settings; choose another --out or remove {path.parent.parent}")
+    return row
+
+
+def store_row(path: Path, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a row and return it as `stored_row` will find it."""
+    write_json(path, row)
+    stored: dict[str, Any] = json.loads(path.read_text())
+    return stored
+
+
 def _without_nan(content: Any) -> Any:
-    if isinstance(content, dict):
+    if isinstance(content, Mapping):
         return {key: _without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_without_nan(value) for value in content]
@@ -70,9 +88,3 @@ def replace_section(path: Path, name: str, text: str) -> None:
         after = f"{before.rstrip()}\n\n{section}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(after)
-
-
-def markdown_table(headings: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

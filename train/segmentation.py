@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,16 +18,18 @@ from edge.errors import DataError
 from edge.preprocess import Box, resample
 from edge.screen.sector import find_sector
 from train.augment import AugmentSpec, augment
-from train.data import READERS, open_data
+from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import LV, MYOCARDIUM, Sample
-from train.data.split import Item, check_sides, draw_patients, split_samples
+from train.data.split import Item, check_sides, draw_patients, patients_of, split_samples
 from train.evaluate.metrics import dice, iou
+from train.facts import Facts
 from train.fit import fit
 from train.initialise import KINDS, initialise
 from train.losses import SEGMENTATION_LOSSES
 from train.nets import SEGMENTATION_NETS
 from train.nets.pspnet_mk import upsample
+from train.options import given, training_options
 from train.recipes import PAPER_EPOCHS, RECIPES, Recipe
 
 CLASSES = ("background", "LV", "myocardium", "LA")
@@ -132,7 +133,8 @@ def train_segmentation(
     classes: int,
     folder: Path,
     init: tuple[str, Path | None] = ("random", None),
-    facts: dict[str, Any] | None = None,
+    data: Sequence[str] = (),
+    recipe_name: str = "",
 ) -> Path:
     """Train a network of SEGMENTATION_NETS into `folder`, resuming what is there; return the best checkpoint's path.
 
@@ -147,27 +149,28 @@ def train_segmentation(
         net = SEGMENTATION_NETS[net_name](classes, size)
     except ValueError as error:
         raise DataError(str(error)) from error
-    data = SegmentationData(training, size, recipe.fit.seed, recipe.augment, classes)
-    initialise(net, *init, torch.stack([data[k][0] for k in range(min(len(data), STATISTICS_FRAMES))]))
+    frames = SegmentationData(training, size, recipe.fit.seed, recipe.augment, classes)
+    initialise(net, *init, torch.stack([frames[k][0] for k in range(min(len(frames), STATISTICS_FRAMES))]))
     pairs = [crop_to_sector(s, size, classes) for s in validation]
-    all_facts = {
-        "net": net_name,
-        "size": size,
-        "classes": list(CLASSES[:classes]),
-        "init": init[0],
-        "training_frames": len(training),
-        "validation_patients": sorted({s.patient for s in validation}),
-        **(facts or {}),
-    }
+    facts = Facts(
+        net=net_name,
+        size=size,
+        classes=CLASSES[:classes],
+        init=init[0],
+        training_frames=len(training),
+        validation_patients=patients_of(validation),
+        data=tuple(data),
+        recipe=recipe_name,
+    )
     return fit(
         net,
-        data,
+        frames,
         segmentation_loss(recipe.loss),
         lambda model: accuracy(model, pairs, classes),
         recipe.fit,
         folder,
         "mean",
-        all_facts,
+        facts,
     )
 
 
@@ -176,7 +179,7 @@ def read_sides(
     valid: str | None,
     exclude: Path | None,
     seed: int,
-    read: Callable[[str], Iterable[Item]] = open_data,
+    read: Callable[[str], Iterable[Item]],
 ) -> tuple[list[Item], list[Item]]:
     """(training, validation) frames, or what else `read` makes of a data set's name.
 
@@ -187,7 +190,7 @@ def read_sides(
     if valid is None:
         held_out = draw_patients({s.patient for s in samples} - set(excluded), seed)
         return split_samples(samples, held_out, excluded)
-    if valid.partition(":")[0] not in READERS:
+    if ":" not in valid or Path(valid).is_file():
         return split_samples(samples, read_split(Path(valid)), excluded)
     training, validation = [s for s in samples if s.patient not in set(excluded)], list(read(valid))
     check_sides(training, validation)
@@ -201,10 +204,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge train segmentation --data camus:/data/camus --valid split_valid.txt --net pspnet-mk "
         "--recipe modern --init-kind Q --init-from mobilenet_v2.npz --out runs/seg. On several processes: "
         "torchrun --nproc-per-node 2 -m train.segmentation with the same options.",
-    )
-    p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus:… or folder:…")
-    p.add_argument(
-        "--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth, seeded)"
+        parents=[training_options()],
     )
     p.add_argument("--exclude", type=Path, help="file of further patient names never to train on")
     p.add_argument("--net", choices=tuple(SEGMENTATION_NETS), default="pspnet-mk")
@@ -215,34 +215,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--init-from", type=Path, help="checkpoint (T) or ImageNet weights (Q) to start from")
     p.add_argument("--classes", type=int, choices=(2, 4), default=4, help="2 is LV or not, as in the paper")
     p.add_argument("--size", type=int, default=473, help="input size in px (default 473)")
-    p.add_argument("--epochs", type=int, help="default: 30, and 50 for pspnet-r by the paper's recipe")
-    p.add_argument("--lr", type=float, help="default: the recipe's")
-    p.add_argument("--batch", type=int, help="frames an optimiser step (default 8)")
-    p.add_argument("--accumulate", type=int, help="parts that a batch is computed in, to save memory (default 1)")
-    p.add_argument("--patience", type=int, help="stop after so many epochs without a better Dice (default: never)")
-    p.add_argument(
-        "--mixed-precision",
-        action=argparse.BooleanOptionalAction,
-        help="bfloat16 where the device has it (default: the recipe's)",
-    )
-    p.add_argument("--workers", type=int, help="processes that prepare frames (default 1)")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    training, validation = read_sides(args.data, args.valid, args.exclude, args.seed)
+    training, validation = read_sides(args.data, args.valid, args.exclude, args.seed, open_data)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
     recipe = RECIPES[args.recipe]
     epochs = PAPER_EPOCHS.get(args.net, recipe.fit.epochs) if args.recipe == "paper" else recipe.fit.epochs
-    asked = {
-        k: getattr(args, k) for k in ("epochs", "lr", "batch", "accumulate", "patience", "workers", "mixed_precision")
-    }
-    config = replace(
-        recipe.fit, seed=args.seed, **{"epochs": epochs, **{k: v for k, v in asked.items() if v is not None}}
-    )
+    config = given(args, replace(recipe.fit, epochs=epochs))
     best = train_segmentation(
         args.net,
         training,
@@ -252,7 +234,8 @@ def main(argv: Sequence[str]) -> int:
         args.classes,
         args.out,
         (args.init_kind, args.init_from),
-        {"data": args.data, "recipe": args.recipe},
+        args.data,
+        args.recipe,
     )
     print(best)
     return 0

@@ -12,6 +12,7 @@ from calib.feed import FrameFeed
 from compile.export import main as export
 from compile.precision import Quantizer
 from train.checkpoint import save_checkpoint
+from train.facts import Facts, FitConfig
 from train.nets import NETS
 
 SIZES = {"pspnet-mk": 89, "quality": 256}
@@ -26,8 +27,8 @@ def write_checkpoint(folder: Path, net: str) -> Path:
             module.momentum = None
     with torch.no_grad():  # batch norm learns its inputs, so that activations neither vanish nor explode
         model.train()(torch.rand(2, 1, size, size) * 2 - 1)
-    classes = ["background", "LV", "myocardium", "LA"]
-    facts = {"net": net, "size": size, "classes": classes, "training_frames": 1, "history": [], "config": {"seed": 0}}
+    classes = ("background", "LV", "myocardium", "LA")
+    facts = Facts(net=net, size=size, classes=classes, training_frames=1, config=FitConfig(epochs=0))
     path = folder / f"{net}.safetensors"
     save_checkpoint(path, {f"ema.{n}": t for n, t in model.state_dict().items()}, facts)
     return path

@@ -26,6 +26,7 @@ from edge.nets.model import Segmenter
 from edge.screen.sector import find_sector
 from edge.synth import SyntheticLoop
 from train.checkpoint import save_checkpoint
+from train.facts import Facts, FitConfig
 from train.nets.ral import RAL, SMALL, Parts
 from train.ral.training import load_net
 
@@ -43,15 +44,14 @@ def write_checkpoint(folder: Path, size: int = SIZE, without: tuple[str, ...] = 
         net.train()(torch.rand(2, 3, 1, size, size) * 2 - 1)
         for cell in net.cells:
             cell.gates.weight *= 2
-    facts = {
-        "net": "ral-small",
-        "without": list(without),
-        "size": size,
-        "classes": CLASSES,
-        "training_frames": 1,
-        "history": [],
-        "config": {"seed": 0},
-    }
+    facts = Facts(
+        net="ral-small",
+        without=tuple(without),
+        size=size,
+        classes=tuple(CLASSES),
+        training_frames=1,
+        config=FitConfig(epochs=0),
+    )
     path = folder / f"ral-{'-'.join(without)}.safetensors"
     save_checkpoint(path, {f"ema.{n}": t for n, t in net.state_dict().items()}, facts)
     return path

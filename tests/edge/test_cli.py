@@ -114,7 +114,7 @@ def test_without_a_view_the_volume_is_withheld_and_the_summary_says_why(tmp_path
         (["run", "{sonosite}", "--model", "{quality}"], "--model needs segmentation"),
         (["run", "{sonosite}", "--model", "{damaged}"], "was changed or damaged"),
         (["evaluate", "--model", "{model}", "--data", "camus:{empty}"], "holds no patientNNNN folders"),
-        (["evaluate", "--model", "{model}", "--data", "nonsense"], "is no data set"),
+        (["evaluate", "--model", "{model}", "--data", "nonsense"], "is not a data set"),
         (
             ["evaluate", "--model", "{model}", "--data", "camus:{empty}", "--split", "absent.txt"],
             "cannot read the split",

@@ -7,10 +7,13 @@ import torch
 
 from edge.cli import main
 from train.checkpoint import load_checkpoint, save_checkpoint
+from train.facts import Facts
 
 
 def checkpoint(path: Path, value: float, net: str = "pspnet-m") -> Path:
-    save_checkpoint(path, {"ema.w": torch.full((2,), value), "ema.count": torch.tensor(int(value))}, {"net": net})
+    save_checkpoint(
+        path, {"ema.w": torch.full((2,), value), "ema.count": torch.tensor(int(value))}, Facts(net=net, size=64)
+    )
     return path
 
 
@@ -20,11 +23,11 @@ def test_weights_are_averaged_and_counts_are_the_last_ones(tmp_path: Path) -> No
     tensors, facts = load_checkpoint(tmp_path / "mean.safetensors")
     assert tensors["ema.w"].tolist() == [3.0, 3.0]
     assert int(tensors["ema.count"]) == 6
-    assert facts["averaged"] == paths
+    assert list(facts.averaged) == paths
 
 
 def test_other_networks_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other = checkpoint(tmp_path / "a.safetensors", 1), checkpoint(tmp_path / "b.safetensors", 1, "unet")
     assert main(["average", str(one), str(other), "--out", str(tmp_path / "c.safetensors")]) == 2
-    assert "another network" in capsys.readouterr().err
+    assert "different networks" in capsys.readouterr().err
     assert not (tmp_path / "c.safetensors").exists()

@@ -11,10 +11,12 @@ from edge.cli import main
 from edge.errors import DataError
 from tests.train.diffusion.tiny import TINY, TINY_STUDENT, lively, write
 from tests.train.small import samples
-from train import distill as module
 from train.checkpoint import load_checkpoint
+from train.diffusion import consensus as module
+from train.diffusion.consensus import blend, consensus
 from train.diffusion.data import MaskData
-from train.distill import TRUTH_ALONE, DistillWeights, StudentPass, blend, consensus, distill, distill_loss
+from train.diffusion.student import TRUTH_ALONE, DistillWeights, StudentPass, distill_loss
+from train.distill import distill
 from train.echo_dnd import RECIPES, load_echo_dnd
 
 RECIPE = replace(RECIPES["student"], epochs=1, batch=4, workers=0, warmup_steps=1, mixed_precision=False)
@@ -44,8 +46,8 @@ def test_a_student_is_distilled_and_loaded(teacher: Path, tmp_path: Path, monkey
     best = run(teacher, tmp_path)
     assert load_echo_dnd(best).config == TINY_STUDENT
     facts = load_checkpoint(best)[1]
-    assert facts["labelled_patients"] == 4
-    assert facts["consensus"] == {"samples": 2, "steps": 2}
+    assert facts.labelled_patients == 4
+    assert facts.consensus == {"samples": 2, "steps": 2}
 
     def made_again(*_: object) -> np.ndarray:
         raise AssertionError("the stored consensus is not used")
@@ -104,7 +106,7 @@ def test_each_term_reaches_the_student(weights: DistillWeights) -> None:
 
 
 def test_scarce_labels(teacher: Path, tmp_path: Path) -> None:
-    assert load_checkpoint(run(teacher, tmp_path, labels=0.5))[1]["labelled_patients"] == 2
+    assert load_checkpoint(run(teacher, tmp_path, labels=0.5))[1].labelled_patients == 2
 
 
 def test_a_student_starts_from_an_earlier_one(teacher: Path, tmp_path: Path) -> None:

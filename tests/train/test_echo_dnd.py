@@ -19,9 +19,11 @@ from train.diffusion.losses import LossWeights, echo_dnd_loss, terms
 from train.diffusion.sample import draw_noise, repeat, sample
 from train.diffusion.schedule import trailing_grid
 from train.echo_dnd import RECIPES, at_size, build, cost, load_echo_dnd, start_trunk, train_echo_dnd
+from train.facts import Facts
 from train.nets import SEGMENTATION_NETS
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
 
+FACTS = Facts(net="other", size=32)
 IMAGES = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
@@ -159,7 +161,7 @@ def test_training_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     training, held_out = samples(4), samples(1, first=9)
     recipe = replace(RECIPES["teacher"], epochs=2, batch=4, workers=0, warmup_steps=2, mixed_precision=False)
     whole = train_echo_dnd(TINY, recipe, LossWeights(), training, held_out, tmp_path / "whole")
-    history = load_checkpoint(whole.with_name("last.safetensors"))[1]["history"]
+    history = load_checkpoint(whole.with_name("last.safetensors"))[1].history
 
     class Killed(Exception):
         pass
@@ -174,11 +176,11 @@ def test_training_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     net, loss = build(TINY), echo_dnd_loss(TINY, LossWeights())
     calls = iter([lambda model: {"dice": 0.0}, kill])
     with pytest.raises(Killed):
-        fit.fit(net, data, loss, lambda model: next(calls)(model), recipe, tmp_path / "cut", "dice", {})
+        fit.fit(net, data, loss, lambda model: next(calls)(model), recipe, tmp_path / "cut", "dice", FACTS)
     torch.manual_seed(0)
     net = build(TINY)
-    fit.fit(net, data, loss, lambda model: {"dice": 0.0}, recipe, tmp_path / "cut", "dice", {})
-    resumed = load_checkpoint(tmp_path / "cut" / "last.safetensors")[1]["history"]
+    fit.fit(net, data, loss, lambda model: {"dice": 0.0}, recipe, tmp_path / "cut", "dice", FACTS)
+    resumed = load_checkpoint(tmp_path / "cut" / "last.safetensors")[1].history
     assert [row["loss"] for row in resumed] == pytest.approx([row["loss"] for row in history], rel=1e-5)
     assert load_echo_dnd(whole).config == TINY
 
@@ -204,10 +206,10 @@ def test_the_weights_of_one_size_are_those_of_another() -> None:
 def test_a_trunk_starts_from_a_segmentation_network_and_from_an_echo_dnd(tmp_path: Path) -> None:
     torch.manual_seed(1)
     segmentation = SEGMENTATION_NETS["pspnet-mk"](4, 185)
-    save_checkpoint(tmp_path / "seg.safetensors", {f"ema.{n}": t for n, t in segmentation.state_dict().items()}, {})
+    save_checkpoint(tmp_path / "seg.safetensors", {f"ema.{n}": t for n, t in segmentation.state_dict().items()}, FACTS)
     first, second = build(TINY_MOBILENET), build(TINY_MOBILENET)
     start_trunk(first, tmp_path / "seg.safetensors", IMAGES)
-    save_checkpoint(tmp_path / "dnd.safetensors", {f"ema.student.{n}": t for n, t in first.state_dict().items()}, {})
+    save_checkpoint(tmp_path / "dnd.safetensors", {f"ema.student.{n}": t for n, t in first.state_dict().items()}, FACTS)
     start_trunk(second, tmp_path / "dnd.safetensors", IMAGES)
     wanted = segmentation.trunk.state_dict()
     for net in (first, second):
@@ -234,7 +236,7 @@ def test_a_folded_imagenet_trunk_computes_the_same_while_it_trains(tmp_path: Pat
 
 
 def test_a_trunk_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "a.safetensors", {"ema.trunk.stem.0.weight": torch.zeros(32, 1, 3, 3)}, {})
+    save_checkpoint(tmp_path / "a.safetensors", {"ema.trunk.stem.0.weight": torch.zeros(32, 1, 3, 3)}, FACTS)
     with pytest.raises(DataError, match="lacks"):
         start_trunk(build(TINY_MOBILENET), tmp_path / "a.safetensors", IMAGES)
     with pytest.raises(DataError, match="'mfcm'"):

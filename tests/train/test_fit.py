@@ -14,15 +14,16 @@ import pytest
 import torch
 
 from edge.errors import DataError, EchoEdgeError, ModelError, TrainingError
-from tests.train.tiny import CONFIG, Points, loss, network, validate
+from tests.train.tiny import CONFIG, FACTS, Points, loss, network, validate
 from train.checkpoint import load_checkpoint
-from train.fit import FitConfig, batches_of, fit, is_over, learning_rate, plateaus
+from train.facts import FitConfig
+from train.fit import batches_of, fit, is_over, learning_rate, plateaus
 
 ROOT = Path(__file__).parents[2]
 
 
 def losses(folder: Path) -> list[float]:
-    return [row["loss"] for row in load_checkpoint(folder / "last.safetensors")[1]["history"]]
+    return [row["loss"] for row in load_checkpoint(folder / "last.safetensors")[1].history]
 
 
 def run(folder: Path, config: FitConfig = CONFIG, stop_after: int = 99, dropout: float = 0.2) -> None:
@@ -31,7 +32,7 @@ def run(folder: Path, config: FitConfig = CONFIG, stop_after: int = 99, dropout:
             raise KeyboardInterrupt
         return validate(net)
 
-    fit(network(dropout), Points(), loss, interrupted, config, folder, "score", {"net": "tiny"})
+    fit(network(dropout), Points(), loss, interrupted, config, folder, "score", FACTS)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -54,9 +55,9 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_spares_what_is_saved(tm
         return loss(net, batch) * (torch.inf if saved else 1)
 
     with pytest.raises(TrainingError, match=r"step 1 of epoch 2 is not finite.*lower --lr"):
-        fit(network(0), Points(), overflows, validate, CONFIG, tmp_path, "score", {"net": "tiny"})
+        fit(network(0), Points(), overflows, validate, CONFIG, tmp_path, "score", FACTS)
     tensors, facts = load_checkpoint(tmp_path / "last.safetensors")
-    assert len(facts["history"]) == 1
+    assert len(facts.history) == 1
     assert all(torch.isfinite(t).all() for t in tensors.values() if t.is_floating_point())
 
 
@@ -191,7 +192,7 @@ def test_a_loss_in_parts_is_the_loss_as_a_whole(tmp_path: Path) -> None:
             yield loss(net, [tensor[part] for tensor in batch]) / 2
 
     run(tmp_path / "whole", dropout=0.0)
-    fit(network(0.0), Points(), in_parts, validate, CONFIG, tmp_path / "parts", "score", {})
+    fit(network(0.0), Points(), in_parts, validate, CONFIG, tmp_path / "parts", "score", FACTS)
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
 
 

@@ -14,6 +14,7 @@ from edge.cli import main
 from edge.errors import DataError
 from tests.train.small import samples, write_camus
 from train.checkpoint import load_checkpoint
+from train.data import open_data
 from train.recipes import RECIPES
 from train.segmentation import SegmentationData, accuracy, parser, read_sides, train_segmentation
 
@@ -33,10 +34,10 @@ def train(camus: Path, out: Path, *options: str) -> int:
 def test_train_export_evaluate(camus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(camus, tmp_path / "run", "--net", "pspnet-m", "--recipe", "modern") == 0
     facts = load_checkpoint(tmp_path / "run" / "last.safetensors")[1]
-    assert facts["net"] == "pspnet-m"
-    assert facts["recipe"] == "modern"
-    assert len(facts["validation_patients"]) == 1
-    assert facts["training_frames"] == 10
+    assert facts.net == "pspnet-m"
+    assert facts.recipe == "modern"
+    assert len(facts.validation_patients) == 1
+    assert facts.training_frames == 10
     assert (
         main(["export", str(tmp_path / "run/last.safetensors"), "--name", "m", "--out", str(tmp_path / "model")]) == 0
     )
@@ -69,8 +70,8 @@ def test_two_classes_and_pretraining(camus: Path, tmp_path: Path, capsys: pytest
     start = ["--init-kind", "T", "--init-from", str(tmp_path / "a" / "last.safetensors")]
     assert train(camus, tmp_path / "b", "--net", "pspnet-m", "--classes", "2", *start) == 0
     facts = load_checkpoint(tmp_path / "b" / "last.safetensors")[1]
-    assert (facts["init"], facts["classes"]) == ("T", ["background", "LV"])
-    assert set(facts["history"][0]) == {"epoch", "loss", "seconds", "lv", "mean", "miou"}
+    assert (facts.init, facts.classes) == ("T", ("background", "LV"))
+    assert set(facts.history[0]) == {"epoch", "loss", "seconds", "lv", "mean", "miou"}
     assert train(camus, tmp_path / "b", "--net", "pspnet-m", "--lr", "0.5", "--classes", "2", *start) == 2
     assert "lr 0.01 there, 0.5 asked" in capsys.readouterr().err
 
@@ -119,8 +120,8 @@ def test_lv_only_data_cannot_train_four_classes(tmp_path: Path) -> None:
 
 def test_validation_may_be_a_data_set_of_its_own(camus: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="6 patients are in both"):
-        read_sides([f"camus:{camus}"], f"camus:{camus}", None, 0)
-    training, validation = read_sides([f"camus:{camus}"], None, None, 0)
+        read_sides([f"camus:{camus}"], f"camus:{camus}", None, 0, open_data)
+    training, validation = read_sides([f"camus:{camus}"], None, None, 0, open_data)
     assert {s.patient for s in training}.isdisjoint(s.patient for s in validation)
     assert len(training) + len(validation) == 12
 

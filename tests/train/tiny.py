@@ -11,8 +11,10 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from train.fit import FitConfig, fit
+from train.facts import Facts, FitConfig
+from train.fit import fit
 
+FACTS = Facts(net="tiny", size=4)
 CONFIG = FitConfig(
     epochs=3, batch=8, optimizer="sgd", lr=0.1, lr_end=0.01, warmup_steps=2, workers=0, mixed_precision=False
 )
@@ -54,4 +56,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     epochs = int(sys.argv[2])
     config = FitConfig(**{**CONFIG.__dict__, "epochs": epochs})
-    fit(network(dropout=0.0), Points(), loss, validate, config, Path(sys.argv[1]), "score", {})
+    fit(network(dropout=0.0), Points(), loss, validate, config, Path(sys.argv[1]), "score", FACTS)

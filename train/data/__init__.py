@@ -32,5 +32,5 @@ def open_data(place: str, patients: Iterable[str] | None = None) -> Iterator[Sam
     """Samples of `KIND:FOLDER`, all patients or those named. Raises DataError for an unknown kind."""
     kind, _, folder = place.partition(":")
     if kind not in READERS or not folder:
-        raise DataError(f"'{place}' is no data set; write KIND:FOLDER with KIND one of {', '.join(READERS)}")
+        raise DataError(f"'{place}' is not a data set; write KIND:FOLDER with KIND one of {', '.join(READERS)}")
     return READERS[kind](Path(folder), patients)

@@ -65,7 +65,7 @@ def read_info(path: Path) -> CamusInfo:
             number("FrameRate"),
         )
     except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is no CAMUS Info file: {error} is missing or no number") from error
+        raise DataError(f"{path} is not a CAMUS Info file: {error} is missing or not a number") from error
 
 
 def read_ef(root: Path) -> dict[str, float]:

@@ -50,7 +50,7 @@ class ChannelData:
     @property
     def depth_m(self) -> float:
         """How deep the last sample reaches."""
-        return self.speed * (self.initial_s + self.samples.shape[-1] / self.sampling_hz) / 2
+        return float(self.speed * (self.initial_s + self.samples.shape[-1] / self.sampling_hz) / 2)
 
 
 def read_channel_data(path: Path) -> ChannelData:
@@ -74,7 +74,8 @@ def read_channel_data(path: Path) -> ChannelData:
         data = data[..., None]
     if data.ndim > 4 or data.shape[1:3] != (len(elements), len(transmissions)):
         raise DataError(
-            f"{path}: samples x {len(elements)} elements x {len(transmissions)} waves x frames are expected, found {data.shape}"
+            f"{path}: samples x {len(elements)} elements x {len(transmissions)} waves x frames are expected, found "
+            f"{data.shape}"
         )
     samples = _analytic(np.moveaxis(data, (3, 2, 1, 0), (0, 1, 2, 3)))
     if carrier_hz:

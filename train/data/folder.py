@@ -42,7 +42,7 @@ def _read_row(folder: Path, row: dict[str, str]) -> Sample:
     try:
         spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
     except ValueError as error:
-        raise DataError(f"its spacing is no number: {error}") from error
+        raise DataError(f"its spacing is not a number: {error}") from error
     image, mask = _grey(folder / row["image"]), _grey(folder / row["mask"])
     return isotropic(Sample(image, mask, spacing, row["view"], row["phase"], row["patient"], row["image"]))
 

@@ -3,13 +3,14 @@ sector.
 
 The annotations are not public. Three layouts are read:
 
-- `quality.csv`: columns image (path beside the CSV), patient, view, and the eight names of `edge.heart.regions.REGIONS`; a cell is
-  1-5, or a name of LEVELS, or empty where the region is out of the sector.
+- `quality.csv`: columns image (path beside the CSV), patient, view, and the eight names of
+  `edge.heart.regions.REGIONS`; a cell is 1-5, or a name of LEVELS, or empty where the region is out of the sector.
 - `quality.json`: a list of {"image", "patient", "view", "scores": {region: 1-5 or null}}.
-- an AnnotationWeb export (github.com/smistad/annotationweb, exporters/image_quality_exporter.py): anywhere below the folder,
-  `DATASET/SUBJECT/SEQUENCE/FRAME.{png,mhd}` with `FRAME_image_quality.txt` beside it, lines `CATEGORY = SELECTION`.
-  Categories are free text there: a region's name, or its name by wall ("basal septal"). The view is the folder or file name's
-  A4C, A2C or A3C (ALAX), else "".
+- an AnnotationWeb export (github.com/smistad/annotationweb, exporters/image_quality_exporter.py): anywhere below the
+  folder, `DATASET/SUBJECT/SEQUENCE/FRAME.{png,mhd}` with `FRAME_image_quality.txt` beside it, lines
+  `CATEGORY = SELECTION`.
+  Categories are free text there: a region's name, or its name by wall ("basal septal"). The view is the folder or file
+  name's A4C, A2C or A3C (ALAX), else "".
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class QualitySample:
 def read_quality(root: Path, patients: Iterable[str] | None = None) -> Iterator[QualitySample]:
     """Yield the scored frames of any of the three layouts, of all patients or those named.
 
-    Frames that cannot be read, or with a score that is none, are skipped, named and counted. DataError when nothing is
+    Frames that cannot be read, or whose score is not one, are skipped, named and counted. DataError when nothing is
     found.
     """
     root = Path(root)
@@ -78,16 +79,18 @@ def score_of(value: Any) -> float:
         return float(LEVELS[text])
     if text in {"1", "2", "3", "4", "5"}:
         return float(text)
-    raise DataError(f"'{value}' is no quality; write 1-5, one of {', '.join(LEVELS)}, or nothing where out of sector")
+    raise DataError(f"'{value}' is not a score; write 1-5, one of {', '.join(LEVELS)}, or nothing where out of sector")
 
 
 def region_index(name: str) -> int:
-    """Index into REGIONS of a region's name, by side ("basal left") or by wall ("Basal_septal"). DataError for another."""
+    """Index into REGIONS of a region's name, by side ("basal left") or by wall ("Basal_septal"). DataError for
+    another.
+    """
     plain = re.sub(r"[_\-\s]+", " ", name).strip().lower()
     for view in ("", *WALLS):
         if plain in region_names(view):
             return region_names(view).index(plain)
-    raise DataError(f"'{name}' is no region; expected {', '.join(REGIONS)}, or those by wall")
+    raise DataError(f"'{name}' is not a region; expected {', '.join(REGIONS)}, or those by wall")
 
 
 def _read(record: Record) -> list[QualitySample]:
@@ -119,7 +122,7 @@ def _json_records(path: Path) -> list[Record]:
         rows = json.loads(path.read_text())
         return [(path.parent / r["image"], str(r["patient"]), r.get("view", ""), dict(r["scores"])) for r in rows]
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is no list of frames with image, patient and scores: {error}") from error
+        raise DataError(f"{path} is not a list of frames with image, patient and scores: {error}") from error
 
 
 def _export_record(path: Path) -> Record:

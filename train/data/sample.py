@@ -46,7 +46,7 @@ def isotropic(sample: Sample) -> Sample:
     size = (round(width * column_mm / fine), round(height * row_mm / fine))
     return replace(
         sample,
-        image=cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR),
-        mask=cv2.resize(sample.mask, size, interpolation=cv2.INTER_NEAREST_EXACT),
+        image=np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR), np.uint8),
+        mask=np.asarray(cv2.resize(sample.mask, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8),
         spacing_mm=(fine, fine),
     )

@@ -70,6 +70,11 @@ def split_samples(
     return training, validation
 
 
+def patients_of(items: Iterable[OfPatient]) -> tuple[str, ...]:
+    """Their patients' names, each once, sorted."""
+    return tuple(sorted({item.patient for item in items}))
+
+
 def check_sides(training: Sequence[OfPatient], validation: Sequence[OfPatient]) -> None:
     """Raise DataError when a side has no frame or the sides share a patient."""
     for side, samples in (("training", training), ("validation", validation)):

@@ -56,7 +56,7 @@ def seeds_of(place: Path) -> range:
     """The loops that COUNT@SEED names. DataError for another form of the name."""
     found = re.fullmatch(r"(\d+)(?:@(\d+))?", str(place))
     if not found or int(found[1]) == 0:
-        raise DataError(f"'synth:{place}' is no synthetic set; write synth:COUNT@SEED, such as synth:800@0")
+        raise DataError(f"'synth:{place}' is not a synthetic set; write synth:COUNT@SEED, such as synth:800@0")
     first = int(found[2] or 0)
     return range(first, first + int(found[1]))
 
@@ -152,7 +152,7 @@ def as_experts_draw(mask: NDArray[np.uint8], view: str) -> NDArray[np.uint8]:
     across, bottom = EXPERT_WIDTH.get(view, 1.0), y + height
     matrix = np.array([[across, 0, x * (1 - across)], [0, EXPERT_LENGTH, bottom * (1 - EXPERT_LENGTH)]])
     drawn = cv2.warpAffine(cavity, matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST)
-    out = mask.copy()
+    out: NDArray[np.uint8] = mask.copy()
     out[(cavity > 0) & (drawn == 0)] = MYOCARDIUM
     return out
 

@@ -20,12 +20,6 @@ def drawn(probability: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     return (u < probability).to(probability.dtype)
 
 
-def step_probability(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-    """P(x_t = 1 | x_{t-1} = x) = (1 - beta_t) x + beta_t / 2: equation (5)."""
-    beta = at(BETA, t)
-    return (1 - beta) * x + beta / 2
-
-
 def noised_probability(x_0: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
     """P(x_t = 1 | x_0) = abar_t x_0 + (1 - abar_t) / 2, equation (5) applied t times."""
     abar = at(ALPHA_BAR, t)
@@ -66,7 +60,9 @@ def kl_bits(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
 
 
 def vlb_bits(x_0: torch.Tensor, x_t: torch.Tensor, t: torch.Tensor, p_0: torch.Tensor) -> torch.Tensor:
-    """KL(q(x_{t-1} | x_t, x_0) || p_theta(x_{t-1} | x_t)) in bits a pixel, N; at t = 0 it is -log2 p_theta(x_0 | x_1)."""
+    """KL(q(x_{t-1} | x_t, x_0) || p_theta(x_{t-1} | x_t)) in bits a pixel, N; at t = 0 it is -log2 p_theta(x_0 |
+    x_1).
+    """
     return kl_bits(posterior(x_0, x_t, t), posterior(p_0, x_t, t)).mean((1, 2, 3))
 
 

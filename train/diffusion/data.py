@@ -66,12 +66,14 @@ class MaskData(Dataset[tuple[torch.Tensor, ...]]):
         maps = list(self.pairs[index])
         if self.soft is not None:
             side = maps[0].shape[0]
-            maps.append(cv2.resize(self.soft[index], (side, side), interpolation=cv2.INTER_LINEAR))
+            wide = cv2.resize(self.soft[index], (side, side), interpolation=cv2.INTER_LINEAR)
+            maps.append(np.asarray(wide, np.uint8))
         if self.spec:
             rng = np.random.default_rng([self.seed, self.epoch, index])
-            maps = (augment_maps if isinstance(self.spec, MaskAugmentSpec) else augment_widely)(
-                maps, self.size, rng, self.spec
-            )
+            if isinstance(self.spec, MaskAugmentSpec):
+                maps = augment_maps(maps, self.size, rng, self.spec)
+            else:
+                maps = augment_widely(maps, self.size, rng, self.spec)
         image, mask, *soft = maps
         return (
             normalised(image),
@@ -99,7 +101,8 @@ def augment_maps(
     side = maps[0].shape[0]
     zoom = rng.uniform(*spec.scale) * size / side
     centre = (side - 1) / 2
-    matrix = cv2.getRotationMatrix2D((centre, centre), rng.uniform(-spec.rotation_deg, spec.rotation_deg), zoom)
+    angle_deg = rng.uniform(-spec.rotation_deg, spec.rotation_deg)
+    matrix = np.asarray(cv2.getRotationMatrix2D((centre, centre), angle_deg, zoom), np.float64)
     matrix[:, 2] += (size - 1) / 2 - centre
     if rng.random() < spec.p_flip:
         matrix[0] = -matrix[0] + (0, 0, size - 1)
@@ -121,5 +124,7 @@ def augment_widely(
 def _warped(maps: Sequence[NDArray[np.uint8]], matrix: NDArray[np.float64], size: int) -> list[NDArray[np.uint8]]:
     """[image, mask, ...] moved by a 2x3 matrix; the mask is inside where at least half of a pixel is."""
     scaled = [m * np.uint8(255) if index == 1 else m for index, m in enumerate(maps)]
-    image, mask, *soft = (cv2.warpAffine(m, matrix, (size, size), flags=cv2.INTER_LINEAR) for m in scaled)
+    image, mask, *soft = (
+        np.asarray(cv2.warpAffine(m, matrix, (size, size), flags=cv2.INTER_LINEAR), np.uint8) for m in scaled
+    )
     return [image, (mask > 127).astype(np.uint8), *soft]

@@ -11,8 +11,6 @@ import torch
 
 from train.diffusion.schedule import ALPHA_BAR, BETA, at
 
-PREDICTIONS = ("v", "eps", "x0")
-
 
 def noised(x_0: torch.Tensor, t: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     """q(x_t | x_0): x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps."""

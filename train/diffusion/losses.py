@@ -43,7 +43,9 @@ def terms(
     calibrated: torch.Tensor,
     estimate: Estimate,
 ) -> dict[str, torch.Tensor]:
-    """Each term of equation (13), a scalar float32, under its weight's name; x_0 is the mask, N x 1 x H x W in {0, 1}."""
+    """Each term of equation (13), a scalar float32, under its weight's name; x_0 is the mask, N x 1 x H x W in {0,
+    1}.
+    """
     out = {"scc": F.mse_loss(calibrated, x_0)}  # (12)
     if estimate.gaussian is not None:
         signed = 2 * x_0 - 1

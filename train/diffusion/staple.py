@@ -25,11 +25,13 @@ def staple(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.float32]:
             f"STAPLE over {len(masks)} masks is degenerate; draw more samples, {FEWEST_RATERS} masks at least"
         )
     if not all(mask.any() for mask in masks):
-        return np.mean(masks, axis=0, dtype=np.float32)
+        return np.asarray(np.mean(masks, axis=0), np.float32)
     images = [SimpleITK.GetImageFromArray(np.ascontiguousarray(mask, np.uint8)) for mask in masks]
     return np.asarray(SimpleITK.GetArrayFromImage(SimpleITK.STAPLE(images, 1.0)), np.float32)
 
 
 def staple_of(probabilities: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
-    """STAPLE over probability maps (H x W each) cut at one half: samples of both branches, and the SCC head's estimate."""
+    """STAPLE over probability maps (H x W each) cut at one half: samples of both branches, and the SCC head's
+    estimate.
+    """
     return staple([np.asarray(p) > 0.5 for p in probabilities])

@@ -17,7 +17,9 @@ BAND_SHARE = 0.03
 
 
 def boundary_band(mask: Area) -> Area:
-    """Pixels within BAND_SHARE of the picture's side from the mask's border; all pixels where the mask has no border."""
+    """Pixels within BAND_SHARE of the picture's side from the mask's border; all pixels where the mask has no
+    border.
+    """
     if not mask.any() or mask.all():
         return np.ones_like(mask)
     inside = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

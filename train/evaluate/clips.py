@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from edge.errors import DataError, ModelError
 from edge.heart.view import VIEWS
-from edge.nets.backends import BACKENDS
-from edge.nets.model import PREFERRED, Segmenter, open_model
+from edge.nets.model import Segmenter, open_model
 from edge.screen.sector import find_sector
+from edge.tables import markdown_table, print_table
 from train.data.camus import read_split
 from train.data.clips import Clip, open_clips
 from train.data.sample import LV
 from train.evaluate.metrics import bootstrap_interval, dice, flicker, mean_known
 from train.evaluate.segmentation import CLASSES
-from train.results import machine, markdown_table, replace_section
+from train.options import artefact_options, evaluation_options
+from train.results import machine, replace_section
 
 INTERVALS = (("lv", 1, 3), ("flicker", 100, 2))
 """Figures whose interval is shown: name, factor, digits."""
@@ -95,22 +95,19 @@ def cells(result: dict[str, Any]) -> list[str]:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge evaluate clips",
-        description="Dice, flicker (mean |change of the LV's area - true change| from frame to frame, as a share of the mean "
-        "true area) and view accuracy of models on annotated clips.",
+        description="Dice, flicker (mean |change of the LV's area - true change| from frame to frame, as a share of "
+        "the mean true area) and view accuracy of models on annotated clips.",
         epilog="example: echoedge evaluate clips --model models/ral --model models/pspnet-mk --data synth:20@9000",
+        parents=[evaluation_options(), artefact_options()],
     )
     p.add_argument("--model", type=Path, action="append", required=True, help="model folder, may be repeated")
     p.add_argument("--data", required=True, help="KIND:FOLDER: synth:COUNT@SEED gives one whole beat a loop")
-    p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all)")
     p.add_argument(
         "--hold", type=int, default=1, metavar="N", help="show each frame N times, as a stream would (default 1)"
     )
     p.add_argument("--forget", action="store_true", help="zero the memory before every frame: what it is worth")
-    p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
-    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
-    p.add_argument("--json", action="store_true", help="print the result as JSON")
     return p
 
 
@@ -133,7 +130,7 @@ def main(argv: Sequence[str]) -> int:
         command += f" --hold {args.hold}" if args.hold > 1 else ""
         command += " --forget" if args.forget else ""
         text = [f"## Clips: accuracy and unrest\n\n`{command}`: {title}. {machine()}.\n"]
-        replace_section(args.results, "clips", "\n".join([*text, markdown_table([*HEADINGS], [*map(cells, results)])]))
+        replace_section(args.results, "clips", "\n".join([*text, markdown_table(HEADINGS, map(cells, results))]))
     if args.json:
         found = {
             "data": args.data,
@@ -145,10 +142,7 @@ def main(argv: Sequence[str]) -> int:
         }
         print(json.dumps(found, indent=2))
         return 0
-    table = Table(*HEADINGS, title=title)
-    for result in results:
-        table.add_row(*cells(result))
-    Console().print(table)
+    print_table(HEADINGS, map(cells, results), title)
     return 0
 
 

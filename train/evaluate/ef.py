@@ -31,13 +31,17 @@ class Agreement:
 
 
 def volume_ml(mask: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> float | None:
-    """LV volume by the single-plane method of discs, None where annulus or apex cannot be found. mask HxW, labels 0-3."""
+    """LV volume by the single-plane method of discs, None where annulus or apex cannot be found. mask HxW, labels
+    0-3.
+    """
     regions = find_regions(mask, spacing_mm)
     return None if isinstance(regions, NotMeasurable) else measure_ventricle(mask, regions, spacing_mm).volume_ml
 
 
 def ejection_fractions(frames: Iterable[tuple[Sample, NDArray[np.uint8]]]) -> dict[tuple[str, str], float]:
-    """EF in percent by (patient, view) from masks at ED and ES; pairs where a volume is missing or zero are left out."""
+    """EF in percent by (patient, view) from masks at ED and ES; pairs where a volume is missing or zero are left
+    out.
+    """
     volumes: dict[tuple[str, str], dict[str, float]] = {}
     for sample, mask in frames:
         volume = volume_ml(mask, sample.spacing_mm)

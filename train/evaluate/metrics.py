@@ -22,7 +22,9 @@ def iou(a: Area, b: Area) -> float:
 
 
 def surface_distances(a: Area, b: Area, spacing_mm: float) -> NDArray[np.float64] | None:
-    """Distances in mm from each border pixel of A to the border of B and back; None where one is empty. Square pixels."""
+    """Distances in mm from each border pixel of A to the border of B and back; None where one is empty. Square
+    pixels.
+    """
     borders = [_border(area) for area in (a, b)]
     if not all(border.any() for border in borders):
         return None
@@ -43,7 +45,7 @@ def distances_summary(distances: NDArray[np.float64] | None) -> dict[str, float]
 
 def _border(area: Area) -> Area:
     inner = cv2.erode(area.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)
-    return area & (inner == 0)
+    return np.asarray(area & (inner == 0), np.bool_)
 
 
 def mean_known(values: NDArray[np.float64]) -> float:

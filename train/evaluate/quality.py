@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table
 
 from edge.errors import DataError, ModelError
 from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.tables import print_table
 from train.data import open_data
 from train.data.camus import read_ef, read_split
 from train.data.regional_quality import QualitySample, read_quality
 from train.evaluate.observers import common_frames, error_steps, observer_p, variability
 from train.evaluate.relation import judge, relation
 from train.figures import error_steps_bars, quality_boxes
+from train.options import evaluation_options
 from train.quality.coherence import load_coherence
 from train.quality.crops import EXPERTS, Crop, Scored, crop_of_expert, open_crops, with_masks
 from train.quality.methods import (
@@ -101,9 +102,11 @@ def against_observers(
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge evaluate quality",
-        description="A regional quality model against labels (--data), against two or more annotators of the same frames "
-        "(--annotator), or against the errors of segmentation and EF (--relation).",
-        epilog="example: echoedge evaluate quality --model models/quality --relation camus:/data/camus --split split_valid.txt",
+        description="A regional quality model against labels (--data), against two or more annotators of the same "
+        "frames (--annotator), or against the errors of segmentation and EF (--relation).",
+        epilog="example: echoedge evaluate quality --model models/quality --relation camus:/data/camus --split "
+        "split_valid.txt",
+        parents=[evaluation_options()],
     )
     p.add_argument("--model", type=Path, required=True, help="folder of the quality model")
     p.add_argument("--segmentation", type=Path, help="folder of a segmentation model (with --annotator and --relation)")
@@ -111,14 +114,12 @@ def parser() -> argparse.ArgumentParser:
     task.add_argument("--data", help="KIND:FOLDER: synth (exact), experts, or camus and folder (injected degradation)")
     task.add_argument("--annotator", type=Path, action="append", help="folder of one observer's scores, repeated")
     task.add_argument("--relation", metavar="camus:FOLDER", help="frames with reference masks and EF")
-    p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all)")
     p.add_argument("--fit", help="experts:FOLDER to fit the metrics' lines on, with --annotator")
     p.add_argument("--coherence", type=Path, help="checkpoint of `echoedge train coherence`, with --annotator")
     p.add_argument("--seed", type=int, default=0, help="of the injected degradation")
     p.add_argument(
         "--figure", type=Path, help="PNG of the relation (figure 7) or of the observers' differences (figure 6)"
     )
-    p.add_argument("--json", action="store_true", help="print the result as JSON")
     return p
 
 
@@ -163,13 +164,12 @@ def print_result(result: dict[str, Any]) -> None:
     """Whatever was measured as tables."""
     console = Console()
     if "table" in result:
-        table = Table(
-            "", "n", "Spearman", "MAE", "accuracy", "p against observers", title=f"{result['frames']} shared frames"
-        )
+        rows = []
         for name, row in result["table"].items():
             p = f"{result['p'][name]:.3g}" if name in result["p"] else ""
-            table.add_row(name, str(row["n"]), *(f"{row[k]:.3f}" for k in ("spearman", "mae", "accuracy")), p)
-        console.print(table)
+            rows.append([name, str(row["n"]), *(f"{row[k]:.3f}" for k in ("spearman", "mae", "accuracy")), p])
+        headings = ["", "n", "Spearman", "MAE", "accuracy", "p against observers"]
+        print_table(headings, rows, f"{result['frames']} shared frames")
         return
     for name, part in result.items():
         if "dice" not in part:
@@ -185,18 +185,18 @@ def print_result(result: dict[str, Any]) -> None:
                 f"{name}: quality and {key}, {part['n']} frames: Spearman {fit['spearman']:.3f}, p {fit['p']:.3g}"
             )
         if "ef" in part:
-            table = Table(
-                "quality", "n", "bias", "limits of agreement", "MAE", title=f"{name}: EF against the reference, percent"
-            )
-            for group, row in part["ef"]["groups"].items():
-                table.add_row(
+            groups = [
+                [
                     f"{group} ({row['from']:.2f}-{row['to']:.2f})",
                     str(row["n"]),
                     f"{row['bias']:+.1f}",
                     f"{row['low']:.1f} to {row['high']:.1f}",
                     f"{row['mae']:.1f}",
-                )
-            console.print(table)
+                ]
+                for group, row in part["ef"]["groups"].items()
+            ]
+            title = f"{name}: EF against the reference, percent"
+            print_table(["quality", "n", "bias", "limits of agreement", "MAE"], groups, title)
             console.print(
                 f"quality and absolute EF error: Spearman {part['ef']['spearman']:.3f}, p {part['ef']['p']:.3g}"
             )

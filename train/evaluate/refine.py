@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from edge.errors import DataError
 from edge.postprocess import clean_mask, map_on_frame
 from edge.preprocess import Frame, PreprocessSpec, preprocess
 from edge.refine.refiner import breadth, entropy_bits, open_refiner
 from edge.screen.sector import find_sector
+from edge.tables import print_table
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import LV, Sample
@@ -40,6 +40,7 @@ from train.evaluate.metrics import (
     surface_distances,
 )
 from train.nets.echo_dnd import EchoDND
+from train.options import artefact_options, evaluation_options
 from train.segmentation import normalised
 
 Estimator = Callable[[Frame], NDArray[np.float32]]
@@ -150,22 +151,19 @@ def measure(estimator: Estimator, samples: Sequence[Sample], size: int, title: s
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge evaluate refine",
-        description="Dice, HD95, calibration error and what the uncertainty is worth, for one or several numbers of steps: of a "
-        "checkpoint, or of a model folder as the runtime runs it.",
-        epilog="example: echoedge evaluate refine runs/teacher/best.safetensors --data camus:/data/camus --split split_valid.txt "
-        "--steps 1 2 4 10 25",
+        description="Dice, HD95, calibration error and what the uncertainty is worth, for one or several numbers of "
+        "steps: of a checkpoint, or of a model folder as the runtime runs it.",
+        epilog="example: echoedge evaluate refine runs/teacher/best.safetensors --data camus:/data/camus --split "
+        "split_valid.txt --steps 1 2 4 10 25",
+        parents=[evaluation_options(), artefact_options()],
     )
     p.add_argument("model", type=Path, help="checkpoint (.safetensors) or model folder")
     p.add_argument("--data", required=True, help="KIND:FOLDER")
-    p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all)")
     p.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4], help="of a checkpoint; a folder's are fixed")
     p.add_argument("--samples", type=int, default=1, help="draws a frame (default 1)")
     p.add_argument("--fusion", choices=("mean", "staple", "scc"), default="mean", help="of a checkpoint's answers")
-    p.add_argument("--precision", default="auto", help="of a folder's files")
-    p.add_argument("--backend", default="auto")
     p.add_argument("--frames", type=int, help="only so many frames, the first of the data")
     p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--json", action="store_true")
     return p
 
 
@@ -190,18 +188,15 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(json.dumps(results, indent=2))
     else:
-        print_table(results)
+        print_results(results)
     return 0
 
 
-def print_table(results: dict[str, dict[str, Any]]) -> None:
+def print_results(results: dict[str, dict[str, Any]]) -> None:
     """One column an estimator."""
-    table = Table(title=f"{next(iter(results.values()))['n']} frames")
-    for heading in ("", *results):  # a line a figure: fourteen columns fit on no terminal
-        table.add_column(heading)
-    for key, title in COLUMNS.items():
-        table.add_row(title, *(f"{row[key]:.4f}" for row in results.values()))
-    Console().print(table)
+    # a line a figure: fourteen columns fit on no terminal
+    rows = [[title, *(f"{row[key]:.4f}" for row in results.values())] for key, title in COLUMNS.items()]
+    print_table(["", *results], rows, f"{next(iter(results.values()))['n']} frames")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ GROUPS = ("low", "middle", "high")
 
 @dataclass(frozen=True)
 class Judged:
-    """One frame: mean predicted quality of its regions inside the sector, Dice of LV and wall, and the predicted mask."""
+    """One frame: mean predicted quality of its regions inside the sector, Dice of LV and wall, and the predicted
+    mask.
+    """
 
     sample: Sample
     quality: float
@@ -42,8 +44,8 @@ def judge(samples: Sequence[Sample], segmenter: Segmenter, scorer: QualityScorer
         mask, scores = segmenter(sample.image, sector), scorer(sample.image, sector)
         regions = find_regions(mask, sample.spacing_mm, sector.mask)
         seen = slice(None) if isinstance(regions, NotMeasurable) else regions.included
-        wall = [dice(mask == label, sample.mask == label) for label in (LV, MYOCARDIUM)]
-        rows.append(Judged(sample, float(scores[seen].mean()), *wall, mask))
+        lv, wall = (dice(mask == label, sample.mask == label) for label in (LV, MYOCARDIUM))
+        rows.append(Judged(sample, float(scores[seen].mean()), lv, wall, mask))
     return rows
 
 
@@ -77,22 +79,16 @@ def relation(rows: Sequence[Judged], reference_ef: Mapping[str, float]) -> dict[
         found = ejection_fractions((r.sample, r.mask) for r in frames)
         patients = sorted(p for p, _ in found if p in reference_ef)
         if len(patients) >= 2 * len(GROUPS):
-            of = {p: np.mean([r.quality for r in frames if r.sample.patient == p]) for p in patients}
-            values = [
-                np.array([table[k] for k in keys])
-                for table, keys in (
-                    (of, patients),
-                    (found, [(p, view) for p in patients]),
-                    (reference_ef, patients),
-                )
-            ]
-            fit = spearmanr(values[0], np.abs(values[1] - values[2]))
+            mean_quality = np.array([np.mean([r.quality for r in frames if r.sample.patient == p]) for p in patients])
+            found_ef = np.array([found[p, view] for p in patients])
+            true_ef = np.array([reference_ef[p] for p in patients])
+            fit = spearmanr(mean_quality, np.abs(found_ef - true_ef))
             part["ef"] = {
-                "groups": by_thirds(*values),
+                "groups": by_thirds(mean_quality, found_ef, true_ef),
                 "spearman": float(fit.statistic),
                 "p": float(fit.pvalue),
-                "quality": values[0].tolist(),
-                "difference": (values[1] - values[2]).tolist(),
+                "quality": mean_quality.tolist(),
+                "difference": (found_ef - true_ef).tolist(),
             }
         result[view] = part
     return result

@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from edge.errors import DataError, ModelError
-from edge.nets.backends import BACKENDS
-from edge.nets.model import PREFERRED, Segmenter, open_model
+from edge.nets.model import Segmenter, open_model
+from edge.tables import markdown_table, print_table
 from train.data import open_data
 from train.data.camus import read_ef, read_split
 from train.data.sample import Sample
 from train.evaluate.ef import agreement, ejection_fractions, matched
 from train.evaluate.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
 from train.figures import bland_altman
-from train.results import machine, markdown_table, replace_section
+from train.options import artefact_options, evaluation_options
+from train.results import machine, replace_section
 
 CLASSES = {"lv": 1, "myo": 2, "la": 3}
 METRICS = {"dice": "", "iou": "", "hd": "mm", "hd95": "mm", "mad": "mm"}
@@ -77,18 +77,16 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge evaluate",
         description="Dice, HD, HD95, MAD and mIoU of a segmentation model with bootstrap 95 % intervals.",
-        epilog="example: echoedge evaluate --model models/pspnet-mk --data camus:/data/camus --split split_valid.txt --json",
+        epilog="example: echoedge evaluate --model models/pspnet-mk --data camus:/data/camus --split split_valid.txt "
+        "--json",
+        parents=[evaluation_options(), artefact_options()],
     )
     p.add_argument("--model", type=Path, required=True, help="model folder")
     p.add_argument("--data", required=True, help="KIND:FOLDER, such as camus:/data/camus or folder:/data/frames")
-    p.add_argument("--split", type=Path, help="file of patient names, one a line (default: all in the folder)")
-    p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
-    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
     p.add_argument("--ef", action="store_true", help="also compare single-plane EF with CAMUS's reference EF")
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
-    p.add_argument("--json", action="store_true", help="print the result as JSON")
     return p
 
 
@@ -131,7 +129,7 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(json.dumps(result, indent=2))
     else:
-        print_table(result)
+        print_result(result)
     return 0
 
 
@@ -196,22 +194,12 @@ def ef_rows(result: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def print_table(result: dict[str, Any]) -> None:
+def print_result(result: dict[str, Any]) -> None:
     """The result on the terminal."""
-    _print(
-        f"{result['model']} {result['precision']} ({result['backend']}), {result['n']} frames",
-        HEADINGS,
-        table_rows(result),
-    )
+    title = f"{result['model']} {result['precision']} ({result['backend']}), {result['n']} frames"
+    print_table(HEADINGS, table_rows(result), title)
     if "ef" in result:
-        _print(EF_TITLE, EF_HEADINGS, ef_rows(result))
-
-
-def _print(title: str, headings: list[str], rows: list[list[str]]) -> None:
-    table = Table(*headings, title=title)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        print_table(EF_HEADINGS, ef_rows(result), EF_TITLE)
 
 
 def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> None:

@@ -40,7 +40,9 @@ class DenseInception(nn.Module):
 
 
 class CVCTrunk(nn.Module):
-    """`stem` (stride 2) and four `stages`, each pooling by 2, a dense inception block and a transition; 256 channels."""
+    """`stem` (stride 2) and four `stages`, each pooling by 2, a dense inception block and a transition; 256
+    channels.
+    """
 
     def __init__(self, channels_in: int = 1) -> None:
         super().__init__()

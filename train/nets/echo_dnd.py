@@ -127,7 +127,7 @@ class EchoDND(nn.Module):
         self.config = config
         step = config.patch << (max(len(config.widths), 4) - 1)
         if config.size < step or config.size % step:
-            raise ValueError(f"Echo-DND halves its maps: a size of {config.size} px is no multiple of {step}")
+            raise ValueError(f"Echo-DND halves its maps: a size of {config.size} px is not a multiple of {step}")
         self.conditioner = _conditioner(config)
         self.calibrate = CalibrationHead(self.conditioner.channels, config.patch)
         self.unets = nn.ModuleDict({name: self._unet(name) for name in TRUNKS[config.trunk]})

@@ -71,11 +71,14 @@ class MBConv(nn.Module):
         self.has_shortcut = stride == 1 and channels_in == row.channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.layers(x) if self.has_shortcut else self.layers(x)
+        out: torch.Tensor = self.layers(x)
+        return x + out if self.has_shortcut else out
 
 
 class EfficientNetTrunk(nn.Module):
-    """`stem` (stride 2) and `stages`, the last of which widens to 1280 channels; without the paper's stochastic depth."""
+    """`stem` (stride 2) and `stages`, the last of which widens to 1280 channels; without the paper's stochastic
+    depth.
+    """
 
     def __init__(self, channels_in: int = 1) -> None:
         super().__init__()

@@ -33,6 +33,7 @@ class Fusion(nn.Module):
             self.key_value = nn.Conv2d(features, 2 * CROSS_CHANNELS, 1)
             self.out = nn.Conv2d(CROSS_CHANNELS, channels, 1)
             nn.init.zeros_(self.out.weight)
+            assert self.out.bias is not None
             nn.init.zeros_(self.out.bias)
 
     def prepare(self, features: torch.Tensor) -> list[torch.Tensor]:

@@ -27,7 +27,7 @@ def load_imagenet(trunk: Trunk, path: Path) -> int:
     try:
         arrays = np.load(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no .npz of MobileNetV2 weights: {error}") from error
+        raise DataError(f"{path} is not an .npz of MobileNetV2 weights: {error}") from error
     by_index: dict[int, dict[str, np.ndarray]] = {}
     for key in arrays.files:
         index, _, _, part = key.split("|")
@@ -47,8 +47,9 @@ def load_imagenet(trunk: Trunk, path: Path) -> int:
         convolution.weight.data.copy_(weight)
         nn.init.ones_(norm.weight)
         norm.bias.data.copy_(torch.from_numpy(by_index[index]["b"]))
-        nn.init.zeros_(norm.running_mean)
-        nn.init.constant_(norm.running_var, 1 - norm.eps)
+        mean, variance = statistics_of(norm)
+        nn.init.zeros_(mean)
+        nn.init.constant_(variance, 1 - norm.eps)
     return len(convolutions)
 
 
@@ -74,11 +75,20 @@ def unfold_norms(net: nn.Module, trunk: nn.Module, images: torch.Tensor) -> None
         hook.remove()
     with torch.no_grad():
         for norm, (mean, variance) in seen.items():
-            slope = norm.weight / (norm.running_var + norm.eps).sqrt()
-            norm.bias += slope * (mean - norm.running_mean)
+            old_mean, old_variance = statistics_of(norm)
+            slope = norm.weight / (old_variance + norm.eps).sqrt()
+            norm.bias.add_(slope * (mean - old_mean))
             norm.weight.copy_(slope * (variance + norm.eps).sqrt())
-            norm.running_mean.copy_(mean)
-            norm.running_var.copy_(variance)
+            old_mean.copy_(mean)
+            old_variance.copy_(variance)
+
+
+def statistics_of(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Running mean and variance of a batch norm that tracks them, each of its channels."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    return mean, variance
 
 
 def load_torchvision(encoder: nn.Module, path: Path) -> int:
@@ -93,7 +103,7 @@ def load_torchvision(encoder: nn.Module, path: Path) -> int:
     try:
         state = dict(sorted(load_file(path).items(), key=lambda item: natural_order(item[0])))
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{path} is no .safetensors state dict of torchvision or timm: {error}") from error
+        raise DataError(f"{path} is not a .safetensors state dict of torchvision or timm: {error}") from error
     kernels = [name for name, tensor in state.items() if tensor.ndim == 4]
     norms = [name.removesuffix("running_mean") for name in state if name.endswith("running_mean")]
     modules = list(encoder.modules())
@@ -112,6 +122,7 @@ def load_torchvision(encoder: nn.Module, path: Path) -> int:
         convolution.weight.data.copy_(weight)
         norm.weight.data.copy_(state[prefix + "weight"])
         norm.bias.data.copy_(state[prefix + "bias"])
-        norm.running_mean.copy_(state[prefix + "running_mean"] - constant)
-        norm.running_var.copy_(state[prefix + "running_var"])
+        running_mean, running_var = statistics_of(norm)
+        running_mean.copy_(state[prefix + "running_mean"] - constant)
+        running_var.copy_(state[prefix + "running_var"])
     return len(pairs)

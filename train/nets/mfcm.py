@@ -43,9 +43,10 @@ class Exchange(nn.Module):
     def forward(self, streams: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         merged = []
         for target, paths in enumerate(self.paths):
+            assert isinstance(paths, nn.ModuleList)
             size = streams[target].shape[2:]
             total = streams[target]
-            for source, path in enumerate(paths):  # type: ignore[arg-type]
+            for source, path in enumerate(paths):
                 if source == target:
                     continue
                 x = path(streams[source])
@@ -95,8 +96,9 @@ class MFCM(nn.Module):
         x = self.stem(F.pixel_unshuffle(image, self.patch))
         streams = [self.first(x)]
         for branch, stage, exchange in zip(self.branch, self.stages, self.exchanges):
+            assert isinstance(stage, nn.ModuleList)
             streams.append(branch(x))
-            streams = exchange([blocks(s) for blocks, s in zip(stage, streams)])  # type: ignore[arg-type]
+            streams = exchange([blocks(s) for blocks, s in zip(stage, streams)])
             x = streams[-1]
         return streams
 

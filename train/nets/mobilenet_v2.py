@@ -89,7 +89,8 @@ class InvertedResidual(nn.Module):
         self.has_shortcut = stride == 1 and channels_in == channels_out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.layers(x) if self.has_shortcut else self.layers(x)
+        out: torch.Tensor = self.layers(x)
+        return x + out if self.has_shortcut else out
 
 
 class Trunk(nn.Module):

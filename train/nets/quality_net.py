@@ -19,7 +19,7 @@ REGION_COUNT = 8
 LEVEL_COUNT = 5
 MIDDLE_SCORE = 3.0
 FEATURES = 1280
-BACKBONES: dict[str, tuple[Callable[[int], nn.Module], int]] = {
+BACKBONES: dict[str, tuple[Callable[[int], Trunk | EfficientNetTrunk | CVCTrunk], int]] = {
     "mobilenet-v2": (Trunk, FEATURES),
     "efficientnet": (EfficientNetTrunk, TOP),
     "cvc": (CVCTrunk, WIDTHS[-1]),
@@ -37,7 +37,7 @@ BLACK = -1.0
 class Variant:
     """One network of appendix B; the default is the paper's choice and the one that is shipped.
 
-    Raises DataError for a name that is none.
+    Raises DataError for a name that is not known.
     """
 
     backbone: str = "mobilenet-v2"
@@ -47,7 +47,7 @@ class Variant:
     def __post_init__(self) -> None:
         for given, known in ((self.backbone, BACKBONES), (self.head, HEADS), (self.attention, ATTENTIONS)):
             if given not in known:
-                raise DataError(f"'{given}' is none of {', '.join(known)}")
+                raise DataError(f"'{given}' is not one of {', '.join(known)}")
 
 
 class QualityNet(nn.Module):
@@ -78,7 +78,8 @@ class QualityNet(nn.Module):
         if variant.attention == "soft":
             self.attend = nn.Conv2d(1, STEM_CHANNELS, 3, 2, 1)
             nn.init.zeros_(self.attend.weight)  # starts as the network without attention
-            nn.init.zeros_(self.attend.bias)  # type: ignore[arg-type]
+            assert self.attend.bias is not None
+            nn.init.zeros_(self.attend.bias)
 
     def forward(self, x: torch.Tensor, area: torch.Tensor | None = None) -> torch.Tensor:
         if self.variant.attention == "hard" and area is not None:

@@ -50,11 +50,11 @@ class Parts:
     spatial: bool = True
 
 
-def parts_without(names: list[str]) -> Parts:
-    """All parts but those named, such as ["temporal"]. ValueError for a name that is none."""
+def parts_without(names: Sequence[str]) -> Parts:
+    """All parts but those named, such as ["temporal"]. ValueError for an unknown name."""
     known = [field.name for field in fields(Parts)]
     if unknown := sorted(set(names) - set(known)):
-        raise ValueError(f"'{unknown[0]}' is no part of RAL; the parts are {', '.join(known)}")
+        raise ValueError(f"'{unknown[0]}' is not a part of RAL; the parts are {', '.join(known)}")
     return Parts(**dict.fromkeys(names, False))
 
 
@@ -63,7 +63,7 @@ class RAL(nn.Module):
 
     Input N x T x 1 x size x size float32 in [-1, 1]; output logits N x T x classes x h x h (the finest level's map, to
     be upsampled), view logits N x T x 3 in the order of VIEWS (None without the classification branch), and the states
-    behind the last frame. Raises ValueError for a size that is no power of two from 64 up.
+    behind the last frame. Raises ValueError for a size that is not a power of two from 64 up.
     """
 
     def __init__(self, classes: int = 4, size: int = 256, widths: Widths = FULL, parts: Parts = Parts()) -> None:
@@ -110,7 +110,9 @@ class RAL(nn.Module):
         return features
 
     def step(self, features: Sequence[torch.Tensor], states: States) -> States:
-        """The ConvLSTMs on one frame: the new states from its features, as `extract` gives them, and the states before."""
+        """The ConvLSTMs on one frame: the new states from its features, as `extract` gives them, and the states
+        before.
+        """
         found: list[tuple[torch.Tensor, torch.Tensor]] = []
         for cell, f, before in zip(self.cells, reversed(features), states):
             found.append(cell(f, found[-1] if found else None, before))
@@ -125,7 +127,9 @@ class RAL(nn.Module):
     def forward(
         self, clip: torch.Tensor, states: States | None = None, starts: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None, States]:
-        """See the class. `states` continue a clip; where `starts` (N x T bool) is set a frame begins another recording."""
+        """See the class. `states` continue a clip; where `starts` (N x T bool) is set a frame begins another
+        recording.
+        """
         count, length = clip.shape[:2]
         flat = self.extract(clip.flatten(0, 1))
         features = [f.unflatten(0, (count, length)) for f in flat]

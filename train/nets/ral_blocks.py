@@ -1,4 +1,6 @@
-"""What RAL is made of: dilated dense ConvBlocks, a ConvLSTM with a memory from below and from before, the view branch."""
+"""What RAL is made of: dilated dense ConvBlocks, a ConvLSTM with a memory from below and from before, the view
+branch.
+"""
 
 from __future__ import annotations
 

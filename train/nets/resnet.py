@@ -1,4 +1,6 @@
-"""ResNet encoders (He et al. 2016), ResNet34 and ResNet50, with dilation in place of stride where a head asks for it."""
+"""ResNet encoders (He et al. 2016), ResNet34 and ResNet50, with dilation in place of stride where a head asks for
+it.
+"""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ class UNetPlusPlus(nn.Module):
             x = block(F.max_pool2d(x, 2) if index else x)
             levels.append([x])
         for column in self.nested:
+            assert isinstance(column, nn.ModuleList)
             for i, block in enumerate(column):
                 below = F.interpolate(levels[i + 1][-1], scale_factor=2, mode="bilinear", align_corners=False)
                 levels[i].append(block(torch.cat([*levels[i], below], 1)))

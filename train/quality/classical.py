@@ -1,4 +1,6 @@
-"""Classical image quality of wall regions: intensity, CR, CNR, gCNR against the cavity (regional-quality paper, 2.3.1)."""
+"""Classical image quality of wall regions: intensity, CR, CNR, gCNR against the cavity (regional-quality paper,
+2.3.1).
+"""
 
 from __future__ import annotations
 

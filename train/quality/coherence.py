@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,14 @@ from numpy.typing import NDArray
 
 from edge.errors import ModelError
 from train.checkpoint import load_checkpoint, weights_of
-from train.data.split import check_sides, draw_patients, split_samples
-from train.fit import FitConfig, fit
+from train.data.split import check_sides, patients_of
+from train.facts import Facts, FitConfig
+from train.fit import fit
 from train.losses import ssim_map
 from train.nets.coherence_net import CoherenceNet
+from train.options import given, training_options
 from train.quality.coherence_data import SIZE, CoherenceData, CoherenceFrame, open_coherence
-from train.segmentation import normalised
+from train.segmentation import normalised, read_sides
 
 RECIPES = {
     "paper": FitConfig(
@@ -105,13 +106,13 @@ def train_coherence(
     """
     check_sides(training, validation)
     torch.manual_seed(config.seed)
-    facts = {
-        "net": "coherence",
-        "size": SIZE,
-        "training_frames": len(training),
-        "data": list(places),
-        "validation_patients": sorted({f.patient for f in validation}),
-    }
+    facts = Facts(
+        net="coherence",
+        size=SIZE,
+        training_frames=len(training),
+        data=tuple(places),
+        validation_patients=patients_of(validation),
+    )
     data = CoherenceData(training, config.seed)
     return fit(
         CoherenceNet(), data, coherence_loss, lambda net: similarity(net, validation), config, folder, "ssim", facts
@@ -121,8 +122,8 @@ def train_coherence(
 def load_coherence(path: Path) -> CoherenceNet:
     """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for a checkpoint of another kind."""
     tensors, facts = load_checkpoint(path)
-    if facts.get("net") != "coherence":
-        raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train coherence` wrote")
+    if facts.net != "coherence":
+        raise ModelError(f"{path} holds the net '{facts.net}'; give one that `echoedge train coherence` wrote")
     net = CoherenceNet()
     net.load_state_dict(weights_of(tensors))
     return net.eval()
@@ -133,28 +134,19 @@ def parser() -> argparse.ArgumentParser:
         prog="echoedge train coherence",
         description="Train the U-Net that predicts coherence from a B-mode picture, on synthetic echo or channel data.",
         epilog="example: echoedge train coherence --data synth:800@5000 --out runs/coherence",
+        parents=[training_options("synth:COUNT@SEED or uff:FOLDER")],
     )
-    p.add_argument("--data", action="append", required=True, help="synth:COUNT@SEED or uff:FOLDER, may be repeated")
-    p.add_argument("--valid", help="synth:COUNT@SEED or uff:FOLDER (default: a tenth of the loops or files, seeded)")
     p.add_argument(
         "--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's"
     )
-    p.add_argument("--epochs", type=int, help="default: the recipe's")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    frames = [frame for place in args.data for frame in open_coherence(place)]
-    if args.valid:
-        training, validation = frames, list(open_coherence(args.valid))
-    else:
-        training, validation = split_samples(frames, draw_patients((f.patient for f in frames), args.seed))
+    training, validation = read_sides(args.data, args.valid, None, args.seed, open_coherence)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
-    config = replace(RECIPES[args.recipe], seed=args.seed)
-    config = replace(config, epochs=args.epochs) if args.epochs else config
+    config = given(args, RECIPES[args.recipe])
     print(train_coherence(training, validation, config, args.out, [*args.data, *([args.valid] if args.valid else [])]))
     return 0
 

@@ -112,7 +112,7 @@ def augment(frame: CoherenceFrame, rng: np.random.Generator) -> tuple[Grey, Grey
     curve = np.clip(gain * 255 * np.linspace(0, 1, 256) ** gamma + bias, 0, 255).astype(np.uint8)
     image = cv2.LUT(frame.image, curve) * frame.sector
     matrix = cv2.getRotationMatrix2D(((SIZE - 1) / 2, (SIZE - 1) / 2), angle, scale)
-    image, target = (cv2.warpAffine(picture, matrix, (SIZE, SIZE)) for picture in (image, frame.target))
+    image, target = (np.asarray(cv2.warpAffine(p, matrix, (SIZE, SIZE)), np.uint8) for p in (image, frame.target))
     if rng.random() < 0.5:
         image, target = (np.ascontiguousarray(picture[:, ::-1]) for picture in (image, target))
     return image, target

@@ -148,15 +148,15 @@ def augment(frame: Scored, rng: np.random.Generator, wide: bool = True) -> Score
     angle = rng.uniform(-30, 30) if rng.random() < 0.5 else 0.0
     scale = rng.uniform(0.85, 1.15) if rng.random() < 0.5 else 1.0
     matrix = cv2.getRotationMatrix2D(((SIZE - 1) / 2, (SIZE - 1) / 2), angle, scale)
-    image = cv2.warpAffine(image, matrix, (SIZE, SIZE))
-    labels = cv2.warpAffine(labels, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST)
+    image = np.asarray(cv2.warpAffine(image, matrix, (SIZE, SIZE)), np.uint8)
+    labels = np.asarray(cv2.warpAffine(labels, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST), np.uint8)
     if rng.random() < 0.5:
         image, scores = np.ascontiguousarray(image[:, ::-1]), scores[list(MIRRORED)]
         labels = np.array((0, *(k + 1 for k in MIRRORED)), np.uint8)[labels[:, ::-1]]
     gain, gamma = 1.0, rng.uniform(0.9, 1.1) if rng.random() < 0.5 else 1.0
     if wide and rng.random() < 0.5:
         gain, gamma = rng.uniform(0.6, 1.4), rng.uniform(0.7, 1.4)
-    return Scored(cv2.LUT(image, gamma_curve(gamma, gain)), scores, labels)
+    return Scored(np.asarray(cv2.LUT(image, gamma_curve(gamma, gain)), np.uint8), scores, labels)
 
 
 def gamma_curve(gamma: float, gain: float = 1.0) -> NDArray[np.uint8]:

@@ -29,7 +29,8 @@ DYNAMIC_RANGE_DB = 60.0
 """Of the grey picture, black to white: scanners show 45 to 70 dB, and CAMUS does not say."""
 SCORE_PER_GREY, SCORE_AT_ZERO = 0.032, 2.3
 """Score before degradation = SCORE_AT_ZERO + SCORE_PER_GREY x (mean grey of the region - mean grey of the cavity),
-within 1-5: the least-squares line of exact scores on synthetic frames (tests/train/test_degrade.py fits it again)."""
+within 1-5: the least-squares line of exact scores on synthetic frames (tests/train/quality/test_degrade.py fits it
+again)."""
 P_DEGRADE = 0.5
 HIDDEN_DB = -SCR_DB[0]
 """How far below what covers it a wall is not visible any more."""
@@ -74,7 +75,7 @@ def degrade_regions(
     attenuation, fill, haze = (np.zeros((size, size), np.float32) for _ in range(3))
     areas: dict[int, NDArray[np.bool_]] = {}
     before, range_db = np.full(8, np.nan), np.full(8, np.nan)
-    for index in np.flatnonzero(regions.included):
+    for index in map(int, np.flatnonzero(regions.included)):
         area = areas[index] = regions.labels == index + 1
         contrast = float(image[area].mean()) - float(cavity.mean())
         before[index] = np.clip(SCORE_AT_ZERO + SCORE_PER_GREY * contrast, 1, 5)
@@ -110,7 +111,7 @@ POWER = (10 ** ((np.arange(256, dtype=np.float32) / 255 - 1) * DYNAMIC_RANGE_DB 
 def grey_from_power(power: Field) -> Image:
     """The inverse of POWER, clipped to 0-255."""
     decibels = 10 * np.log10(np.maximum(power, np.float32(1e-12)))
-    return np.clip(255 * (1 + decibels / DYNAMIC_RANGE_DB) + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(255 * (1 + decibels / DYNAMIC_RANGE_DB) + 0.5, 0, 255), np.uint8)
 
 
 def _around(area: NDArray[np.bool_], rng: Rng) -> Field:
@@ -129,4 +130,4 @@ def _speckle(echo: Field, sector: NDArray[np.bool_], rng: Rng) -> Field:
         cv2.GaussianBlur(inside, (0, 0), width) + np.float32(1e-3)
     )
     speckle = np.where(sector, echo / (local + np.float32(1e-7)), np.float32(1))
-    return np.clip(np.roll(speckle[:, ::-1], rng.integers(-4, 5, 2), (0, 1)), 0, 6)
+    return np.asarray(np.clip(np.roll(speckle[:, ::-1], rng.integers(-4, 5, 2), (0, 1)), 0, 6), np.float32)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +13,17 @@ from numpy.typing import NDArray
 
 from edge.errors import DataError, ModelError
 from train.checkpoint import load_checkpoint, weights_of
-from train.data.camus import read_split
-from train.data.split import check_sides, split_samples
+from train.data.split import check_sides, patients_of
 from train.evaluate.metrics import spearman
-from train.fit import FitConfig, fit
+from train.facts import Facts, FitConfig
+from train.fit import fit
 from train.losses import masked_mse, squared_emd
 from train.nets.imagenet import load_imagenet, unfold_norms
+from train.nets.mobilenet_v2 import Trunk
 from train.nets.quality_net import ATTENTIONS, BACKBONES, HEADS, REGION_COUNT, QualityNet, Variant
+from train.options import given, training_options
 from train.quality.crops import SIZE, Crop, QualityData, Scored, area_of, open_crops, validation_set
-from train.segmentation import normalised
+from train.segmentation import normalised, read_sides
 
 RECIPES = {
     "paper": FitConfig(
@@ -92,7 +92,8 @@ def train_quality(
     folder: Path,
     wide: bool = True,
     imagenet: Path | None = None,
-    facts: dict[str, Any] | None = None,
+    data: Sequence[str] = (),
+    recipe_name: str = "",
 ) -> Path:
     """Train a variant into `folder`, resuming what is there; return the best checkpoint's path.
 
@@ -105,34 +106,39 @@ def train_quality(
     torch.manual_seed(config.seed)
     net = QualityNet(variant)
     if imagenet:
-        if variant.backbone != "mobilenet-v2":
+        if not isinstance(net.trunk, Trunk):
             raise DataError(f"--imagenet holds MobileNetV2; {variant.backbone} starts at random")
         load_imagenet(net.trunk, imagenet)
         unfold_norms(net, net.trunk, torch.stack([normalised(c.image) for c in training[:STATISTICS_FRAMES]]))
-    is_default = variant == Variant()
     frames = validation_set(validation, config.seed)
-    all_facts = {
-        "net": "quality" if is_default else ABLATION,
-        "variant": asdict(variant),
-        "size": SIZE,
-        "training_frames": len(training),
-        "validation_patients": sorted({c.patient for c in validation}),
-        "labels": {
+    facts = Facts(
+        net="quality" if variant == Variant() else ABLATION,
+        variant=variant,
+        size=SIZE,
+        training_frames=len(training),
+        validation_patients=patients_of(validation),
+        labels={
             "injected regional degradation": sum(c.scores is None for c in training),
             "known scores": sum(c.scores is not None for c in training),
         },
-        **(facts or {}),
-    }
-    data = QualityData(training, config.seed, wide, variant.attention != "none")
-    return fit(net, data, quality_loss, lambda model: validate(model, frames), config, folder, "spearman", all_facts)
+        data=tuple(data),
+        recipe=recipe_name,
+    )
+    crops = QualityData(training, config.seed, wide, variant.attention != "none")
+
+    def watched(model: torch.nn.Module) -> dict[str, float]:
+        assert isinstance(model, QualityNet)
+        return validate(model, frames)
+
+    return fit(net, crops, quality_loss, watched, config, folder, "spearman", facts)
 
 
 def load_quality(path: Path) -> QualityNet:
     """The averaged network of a checkpoint, in evaluation mode. Raises ModelError for a checkpoint of another kind."""
     tensors, facts = load_checkpoint(path)
-    if facts.get("net") not in ("quality", ABLATION):
-        raise ModelError(f"{path} holds the net '{facts.get('net')}'; give one that `echoedge train quality` wrote")
-    net = QualityNet(Variant(**facts.get("variant", {})))
+    if facts.net not in ("quality", ABLATION):
+        raise ModelError(f"{path} holds the net '{facts.net}'; give one that `echoedge train quality` wrote")
+    net = QualityNet(facts.variant)
     net.load_state_dict(weights_of(tensors))
     return net.eval()
 
@@ -140,15 +146,12 @@ def load_quality(path: Path) -> QualityNet:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge train quality",
-        description="Train the eight-region quality net: on frames whose scores are known (synth, experts), and on annotated "
-        "frames with injected degradation (camus, folder).",
+        description="Train the eight-region quality net: on frames whose scores are known (synth, experts), and on "
+        "annotated frames with injected degradation (camus, folder).",
         epilog="example: echoedge train quality --data camus:/data/camus --data synth:400@0 --valid split_valid.txt "
         "--imagenet mobilenet_v2.npz --out runs/quality",
+        parents=[training_options("camus, folder, synth, experts")],
     )
-    p.add_argument(
-        "--data", action="append", required=True, help="KIND:FOLDER, may be repeated: camus, folder, synth, experts"
-    )
-    p.add_argument("--valid", type=Path, required=True, help="file of patient names kept for validation, one a line")
     p.add_argument("--backbone", choices=tuple(BACKBONES), default=Variant.backbone)
     p.add_argument("--head", choices=HEADS, default=Variant.head, help="MSE, or squared earth mover's distance")
     p.add_argument(
@@ -157,29 +160,24 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's"
     )
-    p.add_argument("--epochs", type=int, help="default: the recipe's")
-    p.add_argument("--lr", type=float, help="default: the recipe's")
     p.add_argument("--imagenet", type=Path, help=".npz of MobileNetV2 ImageNet weights to start from")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, required=True, help="folder for checkpoints; an existing one is resumed")
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    crops = (crop for place in args.data for crop in open_crops(place))
-    training, validation = split_samples(crops, read_split(args.valid))
+    training, validation = read_sides(args.data, args.valid, None, args.seed, open_crops)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
-    asked = {k: getattr(args, k) for k in ("epochs", "lr") if getattr(args, k) is not None}
     best = train_quality(
         training,
         validation,
         Variant(args.backbone, args.head, args.attention),
-        replace(RECIPES[args.recipe], seed=args.seed, **asked),
+        given(args, RECIPES[args.recipe]),
         args.out,
         args.recipe != "paper",
         args.imagenet,
-        {"data": args.data, "recipe": args.recipe},
+        args.data,
+        args.recipe,
     )
     print(best)
     return 0

@@ -57,7 +57,9 @@ def make_test_set(crops: Sequence[Crop], seed: int) -> LabelledFrames:
 
 
 def measure(test: LabelledFrames, coherence_net: torch.nn.Module | None, score: Scorer) -> dict[str, Scores]:
-    """Method -> N x 8 values: the classical metrics, mean predicted coherence (with a network), end-to-end score 1-5."""
+    """Method -> N x 8 values: the classical metrics, mean predicted coherence (with a network), end-to-end score
+    1-5.
+    """
     columns: dict[str, list[Scores]] = {name: [] for name in METRICS}
     for crop, frame in zip(test.crops, test.frames):
         for name, values in region_metrics(frame.image, crop.mask, frame.labels, crop.sector).items():
@@ -73,7 +75,9 @@ def measure(test: LabelledFrames, coherence_net: torch.nn.Module | None, score: 
 def regraded(test: LabelledFrames, gamma: float) -> LabelledFrames:
     """The same frames under another gamma of the display, with their labels and regions: no loss of quality."""
     curve = gamma_curve(gamma)
-    return LabelledFrames(test.crops, tuple(f._replace(image=cv2.LUT(f.image, curve)) for f in test.frames))
+    return LabelledFrames(
+        test.crops, tuple(f._replace(image=np.asarray(cv2.LUT(f.image, curve), np.uint8)) for f in test.frames)
+    )
 
 
 def mean_shift(a: Scores, b: Scores) -> float:

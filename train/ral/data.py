@@ -24,11 +24,13 @@ HELD = (2, 6)
 """How often a held frame is shown, at least and less than."""
 DRIFT_SHIFT, DRIFT_ZOOM, DRIFT_DEG = 0.01, 0.01, 0.5
 """The most that a held frame moves from one showing to the next: share of its side, relative size, rotation."""
-DRIFT_STREAM = 1
+DRIFT_STREAM, LAYOUT_STREAM = 1, 2
 
 
 class CroppedClip:
-    """A clip at the network's crop: images and masks T x size x size uint8, `view` an index into VIEWS, mm per pixel."""
+    """A clip at the network's crop: images and masks T x size x size uint8, `view` an index into VIEWS, mm per
+    pixel.
+    """
 
     def __init__(self, clip: Clip, size: int, classes: int = len(CLASSES)) -> None:
         box = find_sector([frame.image for frame in clip.frames]).box
@@ -71,7 +73,8 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
     def set_epoch(self, epoch: int) -> None:
         """Lay the epoch's items out: each a list of (clip, its frames in order)."""
         self.epoch = epoch
-        rng = np.random.default_rng([self.seed, epoch])
+        # numpy fills a short seed with zeros: [seed, epoch] alone would draw as clip 0 is augmented
+        rng = np.random.default_rng([self.seed, epoch, 0, LAYOUT_STREAM])
         self.items: list[list[tuple[int, list[int]]]] = [[]]
         room = self.length
         for index in map(int, rng.permutation(len(self.clips))):
@@ -136,4 +139,5 @@ def drifted(
     matrix = cv2.getRotationMatrix2D(centre, DRIFT_DEG * turn, (1 + DRIFT_ZOOM) ** growth)
     matrix[:, 2] += DRIFT_SHIFT * right * width, DRIFT_SHIFT * down * height
     size = (width, height)
-    return cv2.warpAffine(image, matrix, size), cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)
+    moved, moved_mask = cv2.warpAffine(image, matrix, size), cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_NEAREST)
+    return np.asarray(moved, np.uint8), np.asarray(moved_mask, np.uint8)

@@ -19,7 +19,9 @@ CHUNK = 8
 
 
 def run_clip(net: nn.Module, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-    """(class maps T x H x W uint8, view probabilities T x 3 float32 or None) of T x H x W uint8 at the network's size."""
+    """(class maps T x H x W uint8, view probabilities T x 3 float32 or None) of T x H x W uint8 at the network's
+    size.
+    """
     device = next(net.parameters()).device
     states, masks, views = None, [], []
     with torch.inference_mode():

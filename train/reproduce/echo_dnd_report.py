@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edge.tables import markdown_table
 from train.evaluate.refine import COLUMNS
-from train.results import markdown_table, replace_section
+from train.results import replace_section
 
 Row = dict[str, Any]
 STUDENT_COLUMNS = ("hd95", "ece_band", "auroc_band")
@@ -45,8 +46,9 @@ def section(scale: str, settings: dict[str, Any], rows: list[Row], students: lis
         f"{len(settings['training'])} training and {len(settings['validation'])} validation frames of other patients, "
         f"{used['recipe']['epochs']} epochs, weights of the last one, one draw a frame. {machine_of(rows)}",
         "",
-        "The paper's figures are of CAMUS at 256 px, 238 M parameters, 200,000 steps and 1000 DDIM steps. They cannot be "
-        "compared with the columns beside them in absolute terms; the order of the rows can, as far as their intervals part.",
+        "The paper's figures are of CAMUS at 256 px, 238 M parameters, 200,000 steps and 1000 DDIM steps. They cannot "
+        "be compared with the columns beside them in absolute terms; the order of the rows can, as far as their "
+        "intervals part.",
         "",
         markdown_table(headings, [compared(row) for row in rows]),
     ]
@@ -56,8 +58,8 @@ def section(scale: str, settings: dict[str, Any], rows: list[Row], students: lis
             "",
             "### What the distillation's terms are worth",
             "",
-            "Students of the base row's size, four steps, one draw, all trained for as many steps. With scarce masks the "
-            "teacher, too, has learned from those alone.",
+            "Students of the base row's size, four steps, one draw, all trained for as many steps. With scarce masks "
+            "the teacher, too, has learned from those alone.",
             "",
             markdown_table(
                 headings,

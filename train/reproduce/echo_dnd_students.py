@@ -7,19 +7,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from train.data.sample import Sample
 from train.data.split import draw_patients
 from train.diffusion.losses import LossWeights
-from train.distill import TRUTH_ALONE, DistillWeights, distill
+from train.diffusion.student import TRUTH_ALONE, DistillWeights
+from train.distill import distill
 from train.echo_dnd import RECIPES, load_echo_dnd, train_echo_dnd
 from train.evaluate.refine import Estimator, torch_estimator
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
+from train.reproduce.echo_dnd_study import Study
 from train.results import slug
-
-if TYPE_CHECKING:
-    from train.reproduce.echo_dnd import Study
 
 DRAWS, STEPS = 2, 4
 """Of the teacher's consensus, and steps of the students' answers."""
@@ -29,7 +28,9 @@ SCARCE = 0.1
 
 @dataclass(frozen=True)
 class Student:
-    """One student. scarce: masks of SCARCE of the patients alone; unlabelled: the other patients' frames are used, too."""
+    """One student. scarce: masks of SCARCE of the patients alone; unlabelled: the other patients' frames are used,
+    too.
+    """
 
     name: str
     weights: DistillWeights

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edge.tables import markdown_table
 from train.figures import compared_bars, convergence
 from train.reproduce.pspnet_rows import FIGURES, ROWS
-from train.results import markdown_table, replace_section
+from train.results import replace_section
 
 HEADINGS = [
     "row",
@@ -109,16 +110,17 @@ def section(scale: str, settings: dict[str, Any], by_name: dict[str, dict[str, A
         [
             "## PSPNet-MK, table 1",
             "",
-            f"`echoedge reproduce pspnet-table1 --scale {scale} --data {' --data '.join(f'{k}:DIR' for k in settings['data'])} "
-            f"--classes {settings['classes']} --seed {settings['seed']}`: {classes}, {used['size']} px, "
-            f"{len(settings['training'])} training and {len(settings['validation'])} validation frames of other patients, "
-            f"weights of the last epoch, {'bfloat16' if used['mixed_precision'] else 'float32'} training. "
-            f"`_T` rows are pre-trained for {used['pretrain_epochs']} epochs on `{pretraining}` data.",
+            f"`echoedge reproduce pspnet-table1 --scale {scale} --data "
+            f"{' --data '.join(f'{k}:DIR' for k in settings['data'])} --classes {settings['classes']} --seed "
+            f"{settings['seed']}`: {classes}, {used['size']} px, {len(settings['training'])} training and "
+            f"{len(settings['validation'])} validation frames of other patients, weights of the last epoch, "
+            f"{'bfloat16' if used['mixed_precision'] else 'float32'} training. `_T` rows are pre-trained for "
+            f"{used['pretrain_epochs']} epochs on `{pretraining}` data.",
             "",
-            "The paper's figures are of 3,616 short-axis slices of CETUS at 473 px, which may not be redistributed, after 30 epochs "
-            "(ResNet50: 50); its HD has no unit and its time neither an image count nor a machine. Neither can be compared with "
-            "the columns beside them in absolute terms; the order of the rows can. Time is torch's in float32, one image, the rows "
-            "taking turns, median.",
+            "The paper's figures are of 3,616 short-axis slices of CETUS at 473 px, which may not be redistributed, "
+            "after 30 epochs (ResNet50: 50); its HD has no unit and its time neither an image count nor a machine. "
+            "Neither can be compared with the columns beside them in absolute terms; the order of the rows can. Time "
+            "is torch's in float32, one image, the rows taking turns, median.",
             "",
             markdown_table(HEADINGS, rows),
             "",

@@ -1,4 +1,6 @@
-"""The 18 rows of the PSPNet-MK paper's table 1, its figures' two further runs, and at which scales they are run here."""
+"""The 18 rows of the PSPNet-MK paper's table 1, its figures' two further runs, and at which scales they are run
+here.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the paper's work is done: input px, frames (None: all), epochs of both schedules, and pre-training."""
+    """How much of the paper's work is done: input px, frames (None: all), epochs of both schedules, and pre-
+    training.
+    """
 
     size: int
     training_frames: int | None
@@ -69,28 +73,9 @@ class Scale:
         return self.long if row.schedule == "long" else self.short
 
 
-STEP_SECONDS = {"vgg": 2.51, "unet": 1.96, "res-u": 1.03, "pspnet-r": 2.03, "pspnet-m": 0.30, "pspnet-mk": 0.37}
-"""Processor seconds of one training step of 8 frames at 185 px in bfloat16: one core of an AMD EPYC, torch 2.13."""
 SCALES = {
     "smoke": Scale(89, 16, 4, 1, 1, "synth:16@0", 1, True),
     "cpu": Scale(185, 128, 50, 10, 17, "synth:80@0", 8, True),
     "full": Scale(473, None, None, 30, 50, "synth:2000@0", 30, False),
 }
 """`cpu` keeps the ratio 30 : 50 and the 16-stride map's divisibility by 6; `full` is the paper's own amount of work."""
-
-
-def processor_seconds(scale: Scale, initialisations: dict[str, int], batch: int = 8) -> float:
-    """Processor seconds that training at 185 px takes, by STEP_SECONDS; two quiet cores take a little over half of it.
-
-    initialisations: runs of each network beside pre-training; the figures' two further runs are added. Reading,
-    validation and timing come on top. A loop of synthetic echo gives 1.5 frames, nine tenths of them to train on.
-    """
-    assert scale.training_frames is not None
-    steps = scale.training_frames // batch
-    loops = int(scale.pretrain_data.partition(":")[2].partition("@")[0])
-    pretrain = int(loops * 1.5 * 0.9) // batch * scale.pretrain_epochs
-    total = steps * (scale.short * STEP_SECONDS["pspnet-r"] + scale.long * STEP_SECONDS["pspnet-mk"])
-    for net, runs in initialisations.items():
-        epochs = scale.long if net == "pspnet-r" else scale.short
-        total += STEP_SECONDS[net] * (runs * steps * epochs + pretrain)
-    return total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -23,10 +22,11 @@ from train.data.split import draw_patients, split_samples
 from train.evaluate.metrics import dice, distances_summary, iou, mean_known, surface_distances
 from train.nets import SEGMENTATION_NETS
 from train.nets.pspnet_mk import upsample
+from train.options import table_options
 from train.recipes import RECIPES, Recipe
 from train.reproduce.pspnet_report import write_report
 from train.reproduce.pspnet_rows import FIGURE_ROWS, ROWS, SCALES, Row, Scale
-from train.results import machine, write_json
+from train.results import machine, store_row, stored_row, write_json
 from train.segmentation import crop_to_sector, predict, read_sides, train_segmentation
 
 PAPER_PX = 473
@@ -70,7 +70,7 @@ def measure(net: torch.nn.Module, samples: Sequence[Sample], size: int, classes:
 def load_net(path: Path) -> torch.nn.Module:
     """The network of a segmentation checkpoint, in evaluation mode."""
     tensors, facts = load_checkpoint(path)
-    net = SEGMENTATION_NETS[facts["net"]](len(facts["classes"]), facts["size"])
+    net = SEGMENTATION_NETS[facts.net](len(facts.classes), facts.size)
     net.load_state_dict(weights_of(tensors))
     return net.eval()
 
@@ -101,7 +101,7 @@ class Table:
         self.recipe = replace(
             RECIPES["paper"], fit=replace(RECIPES["paper"].fit, seed=self.seed, mixed_precision=scale.mixed_precision)
         )
-        training, validation = read_sides(args.data, args.valid, None, self.seed)
+        training, validation = read_sides(args.data, args.valid, None, self.seed, open_data)
         self.training = choose_frames(training, scale.training_frames, self.seed)
         self.validation = choose_frames(validation, scale.validation_frames, self.seed)
         pretraining = list(open_data(scale.pretrain_data))
@@ -118,12 +118,9 @@ class Table:
     def run_row(self, row: Row) -> dict[str, Any]:
         """Train and measure one row, or take it from its file; what cannot be run says why under "not_run"."""
         path = self.folder / "rows" / f"{row.name}.json"
-        if path.is_file():
-            stored: dict[str, Any] = json.loads(path.read_text())
-            if stored["settings"] != self.settings:
-                raise DataError(f"{path} was made with other settings; choose another --out or remove {self.folder}")
-            if "not_run" not in stored or self._missing(row):
-                return stored
+        stored = stored_row(path, self.settings)
+        if stored is not None and ("not_run" not in stored or self._missing(row)):
+            return stored
         done: dict[str, Any] = {"name": row.name, "settings": self.settings, "machine": machine()}
         if reason := self._missing(row):
             done["not_run"] = reason
@@ -139,12 +136,10 @@ class Table:
             done |= {
                 "epochs": epochs,
                 "seconds": time.monotonic() - started,
-                "history": load_checkpoint(last)[1]["history"],
+                "history": load_checkpoint(last)[1].history,
                 **measure(load_net(last), self.validation, self.scale.size, self.classes),
             }
-        write_json(path, done)
-        row_done: dict[str, Any] = json.loads(path.read_text())
-        return row_done
+        return store_row(path, done)
 
     def _missing(self, row: Row) -> str:
         """Why a row cannot be run, or ""."""
@@ -186,24 +181,17 @@ def parser() -> argparse.ArgumentParser:
         "Finished rows are kept; call again to go on.",
         epilog="example: echoedge reproduce pspnet-table1 --scale cpu --data camus:/data/camus --valid split_valid.txt "
         "--weights pspnet-m=mobilenet_v2.npz --weights pspnet-mk=mobilenet_v2.npz",
+        parents=[table_options("pspnet-table1", SCALES, "under an hour")],
     )
     p.add_argument("--data", action="append", required=True, help="KIND:FOLDER, may be repeated")
     p.add_argument(
         "--valid", help="file of patient names kept for validation, or KIND:FOLDER (default: a tenth, seeded)"
-    )
-    p.add_argument(
-        "--scale", choices=tuple(SCALES), default="cpu", help="smoke: a minute; cpu: under an hour; full: a GPU"
     )
     p.add_argument("--classes", type=int, choices=(2, 4), default=2, help="2 as in the paper (default), or 4")
     p.add_argument("--pretrain-data", help="KIND:FOLDER for the _T rows (default: synthetic echo)")
     p.add_argument("--weights", action="append", default=[], metavar="NET=FILE", help="ImageNet weights for a _Q row")
     p.add_argument(
         "--leave-out", action="append", default=[], metavar="ROW", help="do not run this row, such as PSPNet_R_T"
-    )
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, help="folder of rows and checkpoints (default: below runs/pspnet-table1)")
-    p.add_argument(
-        "--results", type=Path, default=Path("docs/results.md"), help="Markdown file whose section is written"
     )
     return p
 
@@ -219,9 +207,8 @@ def main(argv: Sequence[str]) -> int:
     rows = [row for row in (*ROWS, *FIGURE_ROWS) if row.name not in args.leave_out]
     strange = set(args.leave_out) - {row.name for row in (*ROWS, *FIGURE_ROWS)}
     if strange:
-        raise DataError(
-            f"--leave-out {min(strange)} is no row; the rows are {', '.join(row.name for row in (*ROWS, *FIGURE_ROWS))}"
-        )
+        known = ", ".join(row.name for row in (*ROWS, *FIGURE_ROWS))
+        raise DataError(f"--leave-out {min(strange)} is not a row; the rows are {known}")
     table = Table(args, scale)
     write_report(args.results, args.scale, table.settings, table.run(rows))
     print(args.results)

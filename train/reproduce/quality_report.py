@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from edge.tables import markdown_table
 from train.figures import label_boxes, region_pictures
 from train.quality.methods import COHERENCE, END_TO_END, METHODS
 from train.reproduce.quality_rows import PAPER_COHERENCE, PAPER_SPEARMAN
-from train.results import markdown_table, replace_section
-
-if TYPE_CHECKING:
-    from train.reproduce.quality_table4 import Table4
+from train.reproduce.quality_study import Table4
+from train.results import replace_section
 
 SECTION = "quality-table4"
 SETS = {
@@ -67,10 +66,11 @@ def section(scale: str, rows: dict[str, dict[str, Any]]) -> str:
         "## Regional quality, table 4",
         "",
         f"`echoedge reproduce quality-table4 --scale {scale}`, seed {settings['seed']}, data: "
-        f"{', '.join(['synthetic echo', *settings['data']])}; {rows['coherence']['machine']}. End-to-end network: {trained}. "
-        "The paper's figures are against three cardiologists' labels, which are not public: read the order of the methods, not "
-        "the distance to the paper. Lines from metrics to labels are fitted on training data of the same kind. "
-        "Gamma: mean movement of a score when the display's gamma is 0.9 or 1.1, the larger of both.",
+        f"{', '.join(['synthetic echo', *settings['data']])}; {rows['coherence']['machine']}. End-to-end network: "
+        f"{trained}. The paper's figures are against three cardiologists' labels, which are not public: read the "
+        "order of the methods, not the distance to the paper. Lines from metrics to labels are fitted on training "
+        "data of the same kind. Gamma: mean movement of a score when the display's gamma is 0.9 or 1.1, the larger of "
+        "both.",
         "",
     ]
     for name, title in SETS.items():
@@ -151,8 +151,9 @@ def coherence(row: dict[str, Any]) -> list[str]:
         "### Coherence network, table 3",
         "",
         f"{row['frames']} synthetic frames of held-out hearts: SSIM {row['ssim']:.3f} over the whole picture "
-        f"({row['ssim_sector']:.3f} inside the sector), RPE {100 * row['rpe']:.1f} %, PSNR {row['psnr']:.1f} dB. The paper, on "
-        f"channel data: {PAPER_COHERENCE['ssim']}, {100 * PAPER_COHERENCE['rpe']:.1f} %, {PAPER_COHERENCE['psnr']} dB.",
+        f"({row['ssim_sector']:.3f} inside the sector), RPE {100 * row['rpe']:.1f} %, PSNR {row['psnr']:.1f} dB. The "
+        f"paper, on channel data: {PAPER_COHERENCE['ssim']}, {100 * PAPER_COHERENCE['rpe']:.1f} %, "
+        f"{PAPER_COHERENCE['psnr']} dB.",
     ]
 
 

@@ -37,18 +37,6 @@ SCALES = {
     "cpu": Scale(400, 160, 10, 320, 10, 80, None, 2),
     "full": Scale(None, 2000, 60, 4000, 60, 400, None, 60),
 }
-FRAME_SECONDS = {"end-to-end": 1.0 / 16, "coherence": 2.2 / 16}
-"""Processor seconds of training on one frame (benchmarks/quality_steps.py: one core of an AMD EPYC, torch 2.13)."""
-
-
-def training_seconds(scale: Scale) -> float:
-    """Processor seconds that training both networks takes. A loop of synthetic echo gives 1.5 frames, of which 9 in 10
-    train.
-    """
-    assert scale.real_frames is not None
-    frames = scale.real_frames + 1.5 * 0.9 * scale.synthetic_loops
-    end_to_end = FRAME_SECONDS["end-to-end"] * frames * scale.epochs
-    return end_to_end + FRAME_SECONDS["coherence"] * scale.coherence_loops * scale.coherence_epochs
 
 
 TRAIN_SEED, COHERENCE_SEED, FIT_SEED, TEST_SEED = 0, 100_000, 200_000, 300_000

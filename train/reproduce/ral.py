@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from edge.errors import DataError
 from edge.heart.analysis import REGION_PX
 from edge.heart.measure import ejection_fraction
 from edge.postprocess import clean_mask
@@ -26,9 +24,11 @@ from train.checkpoint import load_checkpoint, weights_of
 from train.data.clips import Clip, open_clips
 from train.evaluate.ef import agreement, volume_ml
 from train.evaluate.metrics import dice, distances_summary, flicker, mean_known, surface_distances
+from train.facts import Facts
 from train.nets.ral import FrameWise
 from train.nets.unet import UNet
 from train.nets.unet_plus_plus import UNetPlusPlus
+from train.options import table_options
 from train.ral.data import CroppedClip
 from train.ral.score import run_clip
 from train.ral.training import PAPER, build_net, train_clips
@@ -44,7 +44,7 @@ from train.reproduce.ral_rows import (
     Row,
     Scale,
 )
-from train.results import machine, write_json
+from train.results import machine, store_row, stored_row
 from train.segmentation import CLASSES
 
 PHASES = 10
@@ -53,10 +53,10 @@ OTHERS = {"unet": UNet, "unet++": UNetPlusPlus}
 METRICS = ("accuracy", "dice", "hd", "mad")
 
 
-def facts_of(row: Row, scale: Scale) -> dict[str, Any]:
+def facts_of(row: Row, scale: Scale) -> Facts:
     """What a row's checkpoints say of their network."""
     net = row.net if row.net in OTHERS else scale.net
-    return {"net": net, "without": list(row.without), "size": scale.size, "classes": list(CLASSES)}
+    return Facts(net=net, without=row.without, size=scale.size, classes=CLASSES)
 
 
 def build(row: Row, scale: Scale) -> nn.Module:
@@ -156,10 +156,8 @@ class Tables:
     def run_row(self, row: Row) -> dict[str, Any]:
         """Train and measure one row, or take it from its file; what cannot be run says why under "not_run"."""
         path = self.folder / "rows" / f"{_file_name(row)}.json"
-        if path.is_file():
-            stored: dict[str, Any] = json.loads(path.read_text())
-            if stored["settings"] != self.settings:
-                raise DataError(f"{path} was made with other settings; choose another --out or remove {self.folder}")
+        stored = stored_row(path, self.settings)
+        if stored is not None:
             return stored
         done: dict[str, Any] = {"name": row.name, "settings": self.settings, "machine": machine()}
         if row.why:
@@ -189,12 +187,10 @@ class Tables:
             done |= {
                 "parameters": sum(p.numel() for p in net.parameters()),
                 "seconds": time.monotonic() - started,
-                "losses": [epoch["loss"] for epoch in saved["history"]],
+                "losses": [epoch["loss"] for epoch in saved.history],
                 **measure(net.eval(), cropped),
             }
-        write_json(path, done)
-        row_done: dict[str, Any] = json.loads(path.read_text())
-        return row_done
+        return store_row(path, done)
 
     def run(self, rows: Sequence[Row] = (*TABLE_2, *TABLE_3)) -> dict[str, dict[str, Any]]:
         """Every row by name."""
@@ -211,24 +207,13 @@ def _file_name(row: Row) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    return argparse.ArgumentParser(
         prog="echoedge reproduce ral",
         description="Train and measure the rows of the RAL paper's tables 2, 3 and 4 on synthetic clips. "
         "Finished rows are kept; call again to go on.",
         epilog="example: echoedge reproduce ral --scale cpu",
+        parents=[table_options("ral", SCALES, "an hour or more on two cores")],
     )
-    p.add_argument(
-        "--scale",
-        choices=tuple(SCALES),
-        default="cpu",
-        help="smoke: a few minutes; cpu: an hour or more on two cores; full: a GPU",
-    )
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--out", type=Path, help="folder of rows and checkpoints (default: below runs/ral)")
-    p.add_argument(
-        "--results", type=Path, default=Path("docs/results.md"), help="Markdown file whose section is written"
-    )
-    return p
 
 
 def main(argv: Sequence[str]) -> int:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edge.tables import markdown_table
 from train.figures import bland_altman, cycle
 from train.reproduce.ral_rows import TABLE_2, TABLE_3, TABLE_4, Row
-from train.results import markdown_table, replace_section
+from train.results import replace_section
 
 HEADINGS = [
     "row",
@@ -56,12 +57,12 @@ def write_report(
         "",
         f"`echoedge reproduce ral --scale {scale} --seed {settings['seed']}` on {full['machine']}: {used['net']} at "
         f"{used['size']} px, {used['training_loops']} synthetic training clips of {used['clip_frames']} frames, "
-        f"{used['epochs']} epochs, {used['held_out_loops']} other loops, one whole beat each, to measure on; weights of the "
-        "last epoch; four classes, figures of the left ventricle.",
+        f"{used['epochs']} epochs, {used['held_out_loops']} other loops, one whole beat each, to measure on; weights "
+        "of the last epoch; four classes, figures of the left ventricle.",
         "",
-        "The paper's figures are of its own 300 recordings (tables 2 and 3), which nobody else has, and of CAMUS (table 4), "
-        "without whole beats: only the order of the rows can be compared. Flicker, the mean |change of area - true change| from "
-        "frame to frame as a share of the mean true area, is not the paper's.",
+        "The paper's figures are of its own 300 recordings (tables 2 and 3), which nobody else has, and of CAMUS "
+        "(table 4), without whole beats: only the order of the rows can be compared. Flicker, the mean |change of "
+        "area - true change| from frame to frame as a share of the mean true area, is not the paper's.",
         "",
         "Table 2: parts switched off. Table 3: other networks on the same clips.",
         "",

@@ -39,7 +39,7 @@ def test_info_of_the_nifti_release(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "ED: x\nES: 3\nNbFrame: 3\nImageQuality: Good\nEF: 50", "ED: 1\nES: 3\nEF: 50"])
 def test_info_says_what_is_wrong(tmp_path: Path, text: str) -> None:
     (tmp_path / "Info_4CH.cfg").write_text(text)
-    with pytest.raises(DataError, match="is no CAMUS Info file"):
+    with pytest.raises(DataError, match="is not a CAMUS Info file"):
         read_info(tmp_path / "Info_4CH.cfg")
 
 

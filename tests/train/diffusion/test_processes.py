@@ -18,6 +18,11 @@ def at_t(t: int) -> torch.Tensor:
     return torch.tensor([t])
 
 
+def one_step(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """P(x_t = 1 | x_{t-1} = x), equation (5)."""
+    return (1 - BETA[t]) * x + BETA[t] / 2
+
+
 def images(values: torch.Tensor | float, t: int = 0) -> torch.Tensor:
     return torch.as_tensor(values, dtype=torch.float32).reshape(1, 1, 1, -1)
 
@@ -38,7 +43,7 @@ def test_bernoulli_marginal_is_equation_5_applied_t_times(t: int, x_0: float) ->
     generator = torch.Generator().manual_seed(t)
     x = torch.full((1, 1, 1, DRAWS), x_0)
     for step in range(t + 1):
-        x = bernoulli.drawn(bernoulli.step_probability(x, at_t(step)), torch.rand(x.shape, generator=generator))
+        x = bernoulli.drawn(one_step(x, at_t(step)), torch.rand(x.shape, generator=generator))
     expected = bernoulli.noised_probability(images(x_0), at_t(t)).item()
     assert expected == pytest.approx(ALPHA_BAR[t].item() * x_0 + (1 - ALPHA_BAR[t].item()) / 2, abs=1e-6)
     assert x.mean().item() == pytest.approx(expected, abs=4 * 0.5 / math.sqrt(DRAWS))

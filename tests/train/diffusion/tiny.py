@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from train.checkpoint import save_checkpoint
+from train.facts import Facts, FitConfig
 from train.nets.echo_dnd import EchoDND, EchoDNDConfig
 
 TINY = EchoDNDConfig(
@@ -41,14 +42,13 @@ def lively(config: EchoDNDConfig, seed: int = 0) -> EchoDND:
 
 def write(path: Path, config: EchoDNDConfig, seed: int = 0) -> Path:
     """A checkpoint of a lively network."""
-    facts = {
-        "net": "echo-dnd",
-        "size": config.size,
-        "classes": ["background", "LV"],
-        "architecture": asdict(config),
-        "training_frames": 1,
-        "config": {"seed": 0},
-        "history": [],
-    }
+    facts = Facts(
+        net="echo-dnd",
+        size=config.size,
+        classes=("background", "LV"),
+        architecture=config,
+        training_frames=1,
+        config=FitConfig(epochs=0),
+    )
     save_checkpoint(path, {f"ema.{n}": t for n, t in lively(config, seed).state_dict().items()}, facts)
     return path

@@ -77,7 +77,7 @@ def test_bland_altman_figure(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_experts_masks_against_the_real_reference(shared_data: Path) -> None:
-    """The floor that one plane has: what the experts' own four-chamber masks give on the official validation patients."""
+    """The floor of a single plane: what the experts' own four-chamber masks give on the official split."""
     root = shared_data / "camus"
     frames = list(open_data(f"camus:{root}", read_split(root / "split_valid.txt")))
     found = ejection_fractions((s, s.mask) for s in frames)

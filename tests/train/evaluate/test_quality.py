@@ -10,8 +10,8 @@ import pytest
 from edge.cli import main
 from edge.heart.regions import REGIONS
 from tests.phantom import apical_frame
-from tests.train.small import write_camus
 from tests.train.quality.test_crops import SIZE
+from tests.train.small import write_camus
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 QUALITY = ["evaluate", "quality", "--model", str(MODELS / "quality")]

@@ -19,7 +19,7 @@ from train.nets.echo_dnd import CONFIGS
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 def test_one_training_step_and_a_two_step_sample(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Prints seconds and memory: `pytest tests/train/test_echo_dnd_full.py`."""
+    """Prints seconds and memory: `pytest tests/train/nets/test_echo_dnd_full.py`."""
     if kind == "cuda" and not torch.cuda.is_available():
         pytest.skip("no GPU is here")
     device, count = torch.device(kind), 8 if kind == "cuda" else 1

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from edge.errors import DataError
 from train.checkpoint import save_checkpoint
+from train.facts import Facts
 from train.initialise import initialise
 from train.losses import SEGMENTATION_LOSSES
 from train.nets import SEGMENTATION_NETS
@@ -20,6 +21,7 @@ from train.nets.resnet import ResNet
 from train.segmentation import segmentation_loss
 
 SIZE = 89
+FACTS = Facts(net="unet", size=SIZE, classes=("background", "LV"))
 COUNTS = {
     "vgg": (17_080_646, 68.2),
     "unet": (7_849_058, 47.2),
@@ -79,12 +81,12 @@ def test_sizes_that_pyramid_pooling_cannot_divide_are_refused(name: str) -> None
 def test_pretrained_weights_start_a_network_of_other_classes(tmp_path: Path) -> None:
     torch.manual_seed(0)
     before = SEGMENTATION_NETS["pspnet-m"](4, SIZE)
-    save_checkpoint(tmp_path / "a.safetensors", {f"ema.{n}": t for n, t in before.state_dict().items()}, {})
+    save_checkpoint(tmp_path / "a.safetensors", {f"ema.{n}": t for n, t in before.state_dict().items()}, FACTS)
     after = SEGMENTATION_NETS["pspnet-m"](2, SIZE)
     loaded = initialise(after, "T", tmp_path / "a.safetensors")
     assert loaded == len(before.state_dict()) - 4  # the weights and biases of both classifiers differ
     assert torch.equal(after.trunk.stem[0].weight, before.trunk.stem[0].weight)
-    with pytest.raises(DataError, match="of another network"):
+    with pytest.raises(DataError, match="of the same network"):
         initialise(SEGMENTATION_NETS["unet"](2, SIZE), "T", tmp_path / "a.safetensors")
 
 

@@ -8,8 +8,9 @@ import torch
 
 from edge.cli import main
 from edge.errors import DataError, ModelError
-from tests.train.test_channel import WAVES, echoes, write_uff
+from tests.train.data.test_channel import WAVES, echoes, write_uff
 from train.checkpoint import save_checkpoint
+from train.facts import Facts
 from train.losses import ssim_map
 from train.nets.coherence_net import WIDTHS, CoherenceNet
 from train.quality.coherence import load_coherence, psnr_db, relative_pixel_error, similarity
@@ -100,6 +101,6 @@ def test_an_epoch_of_the_command_ends_in_a_checkpoint(tmp_path: Path) -> None:
     assert main(["train", "coherence", "--data", "synth:9@0", "--epochs", "1", "--out", str(tmp_path)]) == 0
     net = load_coherence(tmp_path / "last.safetensors")
     assert isinstance(net, CoherenceNet)
-    save_checkpoint(tmp_path / "other.safetensors", {"ema.x": torch.zeros(1)}, {"net": "quality"})
+    save_checkpoint(tmp_path / "other.safetensors", {"ema.x": torch.zeros(1)}, Facts(net="quality", size=256))
     with pytest.raises(ModelError, match="train coherence"):
         load_coherence(tmp_path / "other.safetensors")

@@ -10,7 +10,7 @@ import pytest
 from compile.export import graph_from_checkpoint
 from edge.errors import DataError, ModelError
 from tests.phantom import apical_frame, apical_mask
-from tests.train.test_nets import folded_weights
+from tests.train.nets.test_pspnet_mk import folded_weights
 from train.checkpoint import load_checkpoint
 from train.data.folder import COLUMNS
 from train.nets.mobilenet_v2 import Trunk
@@ -50,9 +50,9 @@ def test_an_epoch_from_imagenet_weights_ends_in_a_checkpoint(tmp_path: Path) -> 
     )
     assert code == 0
     _, facts = load_checkpoint(tmp_path / "run/last.safetensors")
-    assert facts["net"] == "quality"
-    assert facts["training_frames"] == 16
-    assert len(facts["history"]) == 1
+    assert facts.net == "quality"
+    assert facts.training_frames == 16
+    assert len(facts.history) == 1
 
 
 def test_a_variant_trains_on_synthetic_frames_and_is_not_exported(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_variant_trains_on_synthetic_frames_and_is_not_exported(tmp_path: Path
         main([*options, "--backbone", "cvc", "--head", "classification", "--attention", "hard", "--out", str(out)]) == 0
     )
     _, facts = load_checkpoint(out / "last.safetensors")
-    assert facts["variant"] == {"backbone": "cvc", "head": "classification", "attention": "hard"}
-    assert facts["labels"]["injected regional degradation"] == 0
+    assert facts.variant == Variant("cvc", "classification", "hard")
+    assert facts.labels["injected regional degradation"] == 0
     assert load_quality(out / "last.safetensors").variant == Variant("cvc", "classification", "hard")
     with pytest.raises(ModelError, match="quality-ablation"):
         graph_from_checkpoint(out / "last.safetensors")

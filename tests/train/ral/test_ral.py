@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -18,16 +19,19 @@ from train.augment import AugmentSpec
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.data.clips import Clip, clip_of, open_clips
 from train.evaluate.metrics import flicker
+from train.facts import Facts
 from train.initialise import initialise
 from train.nets.ral import RECURRENT_NETS, FrameWise, Parts, parts_without
 from train.nets.ral_blocks import RETENTION
 from train.nets.unet_plus_plus import UNetPlusPlus
 from train.ral.data import ClipData, CroppedClip, drifted
+from train.ral.loss import aggregation_loss, unrest
 from train.ral.score import run_clip, score_clips
-from train.ral.training import AUGMENT, PAPER, aggregation_loss, build_net, load_net, train_clips, unrest
+from train.ral.training import AUGMENT, PAPER, build_net, load_net, train_clips
 from train.segmentation import normalised
 
 SIZE = 64
+FACTS = Facts(net="ral-small", size=SIZE, classes=("background", "LV", "myocardium", "LA"))
 
 
 def small(seed: int = 0, **switched_off: bool) -> torch.nn.Module:
@@ -118,15 +122,15 @@ def test_sizes(size: int, fits: bool) -> None:
 
 def test_weights_of_one_size_start_a_net_of_another(tmp_path: Path) -> None:
     save_checkpoint(
-        tmp_path / "a", {f"ema.{n}": t for n, t in RECURRENT_NETS["ral-small"](4, 128).state_dict().items()}, {}
+        tmp_path / "a", {f"ema.{n}": t for n, t in RECURRENT_NETS["ral-small"](4, 128).state_dict().items()}, FACTS
     )
     net = RECURRENT_NETS["ral-small"](4, 256)
     assert initialise(net, "T", tmp_path / "a") == len(net.state_dict())
 
 
 def test_an_unknown_part_is_named() -> None:
-    with pytest.raises(DataError, match="'wings' is no part of RAL"):
-        build_net({"net": "ral-small", "size": SIZE, "classes": ["background", "LV"], "without": ["wings"]})
+    with pytest.raises(DataError, match="'wings' is not a part of RAL"):
+        build_net(msgspec.structs.replace(FACTS, without=("wings",)))
 
 
 def test_unet_plus_plus_counts_and_runs_on_clips() -> None:
@@ -313,15 +317,14 @@ def test_unrest_is_the_flicker_of_sure_contours_and_leaves_out_where_a_recording
 
 
 def test_a_short_training_learns_resumes_and_scores(tmp_path: Path) -> None:
-    facts = {"net": "ral-small", "size": SIZE, "classes": ["background", "LV", "myocardium", "LA"]}
     config = replace(PAPER, epochs=2, batch=2, warmup_steps=0, workers=0, mixed_precision=False, ema_decay=0.0)
     torch.manual_seed(0)
-    train_clips(facts, pairs(4), pairs_from(9), replace(config), tmp_path, build_net(facts), None, 2, 1)
+    train_clips(FACTS, pairs(4), pairs_from(9), replace(config), tmp_path, build_net(FACTS), None, 2, 1)
     _, saved = load_checkpoint(tmp_path / "last.safetensors")
-    history = saved["history"]
+    history = saved.history
     assert history[1]["loss"] < history[0]["loss"]
     assert {"lv", "mean", "view", "flicker"} <= history[0].keys()
-    assert saved["training_frames"] == 8
+    assert saved.training_frames == 8
     cropped = [CroppedClip(c, SIZE) for c in pairs_from(9)]
     net = load_net(tmp_path / "last.safetensors")
     assert score_clips(net, cropped)["mean"] == pytest.approx(history[1]["mean"])
@@ -337,4 +340,4 @@ def pairs_from(first: int) -> list[Clip]:
 
 def test_patients_on_both_sides_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="both training and validation"):
-        train_clips({"size": SIZE, "classes": [0, 1]}, pairs(2), pairs(1), PAPER, tmp_path, small())
+        train_clips(FACTS, pairs(2), pairs(1), PAPER, tmp_path, small(), None)

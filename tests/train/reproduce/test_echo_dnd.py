@@ -14,8 +14,8 @@ from train.diffusion.data import crop_pair
 from train.evaluate.refine import main as evaluate_refine
 from train.evaluate.refine import measure, torch_estimator
 from train.reproduce import echo_dnd, echo_dnd_students
-from train.reproduce.echo_dnd import BASE, SCALES, VARIANTS
 from train.reproduce.echo_dnd_students import STUDENTS
+from train.reproduce.echo_dnd_study import BASE, SCALES, VARIANTS
 
 
 def test_the_papers_rows() -> None:
