@@ -78,7 +78,7 @@ def test_bernoulli_ddim_keeps_the_marginal_on_any_grid(grid: tuple[int, ...]) ->
             assert kept.item() == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("prediction", gaussian.PREDICTIONS)
+@pytest.mark.parametrize("prediction", ["v", "eps", "x0"])
 @pytest.mark.parametrize("t", [3, 400, 900])
 def test_every_prediction_gives_back_the_mask(prediction: str, t: int) -> None:
     x_0 = images(torch.tensor([-1.0, 1.0, -1.0]))
