@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from compile.export import graph_from_checkpoint
+from compile.export.checkpoint import graph_from_checkpoint
 from edge.bench.machine import machine_facts
 from edge.bench.roofline import demand_of
 from edge.bench.stats import Percentiles, percentiles

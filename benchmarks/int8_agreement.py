@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-import edge
+from edge.nets.model import open_scorer, open_segmenter
 from edge.postprocess import LV
+from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.camus import read_split
 from train.evaluate.metrics import dice, spearman
@@ -26,12 +27,12 @@ def main() -> None:
     parser.add_argument("--split", type=Path, required=True, help="file of patient names, one a line")
     args = parser.parse_args()
     frames = [s.image for s in open_data(args.data, read_split(args.split))]
-    sectors = [edge.find_sector([frame]) for frame in frames]
+    sectors = [find_sector([frame]) for frame in frames]
     results = {}
     for precision in ("fp32", "int8"):
         with (
-            edge.open_model(MODELS / "pspnet-mk", precision) as segment,
-            edge.open_model(MODELS / "quality", precision) as score,
+            open_segmenter(MODELS / "pspnet-mk", precision) as segment,
+            open_scorer(MODELS / "quality", precision) as score,
         ):
             masks = [segment(f, s) == LV for f, s in zip(frames, sectors)]
             scores = np.array([score(f, s) for f, s in zip(frames, sectors)])

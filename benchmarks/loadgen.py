@@ -18,7 +18,7 @@ from rich.table import Table
 
 from edge.bench.loadgen import Load, outputs_in, run_test
 from edge.config import MODELS
-from edge.nets.model import Segmenter, open_model
+from edge.nets.model import open_segmenter
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.screen.sector import find_sector
 from train.data import open_data
@@ -31,8 +31,7 @@ ENOUGH = 0.99
 
 def dice_under_loadgen(samples: list[Sample], precision: str, backend: str, model: Path, folder: Path) -> float:
     """Mean LV Dice of the masks in LoadGen's accuracy log."""
-    with open_model(model, precision, backend) as net:
-        assert isinstance(net, Segmenter)
+    with open_segmenter(model, precision, backend) as net:
         boxes = [find_sector([sample.image]).box for sample in samples]
         inputs = []
         for sample, box in zip(samples, boxes):

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from edge.bench.roofline import Demand, demand_of
 from edge.config import MODELS
+from edge.nets.artefacts import choose, tasks_of
 from edge.nets.manifest import find_manifests, verified_artefact
 
 YOLO11_GMAC = np.array([6.5, 21.5, 68.0, 86.9, 194.9]) / 2
@@ -95,7 +96,8 @@ def main() -> None:
     args = p.parse_args()
     rows = []
     for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
-        manifest, path = next(found for found in find_manifests(Path(folder)) if found[0].precision == "fp32")
+        found = find_manifests(Path(folder))
+        manifest, path = choose(found, tasks_of(found)[0], "fp32", "any")
         demand = demand_of(verified_artefact(manifest, path), quantized=True)
         for precision in BYTES:
             made = [project(name, board, manifest.name, demand, precision) for name, board in BOARDS.items()]

@@ -26,7 +26,7 @@ from senders import make_pictures, start_server
 from edge.config import MODELS
 from edge.loop import LoopOptions, run_loop
 from edge.machine import machine_name, usable_cores
-from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.nets.model import open_scorer, open_segmenter
 from edge.report import Report
 from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
@@ -77,9 +77,7 @@ def soak(args: argparse.Namespace) -> tuple[Report, Probe, list[tuple[float, flo
             source = open_source(f"rtsp://127.0.0.1:{port}/echo")
             assert isinstance(source, Live)
             sinks = [probe, *(open_sink(uri, source.fps) for uri in args.sink)]
-            with source, open_model(args.model) as segmenter, open_model(args.quality) as scorer:
-                assert isinstance(segmenter, Segmenter)
-                assert isinstance(scorer, QualityScorer)
+            with source, open_segmenter(args.model) as segmenter, open_scorer(args.quality) as scorer:
                 limits = Limits(
                     signal_ms=args.signal_ms, freeze_ms=args.freeze_ms, stuck_ms=args.stuck_ms, age_ms=args.age_ms
                 )

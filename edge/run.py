@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge.config import REFINE, RunConfig, from_process, printed
-from edge.errors import EchoEdgeError, ModelError
+from edge.errors import EchoEdgeError
 from edge.heart.regions import WALLS
 from edge.loop import LoopOptions, run_loop
+from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import CHOICES
-from edge.nets.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
 from edge.picture.overlay import HEIGHT, WIDTH
 from edge.report import Report
 from edge.report_text import print_report
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--refine-model", metavar="FOLDER", help="refining model folder")
     p.add_argument("--refine-samples", type=int, metavar="K", help="samples a refined frame")
-    p.add_argument("--precision", choices=("auto", *PREFERRED))
+    p.add_argument("--precision", choices=("auto", *PRECISIONS))
     p.add_argument("--backend", choices=CHOICES)
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
@@ -169,10 +170,6 @@ def _networks(config: RunConfig, live: bool, stack: ExitStack) -> tuple[Segmente
     """Both networks. A recording is analysed by one engine from end to end: its results must not depend on how far a
     build has come."""
     how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
-    segmenter = stack.enter_context(open_model(config.model, *how, builds_engine=live))
-    scorer = stack.enter_context(open_model(config.quality, *how, builds_engine=live))
-    if not isinstance(segmenter, Segmenter):
-        raise ModelError(f"{config.model} is a {segmenter.manifest.task} model; --model needs segmentation")
-    if not isinstance(scorer, QualityScorer):
-        raise ModelError(f"{config.quality} is a {scorer.manifest.task} model; --quality needs quality")
+    segmenter = stack.enter_context(open_segmenter(config.model, *how, builds_engine=live))
+    scorer = stack.enter_context(open_scorer(config.quality, *how, builds_engine=live))
     return segmenter, scorer

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from edge.nets.backends import BACKENDS
-from edge.nets.model import PREFERRED
+from edge.options import add_backend, add_precision
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -60,8 +59,8 @@ def evaluation_options() -> argparse.ArgumentParser:
 def artefact_options() -> argparse.ArgumentParser:
     """Which file of a model folder, and what runs it."""
     p = argparse.ArgumentParser(add_help=False)
-    p.add_argument("--precision", choices=("auto", *PREFERRED), default="auto")
-    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto")
+    add_precision(p)
+    add_backend(p)
     return p
 
 

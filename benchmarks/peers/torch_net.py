@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from protocol import private_stdout, serve
 
-from compile.export import graph_from_checkpoint
+from compile.export.checkpoint import graph_from_checkpoint
 
 stdout, started = private_stdout(), time.monotonic()
 graph = graph_from_checkpoint(Path(sys.argv[2]))[0].eval()

@@ -21,8 +21,8 @@ from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
 from edge.config import MODELS, REFINE, RefineMode
 from edge.errors import EchoEdgeError
+from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import BACKENDS
-from edge.nets.model import PREFERRED
 from edge.refine.refiner import SAMPLES
 from edge.sources.address import redacted
 
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--model", default=str(MODELS / "pspnet-mk"), help="segmentation model folder")
     p.add_argument("--quality", default=str(MODELS / "quality"), help="quality model folder")
     p.add_argument(
-        "--precision", default="auto", help=f"one or several, such as int8,fp32 (auto, {', '.join(PREFERRED)})"
+        "--precision", default="auto", help=f"one or several, such as int8,fp32 (auto, {', '.join(PRECISIONS)})"
     )
     p.add_argument("--backend", default="auto", help=f"one or several (auto, {', '.join(BACKENDS)})")
     p.add_argument(
@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
     if args.limit_ms and args.at_fps:
         raise EchoEdgeError("--limit-ms looks for the rate itself: leave --at-fps out")
     sources = args.source or [str(default_clip())]
-    precisions, backends = listed(args.precision, ("auto", *PREFERRED)), listed(args.backend, ("auto", *BACKENDS))
+    precisions, backends = listed(args.precision, ("auto", *PRECISIONS)), listed(args.backend, ("auto", *BACKENDS))
     modes = listed(args.refine, REFINE)
     builders = []
     for source, backend, precision, refine in product(sources, backends, precisions, modes):

@@ -29,7 +29,7 @@ from edge.bench.trace import DRAWN, Trace
 from edge.config import MODELS
 from edge.errors import EchoEdgeError, SourceError
 from edge.loop import LoopOptions, run_loop
-from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.nets.model import open_scorer, open_segmenter
 from edge.screen.tracker import LOCATE_FRAMES
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, Source, open_source
@@ -117,10 +117,8 @@ def main(argv: Sequence[str]) -> int:
 def measure_glass(args: argparse.Namespace, monitor: Monitor, stack: ExitStack) -> tuple[Run, list[str]]:
     """Run scanner, pipeline and eye; the run and what is to be said of it."""
     how = ("auto", "auto", args.threads or None)
-    segmenter = stack.enter_context(open_model(args.model, *how))
-    scorer = stack.enter_context(open_model(args.quality, *how))
-    assert isinstance(segmenter, Segmenter)
-    assert isinstance(scorer, QualityScorer)
+    segmenter = stack.enter_context(open_segmenter(args.model, *how))
+    scorer = stack.enter_context(open_scorer(args.quality, *how))
     scanner = End("scanner", args.send, args.clip or str(default_clip()), str(args.fps))
     monitor.watch(scanner.pid)
     stack.callback(scanner.kill)

@@ -33,8 +33,9 @@ from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
 from edge.config import MODELS
 from edge.errors import EchoEdgeError, MissingExtraError
+from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import BACKENDS
-from edge.nets.model import PREFERRED, QualityScorer, Segmenter, open_model
+from edge.nets.model import QualityScorer, Segmenter, open_model
 from edge.screen.sector import find_sector
 from edge.sources import open_source
 
@@ -191,7 +192,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge bench loadgen --model models/pspnet-mk --seconds 600 --out loadgen",
     )
     p.add_argument("--model", default=str(MODELS / "pspnet-mk"), help="model folder")
-    p.add_argument("--precision", default="auto", choices=("auto", *PREFERRED))
+    p.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
     p.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
     p.add_argument("--threads", type=int, default=0, help="threads the network may use (default: all cores)")
     p.add_argument("--scenario", action="append", choices=SCENARIOS, help="repeatable (default: all four)")

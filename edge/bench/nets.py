@@ -15,9 +15,9 @@ from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
 from edge.config import MODELS
 from edge.errors import BackendError
+from edge.nets.artefacts import PRECISIONS, readable, tasks_of
 from edge.nets.backends import BACKENDS
 from edge.nets.manifest import find_manifests
-from edge.nets.model import PREFERRED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge bench nets --model models/pspnet-mk --precision fp32,int8 --out bench",
     )
     p.add_argument("--model", action="append", metavar="FOLDER", help="repeatable (default: both shipped networks)")
-    p.add_argument("--precision", default=",".join(PREFERRED), help="list (default: all that the folder has)")
+    p.add_argument("--precision", default=",".join(PRECISIONS), help="list (default: all that the folder has)")
     p.add_argument("--backend", default="", help="list (default: all that are installed)")
     p.add_argument("--source", default="", help="where the frames come from (default: a synthetic 1280x720 screen)")
     add_options(p)
@@ -38,13 +38,14 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     backends = listed(args.backend or ",".join(n for n in BACKENDS if find_spec(n)), tuple(BACKENDS))
-    precisions = listed(args.precision, PREFERRED)
+    precisions = listed(args.precision, PRECISIONS)
     source = args.source or str(default_clip())
     builders = []
     for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
+        found = find_manifests(Path(folder))
+        cpu = {precision for task in tasks_of(found) for precision in readable(found, task, "cpu")}
         # A compiled engine is read by one backend only, which "auto" takes.
-        cpu = {m.precision for m, _ in find_manifests(Path(folder)) if m.target in ("any", "cpu")}
-        engines = {m.precision for m, _ in find_manifests(Path(folder)) if m.target == "engine"}
+        engines = {manifest.precision for manifest, _ in found if manifest.engine is not None}
         pairs = [(backend, p) for backend in backends for p in precisions if p in cpu]
         pairs += [("auto", p) for p in precisions if p in engines and find_spec("tensorrt")]
         for backend, precision in pairs:

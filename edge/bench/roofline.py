@@ -26,6 +26,7 @@ from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
 from edge.config import MODELS
+from edge.nets.artefacts import readable, tasks_of
 from edge.nets.backends.ov import openvino_core
 from edge.nets.manifest import find_manifests, verified_artefact
 from edge.nets.model import load_model
@@ -162,8 +163,9 @@ def main(argv: Sequence[str]) -> int:
     with Monitor() as monitor:
         roof = ceiling(args.threads)
         for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
-            for manifest, path in find_manifests(Path(folder)):
-                if manifest.target not in ("any", "cpu") or manifest.precision not in roof.macs_per_s:
+            found = find_manifests(Path(folder))
+            for manifest, path in (p for task in tasks_of(found) for p in readable(found, task, "cpu").values()):
+                if manifest.precision not in roof.macs_per_s:
                     continue
                 file = verified_artefact(manifest, path)
                 with load_model(manifest, path, "openvino", args.threads or None) as net:

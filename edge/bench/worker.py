@@ -25,7 +25,7 @@ from edge.bench.trace import DRAWN, Trace
 from edge.config import RefineMode
 from edge.errors import EchoEdgeError
 from edge.machine import read_text
-from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.nets.model import QualityScorer, Segmenter, open_model, open_scorer, open_segmenter
 from edge.refine.refiner import SAMPLES
 from edge.screen.tracker import LOCATE_FRAMES
 from edge.sources import Live, Source, open_source
@@ -182,11 +182,9 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     started = time.monotonic_ns()
     realtime = Realtime(fifo_priority=spec.fifo_priority)
     with at_realtime("inference", realtime):
-        segmenter = stack.enter_context(open_model(spec.model, *how))
-        scorer = stack.enter_context(open_model(spec.quality, *how))
+        segmenter = stack.enter_context(open_segmenter(spec.model, *how))
+        scorer = stack.enter_context(open_scorer(spec.quality, *how))
     load_ms = (time.monotonic_ns() - started) / 1e6
-    assert isinstance(segmenter, Segmenter)
-    assert isinstance(scorer, QualityScorer)
     _settle(segmenter)
     _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge.config import MODELS
 from edge.errors import BackendError
-from edge.nets.engines import buildable
+from edge.nets.artefacts import readable, tasks_of, usable
 from edge.nets.manifest import find_manifests
 
 NETWORKS = {"pspnet-mk": "ECHOEDGE_MODEL", "quality": "ECHOEDGE_QUALITY"}
@@ -27,16 +27,16 @@ def copy_buildable(source: Path, target: Path) -> str:
     Raises BackendError where the folder has nothing for TensorRT.
     """
     every = find_manifests(source)
-    precision = buildable(every, "auto", False)
-    if not precision:
+    tasks = tasks_of(every)
+    buildable = [manifest for task in tasks for manifest, _ in usable(every, task, "auto", "tensorrt")]
+    if not buildable:
         raise BackendError(f"{source} has no file for TensorRT; make one with `echoedge compile --target orin`")
-    found = [(manifest, path) for manifest, path in every if manifest.target in ("any", "tensorrt")]
     target.mkdir(parents=True, exist_ok=True)
-    for manifest, path in found:
+    for manifest, path in (pair for task in tasks for pair in readable(every, task, "tensorrt").values()):
         for file in (path, path.with_name(manifest.file), path.with_suffix(".sig")):
             if file.is_file():
                 shutil.copy2(file, target / file.name)
-    return precision
+    return buildable[0].precision
 
 
 def build(models: Path, out: Path, say: Callable[[str], None]) -> dict[str, Path]:

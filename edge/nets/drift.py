@@ -1,4 +1,4 @@
-"""Has the scanner's picture moved away from what the networks were calibrated on? Grey-level histograms of the sector."""
+"""Has the scanner's picture moved away from what the networks were calibrated on? Grey levels tell."""
 
 from __future__ import annotations
 

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import EchoEdgeError, ModelError
+from edge.nets.artefacts import Found
 from edge.nets.backends.trt import LIBRARIES, Gpu
 from edge.nets.manifest import Manifest, check_current, check_engine
 from edge.threads.realtime import make_background
 
 log = logging.getLogger(__name__)
 
-Found = tuple[Manifest, Path]
-"""A manifest and its path."""
-BUILT = ("fp16", "fp32")
-"""Precisions that are built unasked, the first that a folder has: INT8 must win a race on the GPU before it is chosen.
-"""
 ORDER = ("fp16", "fp32", "int8")
 COMMAND = (sys.executable, "-m", "edge.cli", "engine")
 LOWEST_PRIORITY = 19
@@ -31,24 +27,35 @@ WAIT_S = 0.1
 
 @dataclass(frozen=True)
 class Engines:
-    """A folder's engines, best first: those to run, those of an older artefact, and why each of the others is refused."""
+    """A task's engines, best first: those to run, those of an older artefact, and why the others are refused."""
 
     current: tuple[Found, ...]
     old: tuple[Found, ...]
     refusals: tuple[str, ...]
 
 
-def sort_engines(found: Sequence[Found], gpu: Gpu) -> Engines:
-    """Sort a folder's engines by what this GPU may do with them. Accuracy gates are the caller's business."""
+def sort_engines(
+    found: Sequence[Found], task: str, gpu: Gpu, precision: str = "auto", allow_failed_gate: bool = False
+) -> Engines:
+    """Sort the engines of a task, at a precision or at any, by what this GPU may do with them.
+
+    Those that failed a gate are left out unless they are allowed.
+    """
     artefacts = [manifest for manifest, _ in found if manifest.engine is None]
+    wanted = [
+        (manifest, path)
+        for manifest, path in found
+        if manifest.engine is not None
+        and manifest.task == task
+        and precision in ("auto", manifest.precision)
+        and (allow_failed_gate or not manifest.gates.failures())
+    ]
     current: list[Found] = []
     old: list[Found] = []
     refusals = []
-    for manifest, path in sorted(found, key=lambda pair: _rank(pair[0])):
-        if manifest.engine is None:
-            continue
+    for manifest, path in sorted(wanted, key=lambda pair: _rank(pair[0])):
         try:
-            check_engine(manifest, gpu.versions.get(manifest.engine.library, ""), gpu.compute_capability)
+            _check_fits(manifest, gpu)
             old.append((manifest, path))
             check_current(manifest, artefacts)
             current.append(old.pop())
@@ -57,22 +64,16 @@ def sort_engines(found: Sequence[Found], gpu: Gpu) -> Engines:
     return Engines(tuple(current), tuple(old), tuple(refusals))
 
 
+def _check_fits(manifest: Manifest, gpu: Gpu) -> None:
+    library = manifest.engine.library if manifest.engine else ""
+    check_engine(manifest, gpu.versions.get(library, ""), gpu.compute_capability)
+
+
 def _rank(manifest: Manifest) -> tuple[int, int]:
     """INT8 goes first only after it has won a race; TensorRT before TensorRT for RTX."""
     proven = manifest.precision == "int8" and manifest.gates.speed is not None
     place = 0 if proven else ORDER.index(manifest.precision) + 1
     return place, LIBRARIES.index(manifest.engine.library) if manifest.engine else 0
-
-
-def buildable(found: Sequence[Found], precision: str, allow_failed_gate: bool) -> str:
-    """The precision of the folder's artefact that an engine is to be built from, "" where it has none."""
-    wanted = BUILT if precision == "auto" else (precision,)
-    has = {
-        m.precision
-        for m, _ in found
-        if m.target in ("any", "tensorrt") and (allow_failed_gate or not m.gates.failures())
-    }
-    return next((name for name in wanted if name in has), "")
 
 
 class EngineBuild:

@@ -62,7 +62,8 @@ class AccuracyGate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     def failures(self) -> list[str]:
         """One phrase for each metric that fell too far."""
         return [
-            f"{c.metric} of {c.view} is {c.value:.4g}, {c.loss:.4g} worse than {c.reference:.4g} (allowed {c.tolerance:.4g})"
+            f"{c.metric} of {c.view} is {c.value:.4g}, {c.loss:.4g} worse than {c.reference:.4g} "
+            f"(allowed {c.tolerance:.4g})"
             for c in self.changes
             if not c.passed
         ]
@@ -122,9 +123,9 @@ class EngineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One artefact.
 
-    `task` is "segmentation" or "quality"; `precision` "fp32", "fp16" or "int8"; `target` "any" or what reads the file
-    ("cpu", "tensorrt", "engine"). `parent_sha256` names the file it was made from, `evidence` holds measured facts with
-    the command that printed them; `engine` is set where `target` is "engine".
+    `task` is one of those in `edge.nets.artefacts`; `precision` "fp32", "fp16" or "int8"; `target` "any" or what reads
+    the file ("cpu", "tensorrt", "engine"). `parent_sha256` names the file it was made from, `evidence` holds measured
+    facts with the command that printed them; `engine` is set where `target` is "engine".
     """
 
     schema: int
@@ -178,7 +179,7 @@ def read_manifest(path: Path) -> Manifest:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise ModelError(
-            f"{path} is no manifest of this version ({error}); export the model again with `echoedge export`"
+            f"{path} is not a manifest of this version ({error}); export the model again with `echoedge export`"
         ) from error
     if manifest.schema != SCHEMA:
         raise ModelError(f"{path} has schema {manifest.schema}, this version reads {SCHEMA}; export the model again")
@@ -190,7 +191,7 @@ def find_manifests(folder: Path) -> list[tuple[Manifest, Path]]:
     folder = Path(folder)
     if not folder.is_dir():
         raise ModelError(
-            f"{folder} is no model folder; give one such as models/pspnet-mk, which holds .onnx files and their .json"
+            f"{folder} is not a model folder; give one that holds .onnx files and their .json, such as models/pspnet-mk"
         )
     found = [(read_manifest(path), path) for path in sorted(folder.glob("*.json"))]
     if not found:
@@ -224,13 +225,14 @@ def check_engine(manifest: Manifest, version: str, compute_capability: int) -> N
     """
     facts = manifest.engine
     if facts is None:
-        raise ModelError(f"{manifest.file} is no engine; build one with `echoedge engine`")
+        raise ModelError(f"{manifest.file} is not an engine; build one with `echoedge engine`")
     if facts.version == version and compute_capability in facts.compute_capabilities:
         return
     built_for = " and ".join(f"SM {c}" for c in facts.compute_capabilities)
     raise ModelError(
-        f"{manifest.file} was built by {facts.library} {facts.version} for {built_for}, this machine has {facts.library} "
-        f"{version or 'not installed'} and SM {compute_capability}: engines do not move between them; {_remedy(manifest)}"
+        f"{manifest.file} was built by {facts.library} {facts.version} for {built_for}, this machine has "
+        f"{facts.library} {version or 'not installed'} and SM {compute_capability}: engines do not move between them; "
+        f"{_remedy(manifest)}"
     )
 
 
@@ -239,8 +241,8 @@ def check_current(engine: Manifest, artefacts: Sequence[Manifest]) -> None:
     if engine.parent_sha256 in {artefact.sha256 for artefact in artefacts}:
         return
     raise ModelError(
-        f"{engine.file} was built from a file with sha256 {engine.parent_sha256[:12]}…, which its folder no longer holds: "
-        f"the model was changed since; {_remedy(engine)}"
+        f"{engine.file} was built from a file with sha256 {engine.parent_sha256[:12]}…, which its folder no longer "
+        f"holds: the model was changed since; {_remedy(engine)}"
     )
 
 

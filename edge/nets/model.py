@@ -1,10 +1,10 @@
-"""Three lines of Python: open a model folder, call it on frames."""
+"""A model folder, opened: a network that is called on frames."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import BackendError, MissingExtraError, ModelError
+from edge.nets.artefacts import QUALITY, SEGMENTATION, choose, tasks_of, usable
 from edge.nets.backends import TENSORRT, Arrays, Backend, open_backend
 from edge.nets.backends.trt import Gpu, TensorRtBackend, find_gpu
-from edge.nets.engines import EngineBuild, Engines, Found, buildable, sort_engines
+from edge.nets.engines import EngineBuild, Engines, sort_engines
 from edge.nets.manifest import VIEW_OUTPUT, Manifest, check_engine, find_manifests, verified_artefact
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.preprocess import Box, Frame, preprocess
@@ -24,8 +25,6 @@ from edge.screen.sector import Sector, find_sector
 log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound="_Model")
-PREFERRED = ("int8", "fp16", "fp32")
-CPU_TARGETS = ("any", "cpu")
 WARM_RUNS = 2
 """Runs before an engine takes over: it allocates in the first and captures its CUDA graph in the second."""
 
@@ -136,7 +135,39 @@ class QualityScorer(_Model):
         return np.array(self.infer(), np.float32)
 
 
-TASKS: dict[str, type[Segmenter] | type[QualityScorer]] = {"segmentation": Segmenter, "quality": QualityScorer}
+TASKS: dict[str, type[Segmenter] | type[QualityScorer]] = {SEGMENTATION: Segmenter, QUALITY: QualityScorer}
+
+
+def open_segmenter(
+    folder: str | Path,
+    precision: str = "auto",
+    backend: str = "auto",
+    threads: int | None = None,
+    allow_failed_gate: bool = False,
+    builds_engine: bool = False,
+) -> Segmenter:
+    """Load a folder such as `models/pspnet-mk`.
+
+    precision: "auto" or "int8", "fp16", "fp32". backend: "auto", "openvino", "onnxruntime" or "tensorrt". "auto" takes
+    an engine built for this GPU, else the first of int8, fp16, fp32 that the folder has for the CPU; what failed a gate
+    is left out. threads: of a CPU, None for all cores. builds_engine: where a GPU has no engine yet, or one of an older
+    file, build it in a process of its own, run the old engine or the CPU meanwhile, and change over between two frames;
+    not in a folder that may not be written, such as an installed release's, whose engines `echoedge first-boot` builds.
+    Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where nothing runs it.
+    """
+    return _opened(Segmenter, SEGMENTATION, Path(folder), precision, backend, threads, allow_failed_gate, builds_engine)
+
+
+def open_scorer(
+    folder: str | Path,
+    precision: str = "auto",
+    backend: str = "auto",
+    threads: int | None = None,
+    allow_failed_gate: bool = False,
+    builds_engine: bool = False,
+) -> QualityScorer:
+    """Load a folder such as `models/quality`; arguments and errors as `open_segmenter`'s."""
+    return _opened(QualityScorer, QUALITY, Path(folder), precision, backend, threads, allow_failed_gate, builds_engine)
 
 
 def open_model(
@@ -147,47 +178,62 @@ def open_model(
     allow_failed_gate: bool = False,
     builds_engine: bool = False,
 ) -> Segmenter | QualityScorer:
-    """Load a model folder such as `models/pspnet-mk`.
+    """Load a folder of either task, for what treats both alike; arguments and errors as `open_segmenter`'s."""
+    tasks = tasks_of(find_manifests(Path(folder)))
+    if len(tasks) != 1 or tasks[0] not in TASKS:
+        raise ModelError(f"{folder} is for {', '.join(tasks)}; give a folder for one of {', '.join(TASKS)}")
+    opener = open_segmenter if tasks[0] == SEGMENTATION else open_scorer
+    return opener(folder, precision, backend, threads, allow_failed_gate, builds_engine)
 
-    precision: "auto" or "int8", "fp16", "fp32". backend: "auto", "openvino", "onnxruntime" or "tensorrt". "auto" takes
-    an engine built for this GPU, else the first of int8, fp16, fp32 that the folder has for the CPU; what failed a gate
-    is left out. threads: of a CPU, None for all cores. builds_engine: where a GPU has no engine yet, or one of an older
-    file, build it in a process of its own, run the old engine or the CPU meanwhile, and change over between two frames;
-    not in a folder that may not be written, such as an installed release's, whose engines `echoedge first-boot` builds.
-    Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where nothing runs it.
-    """
-    folder = Path(folder)
+
+def _opened(
+    kind: Callable[[Manifest, Backend], M],
+    task: str,
+    folder: Path,
+    precision: str,
+    backend: str,
+    threads: int | None,
+    allow_failed_gate: bool,
+    builds_engine: bool,
+) -> M:
     found = find_manifests(folder)
+    if task not in tasks_of(found):
+        raise ModelError(f"{folder} is for {', '.join(tasks_of(found))}; give a folder for {task}")
     gpu = _gpu(backend)
-    engines = sort_engines(_allowed(found, precision, allow_failed_gate), gpu) if gpu else Engines((), (), ())
+    engines = sort_engines(found, task, gpu, precision, allow_failed_gate) if gpu else Engines((), (), ())
     if engines.current:
-        return load_model(*engines.current[0])
-    to_build = (
-        buildable(found, precision, allow_failed_gate) if gpu and builds_engine and os.access(folder, os.W_OK) else ""
-    )
+        return kind(engines.current[0][0], open_artefact(*engines.current[0]))
+    may_build = gpu is not None and builds_engine and os.access(folder, os.W_OK)
+    to_build = usable(found, task, precision, "tensorrt", allow_failed_gate) if may_build else []
     if to_build and engines.old:
-        model = load_model(*engines.old[0])
+        chosen = engines.old[0]
+        model = kind(chosen[0], open_artefact(*chosen))
     elif backend == TENSORRT:
         raise ModelError(
             "; ".join(engines.refusals) or f"{folder} has no engine to use; build one with `echoedge engine {folder}`"
         )
     else:
-        model = load_model(*_for_cpu(folder, found, precision, allow_failed_gate), backend, threads)
+        chosen = choose(found, task, precision, "cpu", allow_failed_gate)
+        model = kind(chosen[0], open_artefact(*chosen, backend, threads))
     for refusal in engines.refusals:
         log.warning("%s", refusal)
     if gpu and to_build:
-        log.warning(
-            "an engine is being built from the %s file of %s; until then %s runs", to_build, folder, model.manifest.file
-        )
-
-        def change_over() -> None:
-            fresh = sort_engines(_allowed(find_manifests(folder), to_build, allow_failed_gate), gpu).current
-            if not fresh:
-                raise ModelError(f"`echoedge engine {folder}` built no engine that fits this GPU")
-            model.succeed(fresh[0][0], _open_artefact(*fresh[0]))
-
-        model.building = EngineBuild(folder, to_build, next(iter(gpu.versions)), change_over)
+        _build_meanwhile(model, folder, to_build[0][0].precision, gpu, allow_failed_gate)
     return model
+
+
+def _build_meanwhile(model: _Model, folder: Path, precision: str, gpu: Gpu, allow_failed_gate: bool) -> None:
+    """Have the engine built that takes over from what the model runs now."""
+    task, running = model.manifest.task, model.manifest.file
+    log.warning("an engine is being built from the %s file of %s; until then %s runs", precision, folder, running)
+
+    def change_over() -> None:
+        fresh = sort_engines(find_manifests(folder), task, gpu, precision, allow_failed_gate).current
+        if not fresh:
+            raise ModelError(f"`echoedge engine {folder}` built no engine that fits this GPU")
+        model.succeed(fresh[0][0], open_artefact(*fresh[0]))
+
+    model.building = EngineBuild(folder, precision, next(iter(gpu.versions)), change_over)
 
 
 def _gpu(backend: str) -> Gpu | None:
@@ -205,49 +251,23 @@ def _gpu(backend: str) -> Gpu | None:
     return None
 
 
-def _allowed(found: Sequence[Found], precision: str, allow_failed_gate: bool) -> list[Found]:
-    """Artefacts, and the engines of a precision that failed no gate."""
-    return [
-        (manifest, path)
-        for manifest, path in found
-        if manifest.engine is None
-        or (precision in ("auto", manifest.precision) and (allow_failed_gate or not manifest.gates.failures()))
-    ]
-
-
-def _for_cpu(folder: Path, found: Sequence[Found], precision: str, allow_failed_gate: bool) -> Found:
-    """The ONNX file that a CPU runs."""
-    manifests = {
-        m.precision: (m, p) for m, p in sorted(found, key=lambda pair: pair[0].target) if m.target in CPU_TARGETS
-    }
-    usable = [p for p in PREFERRED if p in manifests and (allow_failed_gate or not manifests[p][0].gates.failures())]
-    chosen = next((p for p in [*usable, *PREFERRED] if p in manifests), "") if precision == "auto" else precision
-    if chosen not in manifests:
-        raise ModelError(
-            f"{folder} has no {precision} file for this machine; it has {', '.join(sorted(manifests)) or 'none'}"
-        )
-    manifest, path = manifests[chosen]
-    if chosen not in usable:
-        raise ModelError(
-            f"{path.with_name(manifest.file)} failed a gate: {'; '.join(manifest.gates.failures())}. "
-            "Use another --precision, compile it again, or load it all the same with --allow-failed-gate"
-        )
-    return manifest, path
-
-
 def load_model(
     manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None
 ) -> Segmenter | QualityScorer:
-    """Load the artefact that the manifest at `path` describes, whatever its gates say: what measures them calls this.
+    """Load the artefact that the manifest at `path` describes, whatever its gates say.
 
     Raises ModelError for an engine of another GPU or release.
     """
     if manifest.task not in TASKS:
-        raise ModelError(f"{path} is for '{manifest.task}'; this version knows {', '.join(TASKS)}")
-    return TASKS[manifest.task](manifest, _open_artefact(manifest, path, backend, threads))
+        raise ModelError(f"{path} is for {manifest.task}; this version knows {', '.join(TASKS)}")
+    return TASKS[manifest.task](manifest, open_artefact(manifest, path, backend, threads))
 
 
-def _open_artefact(manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
+def open_artefact(manifest: Manifest, path: Path, backend: str = "auto", threads: int | None = None) -> Backend:
+    """The engine of the artefact that the manifest at `path` describes, whatever its gates say.
+
+    Raises ModelError for a file that was changed, and for an engine of another GPU or release.
+    """
     artefact = verified_artefact(manifest, path)
     if manifest.engine is None:
         return open_backend(artefact, backend, threads)

@@ -49,7 +49,7 @@ def read_key(path: Path) -> str:
         return msgspec.json.decode(path.read_bytes(), type=PublicKey).ed25519
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(
-            f'{path} is no public key ({error}); it must hold {{"ed25519": "<64 hex digits>"}}, as '
+            f'{path} is not a public key ({error}); it must hold {{"ed25519": "<64 hex digits>"}}, as '
             "`echoedge sign --new-key` writes"
         ) from error
 
@@ -84,7 +84,9 @@ def verify_file(path: Path, key: str) -> None:
     try:
         found = msgspec.json.decode(beside.read_bytes(), type=Signature)
     except msgspec.MsgspecError as error:
-        raise ModelError(f"{beside} is no signature ({error}); sign the folder again with `echoedge sign`") from error
+        raise ModelError(
+            f"{beside} is not a signature ({error}); sign the folder again with `echoedge sign`"
+        ) from error
     if found.ed25519 != key:
         raise ModelError(
             f"{path} is signed by the key {found.ed25519[:16]}…, not by the trusted one {key[:16]}…; "

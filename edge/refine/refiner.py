@@ -15,18 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ModelError
+from edge.nets.artefacts import DENOISER, ENCODER, Found, choose
 from edge.nets.backends import Arrays, Backend, open_backend
 from edge.nets.manifest import Manifest, find_manifests, verified_artefact
-from edge.nets.model import PREFERRED
 from edge.postprocess import clean_mask, map_on_frame
 from edge.preprocess import Box, Frame, PreprocessSpec, preprocess
+from edge.refine.noise import draw_noise
 from edge.screen.sector import find_sector
 
-ENCODER, DENOISER = "refine-encoder", "refine-denoiser"
-"""Tasks of the two manifests."""
 COARSE, REFINED = "coarse", "probability"
 """Outputs: the encoder's own estimate of the mask, and the denoiser's."""
-NORMAL_INPUTS, COIN_INPUTS, UNIFORM_PREFIX = ("x_g", "z"), ("x_b",), "u_"
 SAMPLES = 4
 
 
@@ -58,20 +56,6 @@ def breadth(probability: NDArray[np.float32], uncertainty: NDArray[np.float32]) 
     That is the border's breadth for the LV's size. Zooming by a factor multiplies it by the same.
     """
     return float(uncertainty.sum() / max(1.0, float(probability.sum()) ** 0.5))
-
-
-def draw_noise(manifest: Manifest, seed: int) -> dict[str, NDArray[np.float32]]:
-    """Every random input of a denoiser by name, from its manifest's shapes: the same for the same seed."""
-    rng = np.random.default_rng(seed)
-    noise = {}
-    for port in manifest.inputs:
-        if port.name in NORMAL_INPUTS:
-            noise[port.name] = rng.standard_normal(port.shape, np.float32)
-        elif port.name in COIN_INPUTS:
-            noise[port.name] = rng.integers(0, 2, port.shape).astype(np.float32)
-        elif port.name.startswith(UNIFORM_PREFIX):
-            noise[port.name] = rng.random(port.shape, np.float32)
-    return noise
 
 
 class Refiner:
@@ -121,19 +105,19 @@ class Refiner:
         where fewer than one is asked for.
         """
         if samples < 1:
-            raise ModelError(f"{samples} samples refine nothing; ask for one at least")
+            raise ModelError(f"{samples} samples refine nothing; ask for at least one")
         encoded = self.encode(image)
         drawn: list[NDArray[np.float32]] = []
         while len(drawn) < samples and not (drawn and until_ns is not None and time.monotonic_ns() > until_ns):
-            given = self.denoiser_inputs(image, encoded, seed * SAMPLES + len(drawn))
+            given = self.denoiser_inputs(image, encoded, seed, len(drawn))
             drawn.append(np.array(self.denoiser.infer(given)[REFINED]))
         return np.asarray(np.concatenate(drawn)[:, 0], np.float32)
 
-    def denoiser_inputs(self, image: NDArray[np.uint8], encoded: Arrays, seed: int) -> Arrays:
-        """What one run of the denoiser takes: the frame, those of the encoder's outputs that are conditions, and noise."""
+    def denoiser_inputs(self, image: NDArray[np.uint8], encoded: Arrays, seed: int, sample: int) -> Arrays:
+        """What one run of the denoiser takes: the frame, the encoder's conditions, a sample's noise."""
         wanted = {port.name for port in self.denoiser_manifest.inputs}
         conditions = {name: value for name, value in encoded.items() if name in wanted}
-        return {"frame": image, **conditions, **draw_noise(self.denoiser_manifest, seed)}
+        return {"frame": image, **conditions, **draw_noise(self.denoiser_manifest, seed, sample)}
 
     def coarse(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The encoder's own estimate alone, size x size float32 in [0, 1]: no step is run."""
@@ -160,28 +144,24 @@ def open_refiner(
     threads: int | None = None,
     allow_failed_gate: bool = False,
 ) -> Refiner:
-    """Load a folder such as `models/echo-dnd`; arguments as `edge.nets.model.open_model`'s, chosen for each graph on
-    its own.
+    """Load a folder such as `models/echo-dnd`, each graph on its own; arguments as
+    `edge.nets.model.open_segmenter`'s.
 
     Raises ModelError where one of the two graphs is missing, was changed or failed a gate.
     """
     if not Path(folder).is_dir():
         raise ModelError(
-            f"{folder} holds no refining model; make one with `echoedge distill`, then `echoedge export CHECKPOINT --name "
-            f"echo-dnd --out {folder}` (docs/echo-dnd.md)"
+            f"{folder} is not the folder of a refining model; make one with `echoedge distill`, then "
+            f"`echoedge export CHECKPOINT --name echo-dnd --out {folder}` (docs/echo-dnd.md)"
         )
-    found = [(m, p) for m, p in find_manifests(Path(folder)) if m.target in ("any", "cpu")]
-    loaded = []
-    for task in (ENCODER, DENOISER):
-        there = {m.precision: (m, p) for m, p in found if m.task == task}
-        usable = [p for p in PREFERRED if p in there and (allow_failed_gate or not there[p][0].gates.failures())]
-        wanted = usable if precision == "auto" else [p for p in usable if p == precision]
-        if not wanted:
-            refused = "; ".join(f for m, _ in there.values() for f in m.gates.failures())
-            raise ModelError(
-                f"{folder} has no usable {task} file of precision {precision}"
-                + (f" (refused: {refused})" if refused else "; make both with `echoedge export`")
-            )
-        manifest, path = there[wanted[0]]
-        loaded.append((manifest, open_backend(verified_artefact(manifest, path), backend, threads)))
-    return Refiner(loaded[0], loaded[1])
+    found = find_manifests(Path(folder))
+    encoder, denoiser = (choose(found, task, precision, "cpu", allow_failed_gate) for task in (ENCODER, DENOISER))
+    return load_refiner(encoder, denoiser, backend, threads)
+
+
+def load_refiner(encoder: Found, denoiser: Found, backend: str = "auto", threads: int | None = None) -> Refiner:
+    """Load two artefacts by their manifests and the paths of these, whatever their gates say."""
+    opened = []
+    for manifest, path in (encoder, denoiser):
+        opened.append((manifest, open_backend(verified_artefact(manifest, path), backend, threads)))
+    return Refiner(opened[0], opened[1])

@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from edge.errors import DataError, ModelError
+from edge.errors import DataError
 from edge.heart.view import VIEWS
-from edge.nets.model import Segmenter, open_model
+from edge.nets.model import Segmenter, open_segmenter
 from edge.screen.sector import find_sector
 from edge.tables import markdown_table, print_table
 from train.data.camus import read_split
@@ -118,9 +118,9 @@ def main(argv: Sequence[str]) -> int:
     clips = list(open_clips(args.data, patients=set(read_split(args.split)) if args.split else None))
     results = []
     for folder in args.model:
-        with open_model(folder, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
-            if not isinstance(segmenter, Segmenter):
-                raise ModelError(f"{folder} is a {segmenter.manifest.task} model; clips need segmentation")
+        with open_segmenter(
+            folder, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate
+        ) as segmenter:
             results.append(evaluate_clips(segmenter, clips, args.hold, args.forget))
     title = f"{len(clips)} clips, {sum(len(clip.frames) for clip in clips)} frames of {args.data.partition(':')[0]}"
     title += f", each shown {args.hold} times" if args.hold > 1 else ""

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from edge.errors import DataError, ModelError
-from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.errors import DataError
+from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
 from edge.tables import print_table
 from train.data import open_data
 from train.data.camus import read_ef, read_split
@@ -130,17 +130,11 @@ def main(argv: Sequence[str]) -> int:
         raise DataError("regions and masks come from a segmentation model; add --segmentation models/pspnet-mk")
     if args.fit and not args.fit.startswith(f"{EXPERTS}:"):
         raise DataError(f"--fit {args.fit} has no expert's scores; write experts:FOLDER")
-    with open_model(args.model) as scorer:
-        if not isinstance(scorer, QualityScorer):
-            raise ModelError(f"{args.model} is a {scorer.manifest.task} model; give a quality model")
+    with open_scorer(args.model) as scorer:
         if args.data:
             result = against_labels(scorer, list(open_crops(args.data, patients)), args.seed)
         else:
-            with open_model(args.segmentation) as segmenter:
-                if not isinstance(segmenter, Segmenter):
-                    raise ModelError(
-                        f"{args.segmentation} is a {segmenter.manifest.task} model; give a segmentation model"
-                    )
+            with open_segmenter(args.segmentation) as segmenter:
                 if args.annotator:
                     result = against_observers(scorer, segmenter, args.annotator, args.fit, args.coherence)
                 else:

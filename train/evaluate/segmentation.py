@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from edge.errors import DataError, ModelError
-from edge.nets.model import Segmenter, open_model
+from edge.errors import DataError
+from edge.nets.model import open_segmenter
 from edge.tables import markdown_table, print_table
 from train.data import open_data
 from train.data.camus import read_ef, read_split
@@ -95,9 +95,9 @@ def main(argv: Sequence[str]) -> int:
     if args.figure and not args.ef:
         raise DataError("--figure draws the comparison of EF; add --ef")
     patients = read_split(args.split) if args.split else None
-    with open_model(args.model, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as segmenter:
-        if not isinstance(segmenter, Segmenter):
-            raise ModelError(f"{args.model} is a {segmenter.manifest.task} model; evaluate needs segmentation")
+    with open_segmenter(
+        args.model, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate
+    ) as segmenter:
         samples = list(open_data(args.data, patients))
         if not samples:
             raise DataError(f"{args.data} has no frames of the patients asked for")

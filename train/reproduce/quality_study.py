@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge.errors import DataError, ModelError
+from edge.errors import DataError
 from edge.nets.manifest import sha256_of
-from edge.nets.model import Segmenter, open_model
+from edge.nets.model import open_segmenter
 from edge.picture.palette import quality_colour
 from train.checkpoint import load_checkpoint
 from train.data.camus import read_split
@@ -187,9 +187,7 @@ class Table4:
 
     @cached_property
     def experts_test(self) -> LabelledFrames:
-        with open_model(self.segmentation) as segmenter:
-            if not isinstance(segmenter, Segmenter):
-                raise ModelError(f"{self.segmentation} is a {segmenter.manifest.task} model; give a segmentation model")
+        with open_segmenter(self.segmentation) as segmenter:
             return make_test_set(with_masks(list(open_crops(self.experts)), segmenter), self.seed)
 
     def coherence_row(self) -> dict[str, Any]:

@@ -36,5 +36,5 @@ def open_backend(path: Path, backend: str = "auto", threads: int | None = None) 
             )
         backend = installed[0]
     if backend not in BACKENDS:
-        raise BackendError(f"'{backend}' is no backend; choose auto, {' or '.join(BACKENDS)}")
+        raise BackendError(f"'{backend}' is not a backend; choose auto, {' or '.join(BACKENDS)}")
     return BACKENDS[backend](path, threads)

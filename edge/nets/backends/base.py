@@ -14,7 +14,7 @@ NEXT = ".next"
 
 
 def states_of(inputs: Iterable[str], outputs: Iterable[str]) -> dict[str, str]:
-    """State input -> the output that follows it, from the names of a graph's ports; empty for a graph without memory."""
+    """State input -> the output that follows it, by the names of a graph's ports; empty without memory."""
     known = set(outputs)
     return {name: name + NEXT for name in inputs if name + NEXT in known}
 

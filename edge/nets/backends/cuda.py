@@ -208,5 +208,6 @@ def open_cuda() -> Cuda:
         except ImportError:
             continue
     raise BackendError(
-        "TensorRT needs a CUDA layer: pip install 'echoedge[cuda]' (JetPack 6: 'cuda-bindings<13', JetPack 7: cuda-bindings)"
+        "TensorRT needs a CUDA layer: pip install 'echoedge[cuda]' "
+        "(JetPack 6: 'cuda-bindings<13', JetPack 7: cuda-bindings)"
     )

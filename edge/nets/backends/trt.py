@@ -89,8 +89,8 @@ class TensorRtBackend:
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
             raise BackendError(
-                f"TensorRT {trt.__version__} refuses {path}: engines run only on the GPU model and TensorRT version that "
-                "built them; build it here with `echoedge engine`"
+                f"TensorRT {trt.__version__} refuses {path}: engines run only on the GPU model and TensorRT "
+                "version that built them; build it here with `echoedge engine`"
             )
         self._context = self._engine.create_execution_context()
         if self._context is None:

@@ -1,4 +1,4 @@
-"""Model folders with engines, as `echoedge engine` leaves them; what is inside is an ONNX file, which the doubles run."""
+"""Model folders with engines, as `echoedge engine` leaves them; inside is an ONNX file, which the doubles run."""
 
 from __future__ import annotations
 

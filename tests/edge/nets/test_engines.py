@@ -1,4 +1,4 @@
-"""Engines of a model folder on a machine with a GPU: chosen, refused, built meanwhile. TensorRT and CUDA are doubles."""
+"""Engines of a model folder on a machine with a GPU: chosen, refused, built meanwhile. CUDA is a double."""
 
 from __future__ import annotations
 

@@ -59,12 +59,12 @@ def test_a_strange_manifest_is_refused(tmp_path: Path, change: dict[str, object]
 @pytest.mark.parametrize("content", [b"", b"not json", b"[]"])
 def test_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(ModelError, match="no manifest of this version"):
+    with pytest.raises(ModelError, match="not a manifest of this version"):
         find_manifests(tmp_path)
 
 
 def test_a_missing_or_empty_folder_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is no model folder"):
+    with pytest.raises(ModelError, match="is not a model folder"):
         edge.open_model(tmp_path / "absent")
     with pytest.raises(ModelError, match="holds no manifest"):
         edge.open_model(tmp_path)
@@ -87,5 +87,5 @@ def test_an_absent_artefact_is_named(tmp_path: Path) -> None:
 
 def test_a_precision_that_is_not_there_lists_what_is(tmp_path: Path) -> None:
     write_manifest(manifest(), tmp_path / "fp32.json")
-    with pytest.raises(ModelError, match="no int8 file for this machine; it has fp32"):
+    with pytest.raises(ModelError, match="no int8 file of segmentation for the target cpu, only fp32"):
         edge.open_model(tmp_path, precision="int8")

@@ -7,8 +7,8 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from compile.bundle import write_bundle
-from compile.sign import new_key
+from compile.ship.bundle import write_bundle
+from compile.ship.sign import new_key
 from edge.update.bundle import Release
 
 GOOD = "import time\n\n\ndef main():\n    print(VERSION, flush=True)\n    time.sleep(60)\n"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from compile.bundle import write_bundle
-from compile.sign import read_private_key, signature_of
+from compile.ship.bundle import write_bundle
+from compile.ship.sign import read_private_key, signature_of
 from edge.errors import EchoEdgeError, UpdateError
 from edge.nets.signature import read_key
 from edge.update.bundle import SCHEMA, Content, Release, check_fits, numbers_of, unpack

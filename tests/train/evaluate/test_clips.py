@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from edge.cli import main
-from edge.nets.model import Segmenter, open_model
+from edge.nets.model import open_segmenter
 from train.data.clips import clip_of
 from train.evaluate.clips import evaluate_clip
 
 
 def test_the_shipped_network_on_a_clip(model_folders: dict[str, Path]) -> None:
-    with open_model(model_folders["pspnet-mk"], threads=1) as segmenter:
-        assert isinstance(segmenter, Segmenter)
+    with open_segmenter(model_folders["pspnet-mk"], threads=1) as segmenter:
         row = evaluate_clip(segmenter, clip_of(11, 4))
     assert row["lv"] > 0.7
     assert 0 < row["flicker"] < 0.2

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from compile.export import graph_from_checkpoint
+from compile.export.checkpoint import graph_from_checkpoint
 from edge.errors import DataError, ModelError
 from tests.phantom import apical_frame, apical_mask
 from tests.train.nets.test_pspnet_mk import folded_weights
