@@ -24,7 +24,7 @@ THIRDS = ("low", "middle", "high")
 
 
 class CalibrationSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A list of frames with how they were drawn: `seed`, from how many `candidates`, with how many patients `held_out`."""
+    """A list of frames, drawn with `seed` from `candidates` frames while `held_out` patients were kept out."""
 
     schema: int
     seed: int
@@ -101,13 +101,13 @@ def write_set(chosen: CalibrationSet, path: Path) -> None:
 
 
 def read_set(path: Path) -> CalibrationSet:
-    """Read a set. Raises DataError for a file that is none."""
+    """Read a set. Raises DataError for a file that is not one."""
     try:
         chosen = msgspec.json.decode(Path(path).read_bytes(), type=CalibrationSet)
     except OSError as error:
         raise DataError(f"cannot read the calibration set {path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is no calibration set ({error}); make one with `echoedge calib choose`") from error
+        raise DataError(f"{path} is not a calibration set ({error}); make one with `echoedge calib choose`") from error
     if chosen.schema != SCHEMA or not chosen.frames:
         raise DataError(f"{path} is empty or of another version; make it again with `echoedge calib choose`")
     return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edge.nets.backends.base import states_of
-from edge.refine.refiner import Refiner
+from edge.refine.refiner import open_refiner
 
 Inputs = Mapping[str, NDArray[Any]]
 
@@ -60,44 +60,24 @@ class StreamFeed:
                     yield inputs
 
 
-class TimestepFeed:
-    """Runs of a diffusion network: each frame at each of its sampler's timesteps.
-
-    Activations of a denoiser change with t, so a set that holds only one t misjudges the others (Shang et al. 2023,
-    PTQ4DM). `inputs_at(frame, t, index)` gives the named inputs: the noised state, the condition and t itself.
-    """
-
-    def __init__(
-        self,
-        frames: Sequence[NDArray[Any]],
-        timesteps: Sequence[int],
-        inputs_at: Callable[[NDArray[Any], int, int], Inputs],
-    ) -> None:
-        self.frames, self.timesteps, self.inputs_at = frames, timesteps, inputs_at
-
-    def __iter__(self) -> Iterator[Inputs]:
-        for index, frame in enumerate(self.frames):
-            for t in self.timesteps:
-                yield self.inputs_at(frame, t, index)
-
-
 class RefineFeed:
-    """Runs of a denoiser: each frame's conditions from the encoder, with noise of its own.
+    """Runs of a denoiser: each frame's conditions from the encoder in the model folder, with noise of its own.
 
     The steps are unrolled in the graph, so one run shows every timestep's activations, each in tensors of its own. (A
     set that holds only one timestep misjudges the others: Shang et al. 2023, PTQ4DM.)
     """
 
-    def __init__(self, refiner: Refiner, frames: Sequence[NDArray[Any]]) -> None:
-        self.refiner, self.frames = refiner, frames
+    def __init__(self, folder: Path, frames: Sequence[NDArray[Any]]) -> None:
+        self.folder, self.frames = folder, frames
 
     def __iter__(self) -> Iterator[Inputs]:
-        for index, frame in enumerate(self.frames):
-            yield self.refiner.denoiser_inputs(frame, self.refiner.encode(frame), index)
+        with open_refiner(self.folder, "fp32") as refiner:
+            for index, frame in enumerate(self.frames):
+                yield refiner.denoiser_inputs(frame, refiner.encode(frame), 0, index)
 
 
 def spread(feed: Feed, count: int) -> list[Inputs]:
-    """Up to `count` runs of a feed, evenly spaced over it; of a stream's, those in which the states have come to rest."""
+    """Up to `count` runs of a feed, evenly spaced; of a stream's, those in which the states have come to rest."""
     if isinstance(feed, StreamFeed):
         frames = feed.frames
         chosen = [frames[i * len(frames) // count] for i in range(count)] if len(frames) > count else frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from calib.choose import CalibrationSet, choose_frames, write_set
 from calib.feed import Feed, FrameFeed, RefineFeed, StreamFeed
 from calib.frames import Candidate, Frame, describe, digest_of, input_of, read_recordings
-from edge.errors import DataError, ModelError, SourceError
-from edge.nets.manifest import Manifest
+from compile.graphs import Graphs, file_of
+from edge.errors import DataError, SourceError
+from edge.nets.artefacts import DENOISER, Found
+from edge.options import add_data, add_patients, add_seed
 from edge.preprocess import PreprocessSpec
-from edge.refine.refiner import DENOISER, ENCODER, open_refiner
 from train.data import open_data
 from train.data.camus import read_split
 
@@ -50,37 +51,17 @@ def name_within(folder: Path, source: str) -> str:
     return str(PurePath(*path.parts[-NAME_PARTS:]))
 
 
-def feed_of(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
-    """The runs that calibrate the graph in `source`, which `manifest` describes.
-
-    Raises ModelError for a task that FEEDS does not know how to feed.
-    """
-    if manifest.task not in FEEDS:
-        raise ModelError(
-            f"{manifest.file} takes {', '.join(port.name for port in manifest.inputs)} for '{manifest.task}': "
-            f"calibration feeds {' and '.join(FEEDS)}; make it with --precision fp16"
-        )
-    return FEEDS[manifest.task](manifest, source, frames)
+def feeds_of(references: Graphs, frames: Sequence[NDArray[np.uint8]]) -> dict[str, Feed]:
+    """Task -> the runs that calibrate its FP32 graph, over the frames as network inputs (1 x 1 x size x size uint8)."""
+    return {task: _feed_of(artefact, frames) for task, artefact in references.items()}
 
 
-def _each_frame(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+def _feed_of(artefact: Found, frames: Sequence[NDArray[np.uint8]]) -> Feed:
+    manifest, path = artefact
+    if manifest.task == DENOISER:
+        return RefineFeed(path.parent, frames)
     name = manifest.inputs[0].name
-    return StreamFeed(name, frames, source) if manifest.states else FrameFeed(name, frames)
-
-
-def _each_refined(manifest: Manifest, source: Path, frames: Sequence[NDArray[np.uint8]]) -> Feed:
-    return RefineFeed(open_refiner(source.parent, "fp32"), frames)
-
-
-FEEDS: dict[str, Callable[[Manifest, Path, Sequence[NDArray[np.uint8]]], Feed]] = {
-    "segmentation": _each_frame,
-    "quality": _each_frame,
-    ENCODER: _each_frame,
-    DENOISER: _each_refined,
-}
-"""Task -> feed of its graph. One that takes its timestep as an input needs a `calib.feed.TimestepFeed`; ours unrolls
-steps.
-"""
+    return StreamFeed(name, frames, file_of(artefact)) if manifest.states else FrameFeed(name, frames)
 
 
 def choose_from(places: Sequence[str], count: int, held_out: Sequence[str], seed: int) -> CalibrationSet:
@@ -129,15 +110,10 @@ def parser() -> argparse.ArgumentParser:
         description="Choose calibration frames, balanced over view, phase, quality, gain, depth and patient.",
         epilog="example: echoedge calib choose --data camus:/data/camus --exclude split_valid.txt --out set.json",
     )
-    p.add_argument(
-        "--data",
-        action="append",
-        required=True,
-        help="camus:FOLDER, folder:FOLDER or frames:FOLDER (recordings, a sub-folder a patient); may be repeated",
-    )
-    p.add_argument("--exclude", type=Path, required=True, help="file of patients kept for evaluation, one a line")
+    add_data(p)
+    add_patients(p, "--exclude", "kept for evaluation")
     p.add_argument("--count", type=int, default=128, help="frames to choose (default 128)")
-    p.add_argument("--seed", type=int, default=0)
+    add_seed(p)
     p.add_argument("--out", type=Path, required=True, help="list file to write (JSON)")
     return p
 

@@ -12,6 +12,8 @@ from edge.nets.manifest import AccuracyGate, Change, SpeedGate
 
 TOLERANCES = {"LV Dice": 0.003, "LV HD95 mm": 0.2, "Spearman": 0.01}
 """How much worse a metric may get in any view."""
+Times = tuple[float, float]
+"""(p50, p90) in ms."""
 
 
 def accuracy_gate(
@@ -39,7 +41,7 @@ def accuracy_gate(
     )
 
 
-def race(runners: Mapping[str, Callable[[], object]], rounds: int, seed: int = 0) -> dict[str, tuple[float, float]]:
+def race(runners: Mapping[str, Callable[[], object]], rounds: int, seed: int = 0) -> dict[str, Times]:
     """(p50, p90) in ms of each runner, each run once a round in random order: all meet the same load and clock."""
     rng = np.random.default_rng(seed)
     names = list(runners)
@@ -56,14 +58,14 @@ def race(runners: Mapping[str, Callable[[], object]], rounds: int, seed: int = 0
 
 
 def speed_gate(
-    found: tuple[float, float],
-    reference: tuple[float, float],
+    found: Times,
+    reference: Times,
     reference_sha256: str,
     backend: str,
     machine: str,
     rounds: int,
 ) -> SpeedGate:
-    """Write a race down; percentiles are (p50, p90) in ms."""
+    """Write a race down."""
     return SpeedGate(
         reference_sha256=reference_sha256,
         backend=backend,

@@ -1,4 +1,4 @@
-"""`echoedge compile`: from the FP32 file of a model folder to what a target runs, with the evidence."""
+"""`echoedge compile`: from the FP32 files of a model folder to what a target runs, with the evidence."""
 
 from __future__ import annotations
 
@@ -15,19 +15,26 @@ from rich.progress import Progress
 from rich.table import Table
 
 from calib.choose import CalibrationSet, check_disjoint, read_set, write_set
-from compile.build import artefact_for, build_engine, device_command
-from compile.calibration import choose_from, feed_of, inputs_of
-from compile.engine import EngineSettings
+from compile.calibration import choose_from, feeds_of, inputs_of
+from compile.engine.build import build_engine, device_command
+from compile.engine.builder import EngineSettings
+from compile.engine.targets import DEFAULT_RTX
 from compile.gates import TOLERANCES
-from compile.pipeline import Calibration, Outcome, Plan, judging_backend, reference_of, run_plan, winner
-from compile.ranges import METHODS
+from compile.graphs import Graphs, is_refiner, references_of
+from compile.outcome import Outcome, winner
+from compile.pipeline import run_plan
+from compile.plan import Plan, judging_backend
+from compile.quantize.model import ModelQuantizer
+from compile.quantize.ranges import METHODS
 from compile.report import write_report
 from compile.score import Scores, open_trial
-from compile.targets import DEFAULT_RTX
+from edge.errors import ModelError
 from edge.jetson.board import detect
 from edge.machine import compute_capability, machine_name, recorded
-from edge.nets.backends import BACKENDS
+from edge.nets.artefacts import choose
 from edge.nets.backends.trt import open_library
+from edge.nets.manifest import Manifest, find_manifests
+from edge.options import add_backend, add_data, add_patients, add_precision, add_seed, add_threads
 from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}
@@ -39,21 +46,22 @@ ALL = ("cpu", "orin")
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge compile",
-        description="Make, judge and choose the artefacts of a target: FP16, INT8 with Q/DQ, engines. Exit code 1 where an "
-        "engine failed on one of them, 0 where all were judged, whatever the gates say.",
+        description="Make, judge and choose the artefacts of a target: FP16, INT8 with Q/DQ, engines. The two graphs "
+        "of a refining model are judged together, for the CPU. Exit code 1 where an engine failed on a file, "
+        "0 where all were judged, whatever the gates say.",
         epilog="example: echoedge compile models/pspnet-mk --data camus:/data/camus --held-out split_valid.txt",
     )
-    p.add_argument("model", type=Path, help="model folder with fp32.onnx, from `echoedge export`")
+    p.add_argument("model", type=Path, help="model folder that `echoedge export` made")
     p.add_argument("--target", choices=("auto", "all", *TARGETS), default="auto", help="auto: what this machine is")
-    p.add_argument("--precision", choices=("auto", "fp32", "fp16", "int8"), default="auto")
-    p.add_argument("--data", action="append", required=True, help="KIND:FOLDER of frames, may be repeated")
-    p.add_argument("--held-out", type=Path, required=True, help="file of the patients that accuracy is judged on")
+    add_precision(p)
+    add_data(p)
+    add_patients(p, "--held-out", "that accuracy is judged on")
     p.add_argument("--calibration", type=Path, help="list file of `echoedge calib choose` (default: choose one)")
     p.add_argument("--count", type=int, default=128, help="calibration frames to choose (default 128)")
-    p.add_argument("--seed", type=int, default=0)
+    add_seed(p)
     p.add_argument("--method", choices=("auto", *METHODS), default="auto", help="auto: closest to FP32 on the set")
-    p.add_argument("--backend", choices=("auto", *BACKENDS), default="auto", help="engine of the target cpu")
-    p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
+    add_backend(p)
+    add_threads(p)
     p.add_argument("--runs", type=int, default=100, help="rounds of the race (default 100)")
     p.add_argument(
         "--tolerance",
@@ -70,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
 def _tolerance(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     if name not in TOLERANCES:
-        raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(TOLERANCES)}")
+        raise argparse.ArgumentTypeError(f"'{name}' is not a metric; choose {', '.join(TOLERANCES)}")
     return name, float(value)
 
 
@@ -83,34 +91,34 @@ def local_target() -> str:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    targets = {"auto": (local_target(),), "all": ALL}.get(args.target, (args.target,))
+    references = references_of(args.model)
+    targets = targets_of(references, args.target)
     held_out = read_split(args.held_out)
-    reference, path = reference_of(args.model)
+    first = next(iter(references.values()))[0]
     console = Console(stderr=True)
-    calibration = None
+    quantizer = None
     with console.status("reading data"):
-        trial = open_trial(reference.task, args.data, held_out, reference.preprocess.size_px, args.seed)
+        trial = open_trial(first.task, args.data, held_out, first.preprocess.size_px, args.seed)
         if any("int8" in _precisions(args, target) for target in targets):
             chosen = _calibration_set(args, held_out)
-            frames = inputs_of(chosen, args.data, reference.preprocess)
-            source = path.with_name(reference.file)
-            calibration = Calibration(source, chosen, feed_of(reference, source, frames))
+            feeds = feeds_of(references, inputs_of(chosen, args.data, first.preprocess))
+            quantizer = ModelQuantizer(references=references, chosen=chosen, feeds=feeds)
     command = recorded("compile", argv)
     died = False
     for target in targets:
         plan = Plan(
-            target,
-            _precisions(args, target),
-            judging_backend(target, args.backend),
-            args.method,
-            {**TOLERANCES, **dict(args.tolerance)},
-            args.runs,
-            args.threads,
-            args.report is not None,
-            command,
+            target=target,
+            precisions=_precisions(args, target),
+            backend=judging_backend(target, args.backend),
+            method=args.method,
+            tolerances={**TOLERANCES, **dict(args.tolerance)},
+            rounds=args.runs,
+            threads=args.threads,
+            ranks_layers=args.report is not None,
+            command=command,
         )
         with console.status("") as status:
-            outcomes = run_plan(args.model, plan, trial, calibration, status.update)
+            outcomes = run_plan(args.model, plan, trial, quantizer, status.update)
         died |= any(o.died for o in outcomes)
         best = winner(outcomes)
         print_outcomes(outcomes, target, trial.data)
@@ -118,11 +126,20 @@ def main(argv: Sequence[str]) -> int:
             report = args.report.with_stem(f"{args.report.stem}-{target}") if len(targets) > 1 else args.report
             report.parent.mkdir(parents=True, exist_ok=True)
             with console.status("writing the report"):
-                write_report(report, outcomes, best, calibration, plan)
+                write_report(report, outcomes, best, quantizer, plan)
             print(report)
         if target != "cpu":
-            _build(args.model, best.manifest.precision, target, command)
+            _build(args.model, best.manifest, target, command)
     return 1 if died else 0
+
+
+def targets_of(references: Graphs, wanted: str) -> tuple[str, ...]:
+    """The targets to compile for. Raises ModelError for a refining model and a GPU, on which nothing runs it."""
+    if is_refiner(references):
+        if wanted not in ("auto", "cpu"):
+            raise ModelError(f"a refining model runs on the CPU, not on {wanted}; give --target cpu or leave it out")
+        return ("cpu",)
+    return {"auto": (local_target(),), "all": ALL}.get(wanted, (wanted,))
 
 
 def _precisions(args: argparse.Namespace, target: str) -> tuple[str, ...]:
@@ -139,8 +156,9 @@ def _calibration_set(args: argparse.Namespace, held_out: Sequence[str]) -> Calib
     return chosen
 
 
-def _build(folder: Path, precision: str, target: str, command: str) -> None:
+def _build(folder: Path, best: Manifest, target: str, command: str) -> None:
     """Build the chosen engine where this machine can, else print what to run on the device."""
+    precision = best.precision
     local = compute_capability()
     if target == "orin" and not detect().jetson_linux:
         print(f"engines for Jetson are built on it: copy {folder} there and run\n  {device_command(folder, precision)}")
@@ -153,7 +171,8 @@ def _build(folder: Path, precision: str, target: str, command: str) -> None:
         return
     settings = EngineSettings(compute_capabilities=DEFAULT_RTX if library == "tensorrt_rtx" else ())
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        manifest, path = artefact_for(folder, precision)
+        found = find_manifests(folder)
+        manifest, path = choose(found, best.task, precision, "tensorrt", allow_failed_gate=True)
         sidecar, _ = build_engine(manifest, path, library, open_library(library), settings, command, local, progress)
     print(f"{sidecar.with_suffix('.engine')}: built, not run here")
 
@@ -177,7 +196,7 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
     for outcome in outcomes:
         cells = [
             outcome.manifest.precision,
-            f"{(outcome.path.parent / outcome.manifest.file).stat().st_size / 1e6:.2f}",
+            f"{outcome.size_mb:.2f}",
         ]
         for metric in metrics:
             if outcome.died:
@@ -187,19 +206,17 @@ def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
             digits = 2 if metric.endswith("mm") else 4
             change = "" if outcome is first else f" {value - mean_of(first.scores, metric):+.{digits}f}"
             cells.append(f"{value:.{digits}f}{change}")
-        times = "/".join(f"{t:.1f}" for t in outcome.latency_ms) if outcome.latency_ms else "-"
+        times = " + ".join("/".join(f"{t:.1f}" for t in pair) for pair in outcome.latency_ms.values()) or "-"
         table.add_row(*cells, times, "chosen" if outcome is best else "failed" if outcome.died else "")
     console.print(table)
     for outcome in outcomes:
-        for failure in [outcome.died] if outcome.died else outcome.manifest.gates.failures():
-            console.print(f"{outcome.manifest.file} is not used: {failure}")
-        names = outcome.manifest.evidence.get("float_nodes")
-        if names:
-            console.print(f"{outcome.manifest.file} keeps in float: {', '.join(names)}")
+        for manifest, _ in outcome.graphs.values():
+            for failure in [outcome.died] if outcome.died else manifest.gates.failures():
+                console.print(f"{manifest.file} is not used: {failure}")
+            if names := manifest.evidence.get("float_nodes"):
+                console.print(f"{manifest.file} keeps in float: {', '.join(names)}")
         if outcome.methods:
-            compared = Table(
-                title=f"calibration of {outcome.manifest.file}", caption="on calibration frames; 0 is FP32"
-            )
+            compared = Table(title=f"calibration of {outcome.files}", caption="on calibration frames; 0 is FP32")
             compared.add_column("method")
             compared.add_column("distance from FP32", justify="right")
             for name, value in sorted(outcome.methods.items(), key=lambda item: item[1]):

@@ -1,21 +1,21 @@
-"""The task metric of an artefact on held-out data, and its agreement with the FP32 file on calibration frames."""
+"""The task metric of a model on held-out data, and its agreement with FP32 on calibration frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.feed import Inputs
+from compile.graphs import Graphs, is_refiner
 from edge.errors import DataError
-from edge.nets.backends import open_backend
-from edge.nets.manifest import Manifest
-from edge.nets.model import QualityScorer, Segmenter, load_model
+from edge.nets.artefacts import DENOISER, ENCODER, QUALITY
+from edge.nets.model import QualityScorer, Segmenter, open_artefact
 from edge.postprocess import LV
+from edge.refine.refiner import Refiner, load_refiner
 from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.sample import Sample
@@ -52,7 +52,7 @@ def open_trial(task: str, places: Sequence[str], patients: Sequence[str], size_p
     if not samples:
         raise DataError(f"{', '.join(places)} holds no annotated frame of the {len(patients)} held-out patients")
     data = f"{', '.join(p.partition(':')[0] for p in kinds)}, {len(patients)} held-out patients"
-    if task == "segmentation":
+    if task != QUALITY:
         return Trial(data, samples)
     kept, crops, scores = [], [], []
     for index, sample in enumerate(samples):
@@ -64,37 +64,62 @@ def open_trial(task: str, places: Sequence[str], patients: Sequence[str], size_p
     return Trial(data, tuple(kept), tuple(crops), tuple(scores))
 
 
-def score_file(
-    manifest: Manifest, path: Path, trial: Trial, backend: str, threads: int | None = None
-) -> tuple[Scores, str]:
-    """Metrics per view of the artefact that the manifest at `path` describes, and the engine's name and release."""
-    with load_model(manifest, path, backend, threads) as model:
-        return score(model, trial), f"{model.backend.name} {model.backend.version}"
+def score_graphs(graphs: Graphs, trial: Trial, backend: str, threads: int | None = None) -> tuple[Scores, str]:
+    """Metrics per view of a model, all its graphs together, and the engine's name and release."""
+    if is_refiner(graphs):
+        with load_refiner(graphs[ENCODER], graphs[DENOISER], backend, threads) as refiner:
+            return score_refiner(refiner, trial), f"{refiner.encoder.name} {refiner.encoder.version}"
+    ((task, (manifest, path)),) = graphs.items()
+    opened = open_artefact(manifest, path, backend, threads)
+    engine = f"{opened.name} {opened.version}"
+    if task == QUALITY:
+        with QualityScorer(manifest, opened) as scorer:
+            return score_scorer(scorer, trial), engine
+    with Segmenter(manifest, opened) as segmenter:
+        return score_segmenter(segmenter, trial), engine
 
 
-def score(model: Segmenter | QualityScorer, trial: Trial) -> Scores:
-    """Metrics of a loaded model per view, in the backend that it was loaded with.
+def score_segmenter(segmenter: Segmenter, trial: Trial) -> Scores:
+    """LV Dice and HD95 in mm of each view.
 
     A network with memory is shown the frames of each patient and view as one clip, in order.
     """
-    views = np.array([s.view for s in trial.samples])
-    out: Scores = {}
-    if isinstance(model, Segmenter):
-        rows = [evaluate_frame(mask, sample) for mask, sample in zip(_masks(model, trial.samples), trial.samples)]
-        for view in np.unique(views):
-            keep = np.flatnonzero(views == view)
-            out[str(view), "LV Dice"] = float(np.mean([rows[i]["dice"]["lv"] for i in keep]))
-            distances = np.array([rows[i]["hd95"]["lv"] for i in keep])
-            out[str(view), "LV HD95 mm"] = float(np.nanmean(distances)) if not np.isnan(distances).all() else np.nan
-        return out
-    name = model.manifest.inputs[0].name
-    output = model.manifest.outputs[0].name
-    found = np.array([np.array(model.backend.infer({name: crop[None, None]})[output][0]) for crop in trial.crops])
+    masks = _masks(segmenter, trial.samples)
+    return _contour_scores([evaluate_frame(mask, s) for mask, s in zip(masks, trial.samples)], trial)
+
+
+def score_refiner(refiner: Refiner, trial: Trial) -> Scores:
+    """LV Dice and HD95 in mm of each view, of one sample of each frame, always of the same noise."""
+    rows = [evaluate_frame(refiner(s.image, samples=1).mask, s, {"lv": 1}) for s in trial.samples]
+    return _contour_scores(rows, trial)
+
+
+def score_scorer(scorer: QualityScorer, trial: Trial) -> Scores:
+    """Spearman's correlation with the labels in each view."""
+    name, output = scorer.manifest.inputs[0].name, scorer.manifest.outputs[0].name
+    found = np.array([np.array(scorer.backend.infer({name: crop[None, None]})[output][0]) for crop in trial.crops])
     true = np.array(trial.scores)
-    for view in np.unique(views):
-        known = ~np.isnan(true) & (views == view)[:, None]
-        out[str(view), "Spearman"] = spearman(found[known], true[known])
+    out: Scores = {}
+    for view, keep in _by_view(trial).items():
+        known = ~np.isnan(true) & keep[:, None]
+        out[view, "Spearman"] = spearman(found[known], true[known])
     return out
+
+
+def _contour_scores(rows: Sequence[Mapping[str, Any]], trial: Trial) -> Scores:
+    out: Scores = {}
+    for view, keep in _by_view(trial).items():
+        chosen = [row for row, kept in zip(rows, keep) if kept]
+        distances = np.array([row["hd95"]["lv"] for row in chosen])
+        out[view, "LV Dice"] = float(np.mean([row["dice"]["lv"] for row in chosen]))
+        out[view, "LV HD95 mm"] = float(np.nanmean(distances)) if not np.isnan(distances).all() else np.nan
+    return out
+
+
+def _by_view(trial: Trial) -> dict[str, NDArray[np.bool_]]:
+    """View -> which of the samples are of it."""
+    views = np.array([sample.view for sample in trial.samples])
+    return {str(view): views == view for view in np.unique(views)}
 
 
 def _masks(model: Segmenter, samples: Sequence[Sample]) -> list[NDArray[np.uint8]]:
@@ -109,16 +134,8 @@ def _masks(model: Segmenter, samples: Sequence[Sample]) -> list[NDArray[np.uint8
     return masks
 
 
-def outputs_of(path: Path, backend: str, runs: Iterable[Inputs]) -> list[NDArray[np.generic]]:
-    """The first output of each run of an ONNX file, copied."""
-    opened = open_backend(path, backend)
-    outputs = [np.array(next(iter(opened.infer(run).values()))) for run in runs]
-    opened.close()
-    return outputs
-
-
 def disagreement(found: Sequence[NDArray[np.generic]], expected: Sequence[NDArray[np.generic]]) -> float:
-    """How far outputs are from FP32's: 1 - mean LV Dice of two lists of masks, or the mean difference of scores (1-5)."""
+    """How far outputs are from FP32's: 1 - mean LV Dice of masks, else the mean difference (scores, probabilities)."""
     if expected[0].dtype == np.uint8:
         return 1 - float(np.mean([dice(a == LV, b == LV) for a, b in zip(found, expected)]))
     return float(np.mean([np.abs(a - b).mean() for a, b in zip(found, expected)]))  # type: ignore[operator]

@@ -36,7 +36,7 @@ def sonosite() -> str:
 @pytest.fixture(scope="session")
 def refine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny untrained Echo-DND of two steps, exported for `edge.refine.refiner`."""
-    from compile.export import main as export
+    from compile.export.command import main as export
     from tests.train.diffusion.tiny import TINY_STUDENT, write
 
     checkpoint = write(tmp_path_factory.mktemp("checkpoint") / "student.safetensors", TINY_STUDENT)

@@ -9,7 +9,7 @@ import pytest
 
 from calib.choose import check_disjoint, choose_frames, read_set, write_set
 from calib.drift import drift_of
-from calib.feed import FrameFeed, TimestepFeed, spread
+from calib.feed import FrameFeed, spread
 from calib.frames import Candidate, Frame, describe, digest_of, read_recordings
 from calib.report import coverage_of, html_of
 from edge.errors import DataError
@@ -105,12 +105,10 @@ def test_recordings_name_their_patients_by_folder(tmp_path: Path) -> None:
         list(read_recordings(tmp_path / "none"))
 
 
-def test_feeds_start_anew_and_visit_every_timestep() -> None:
+def test_feeds_start_anew() -> None:
     inputs = [np.full((1, 1, 2, 2), i, np.uint8) for i in range(3)]
     feed = FrameFeed("frame", inputs)
     assert [int(run["frame"][0, 0, 0, 0]) for run in [*feed, *feed]] == [0, 1, 2, 0, 1, 2]
-    steps = TimestepFeed(inputs, (999, 499), lambda x, t, i: {"image": x, "t": np.array([t], np.float32)})
-    assert [float(run["t"][0]) for run in steps] == [999, 499] * 3
 
 
 def test_a_spread_of_a_feed_is_even_and_bounded() -> None:

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from calib.choose import CalibrationSet, choose_frames
 from calib.feed import FrameFeed
-from compile.export import main as export
-from compile.precision import Quantizer
+from calib.frames import Frame
+from compile.export.command import main as export
+from compile.quantize.precision import Quantizer
 from train.checkpoint import save_checkpoint
 from train.facts import Facts, FitConfig
 from train.nets import NETS
@@ -53,6 +55,24 @@ def frames_of(size: int, count: int = 4) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     smooth = rng.integers(0, 256, (count, 1, 1, size // 8 + 1, size // 8 + 1), np.uint8)
     return [np.kron(f, np.ones((1, 1, 8, 8), np.uint8))[:, :, :size, :size].copy() for f in smooth]
+
+
+def chosen_set(patient: str = "p1") -> CalibrationSet:
+    """A calibration set of one frame."""
+    frame = Frame(
+        data="folder",
+        source="a",
+        patient=patient,
+        view="A4C",
+        phase="ED",
+        vendor="",
+        sha256="0" * 64,
+        gain=50.0,
+        contrast=0.5,
+        depth_mm=None,
+        histogram=(1.0,) + (0.0,) * 31,
+    )
+    return choose_frames([frame], 1, [])
 
 
 @pytest.fixture(scope="session")

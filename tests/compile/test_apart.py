@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from compile.apart import apart
-from compile.score import outputs_of
+from compile.graphs import outputs_of
 from edge.errors import BackendError
 
 FILE = Path("some/int8.onnx")
@@ -36,7 +36,10 @@ def test_sound_jobs_share_one_process() -> None:
             r"^int8\.onnx ends the process in onnxruntime [\d.]+ \(SIGSEGV\)$",
         ),
         (partial(os._exit, 3), r"^int8\.onnx ends the process in onnxruntime [\d.]+ \(exit code 3\)$"),
-        (partial(outputs_of, FILE, "onnxruntime", []), r"^int8\.onnx fails in onnxruntime [\d.]+: .*some/int8\.onnx"),
+        (
+            partial(outputs_of, {}, {"quality": FILE}, "onnxruntime", []),
+            r"^int8\.onnx fails in onnxruntime [\d.]+: .*some/int8\.onnx",
+        ),
     ],
 )
 def test_a_job_that_fails_is_named_and_the_next_one_is_done(job: partial[None], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -14,13 +15,18 @@ import edge
 from calib.drift import grey_levels_of
 from calib.feed import FrameFeed
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
-from compile.pipeline import Calibration, Plan, run_plan, winner
+from compile.graphs import references_of
+from compile.outcome import winner
+from compile.pipeline import run_plan
+from compile.plan import Plan
+from compile.quantize.model import ModelQuantizer
 from compile.score import Scores, Trial
-from compile.sign import new_key, sign_folder
+from compile.ship.sign import new_key, sign_folder
 from edge.errors import ModelError
+from edge.nets.artefacts import QUALITY
 from edge.nets.manifest import EngineFacts, Gates, Manifest, check_engine, read_manifest, sha256_of, write_manifest
 from edge.nets.signature import KEY_SETTING, REQUIRE_SETTING
-from tests.compile.conftest import frames_of
+from tests.compile.conftest import chosen_set, frames_of
 from train.data.sample import Sample
 
 REFERENCE: Scores = {("A4C", "LV Dice"): 0.93, ("A2C", "LV Dice"): 0.91, ("A4C", "LV HD95 mm"): 4.0}
@@ -92,7 +98,7 @@ def test_manifests_without_gates_are_read(folder: Path) -> None:
     path.write_text(json.dumps(old))
     assert read_manifest(path).gates == Gates()
     path.write_text(json.dumps({**old, "gates": {"accurracy": None}}))
-    with pytest.raises(ModelError, match="no manifest of this version"):
+    with pytest.raises(ModelError, match="not a manifest of this version"):
         read_manifest(path)
 
 
@@ -131,7 +137,7 @@ def test_a_foreign_signature_is_refused(folder: Path, tmp_path: Path, monkeypatc
     with pytest.raises(ModelError, match="not by the trusted one"):
         edge.open_model(folder, "fp32")
     monkeypatch.setenv(KEY_SETTING, str(tmp_path / "nowhere.json"))
-    with pytest.raises(ModelError, match="is no public key"):
+    with pytest.raises(ModelError, match="is not a public key"):
         edge.open_model(folder, "fp32")
 
 
@@ -167,40 +173,24 @@ def test_a_plan_writes_judged_artefacts(folders: dict[str, Path], tmp_path: Path
     blank = np.zeros((8, 8), np.uint8)
     samples = tuple(Sample(blank, blank, (1.0, 1.0), "A4C", "ED", f"p{i}", str(i)) for i in range(6))
     trial = Trial("made", samples, crops, tuple(rng.uniform(1, 5, 8).astype(np.float32) for _ in crops))
-    chosen = _set_of("p9")
+    chosen = chosen_set("p9")
     loose = {"Spearman": 2.0}
-    calibration = Calibration(folder / "fp32.onnx", chosen, FrameFeed("frame", frames_of(256, 3)))
-    cpu = run_plan(folder, Plan("cpu", ("int8",), "onnxruntime", "min-max", loose, 3, threads=1), trial, calibration)
+    quantizer = ModelQuantizer(
+        references=references_of(folder), chosen=chosen, feeds={QUALITY: FrameFeed("frame", frames_of(256, 3))}
+    )
+    few = Plan(target="cpu", precisions=("int8",), backend="onnxruntime", method="min-max", tolerances=loose, rounds=3)
+    cpu = run_plan(folder, replace(few, threads=1), trial, quantizer)
     assert [o.manifest.file for o in cpu] == ["fp32.onnx", "int8.onnx"]
     assert cpu[1].manifest.gates.speed is not None
     assert cpu[1].manifest.calibration_sha256 == chosen.sha256
     assert cpu[1].manifest.grey_levels == grey_levels_of(chosen)
-    gpu = run_plan(folder, Plan("rtx", ("fp16", "int8"), "onnxruntime", "mse", loose, 3, threads=1), trial, calibration)
+    gpu = run_plan(folder, replace(few, target="rtx", precisions=("fp16", "int8"), method="mse"), trial, quantizer)
     assert [o.manifest.file for o in gpu] == ["fp32.onnx", "fp16.onnx", "int8-tensorrt.onnx"]
     assert all(o.manifest.target == "tensorrt" for o in gpu[1:])
     assert winner(gpu).manifest.precision == "fp16"  # INT8 was not raced on a GPU
-    for outcome in (*cpu, *gpu):
-        assert sha256_of(folder / outcome.manifest.file) == read_manifest(outcome.path).sha256
-
-
-def _set_of(patient: str):
-    from calib.choose import choose_frames
-    from calib.frames import Frame
-
-    frame = Frame(
-        data="folder",
-        source="a",
-        patient=patient,
-        view="A4C",
-        phase="ED",
-        vendor="",
-        sha256="0" * 64,
-        gain=50.0,
-        contrast=0.5,
-        depth_mm=None,
-        histogram=(1.0,) + (0.0,) * 31,
-    )
-    return choose_frames([frame], 1, [])
+    for manifest, path in (outcome.graphs[QUALITY] for outcome in (*cpu, *gpu)):
+        assert path.parent == folder
+        assert sha256_of(folder / manifest.file) == read_manifest(path).sha256
 
 
 def test_only_onnx_safetensors_and_json_are_read(root: Path) -> None:

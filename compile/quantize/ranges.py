@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from calib.feed import Feed, Inputs
-from compile.graph import session_with
+from compile.quantize.graph import session_with
 from edge.errors import DataError
 
 BINS = 2048

@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from calib.feed import FrameFeed
-from compile.equalise import MOST, equalise, observe_channels, round_weights
-from compile.precision import LEVELS, Quantizer
+from compile.quantize.equalise import MOST, equalise, observe_channels, round_weights
+from compile.quantize.precision import LEVELS, Quantizer
 from tests.compile.conftest import frames_of
 
 LEVEL = LEVELS[7]

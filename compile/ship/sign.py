@@ -41,12 +41,12 @@ def new_key(folder: Path) -> tuple[Path, Path]:
 
 
 def read_private_key(path: Path) -> Ed25519PrivateKey:
-    """The key in a private key file. Raises ModelError for one that is none."""
+    """The key in a private key file. Raises ModelError for a file that is not one."""
     try:
         content = msgspec.json.decode(path.read_bytes(), type=PrivateKey)
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(content.ed25519_private))
     except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{path} is no private key ({error}); make one with `echoedge sign --new-key`") from error
+        raise ModelError(f"{path} is not a private key ({error}); make one with `echoedge sign --new-key`") from error
 
 
 def signature_of(content: bytes, key: Ed25519PrivateKey) -> Signature:
@@ -57,7 +57,7 @@ def signature_of(content: bytes, key: Ed25519PrivateKey) -> Signature:
 def sign_folder(folder: Path, private: Path) -> list[Path]:
     """Sign every manifest of a model folder; the paths of the signatures.
 
-    Raises ModelError for a key file that is none, and for an artefact that is not what its manifest says.
+    Raises ModelError for a file that is not a key, and for an artefact that is not what its manifest says.
     """
     key = read_private_key(private)
     written = []

@@ -18,8 +18,8 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from calib.feed import Feed
-from compile.equalise import equalise, observe_channels, round_weights
-from compile.ranges import Observed, clip_range, observe
+from compile.quantize.equalise import equalise, observe_channels, round_weights
+from compile.quantize.ranges import Observed, clip_range, observe
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 LEVELS = {7: 64, 8: 127}
@@ -78,7 +78,7 @@ def fp16_from_onnx(source: Path, target: Path) -> None:
 
 
 class Quantizer:
-    """A graph equalised and observed over a calibration feed, from which INT8 files of any form and method are written."""
+    """A graph equalised and observed over a calibration feed, which writes INT8 files of any form and method."""
 
     def __init__(self, source: Path, feed: Feed) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +114,7 @@ class Quantizer:
         rules = FORMS[form]
         ranges = {}
         for name, observed in self.observed.items():
-            low, high = np.float32(clip_range(observed, method, rules.symmetric))
+            low, high = (np.float32(bound) for bound in clip_range(observed, method, rules.symmetric))
             ranges[name] = TensorData(lowest=low, highest=high)
         excluded = [*self._kept, *self._with_activations(float_nodes)]
         model = onnx.ModelProto.FromString(self.model.SerializeToString())
@@ -153,8 +153,3 @@ def joins_in_float(nodes: Sequence[onnx.NodeProto]) -> list[str]:
     """
     light = {name for n in nodes if n.op_type not in WEIGHTED for name in n.input}
     return [n.name for n in nodes if n.op_type == "Concat" and n.output[0] in light]
-
-
-def int8_from_onnx(source: Path, target: Path, feed: Feed, form: str = "cpu", method: str = "min-max") -> None:
-    """Write `source` with Q/DQ pairs in one call; see `Quantizer.write`."""
-    Quantizer(source, feed).write(target, form, method)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from calib.feed import Feed
-from compile.graph import readers_of, session_with
+from compile.quantize.graph import readers_of, session_with
 
 MOST = 64.0
 """The most that a channel is enlarged by: one that was never active has no peak."""
@@ -93,7 +93,7 @@ def round_weights(model: onnx.ModelProto, channels: dict[str, Channels], layers:
             _replace(weights[node.input[2]], numpy_helper.to_array(weights[node.input[2]]) - moved)
 
 
-def _rounded(steps: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
+def _rounded(steps: NDArray[np.floating], levels: int) -> NDArray[np.floating]:
     """... x taps in steps, to whole ones whose sum over the taps is within half a step of what it was."""
     nearest = np.rint(steps)
     error = nearest - steps
@@ -101,7 +101,7 @@ def _rounded(steps: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
     rank = np.argsort(np.argsort(-error * np.sign(excess), axis=-1), axis=-1)
     # the largest weights are what the grid is made from
     turned = (rank < np.abs(excess)) & (np.abs(nearest) < levels)
-    return nearest - np.where(turned, np.sign(excess), 0)
+    return np.asarray(nearest - np.where(turned, np.sign(excess), 0), steps.dtype)
 
 
 def _own_weights(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
@@ -140,7 +140,8 @@ def _inputs_of(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> ND
     """Which input channel each of a convolution's (output, input) kernels reads: outputs x inputs a group."""
     outputs, inputs = weights[node.input[1]].dims[:2]
     groups = next((a.i for a in node.attribute if a.name == "group"), 1)
-    return (np.arange(outputs) // (outputs // groups) * inputs)[:, None] + np.arange(inputs)
+    first = np.arange(outputs) // (outputs // groups) * inputs
+    return np.asarray(first[:, None] + np.arange(inputs), np.int64)
 
 
 def _multiply(tensor: onnx.TensorProto, factor: NDArray[np.float64]) -> None:

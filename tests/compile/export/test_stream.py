@@ -12,14 +12,15 @@ import torch
 
 import edge
 from calib.feed import StreamFeed, spread
-from compile import precision
 from compile.apart import apart
-from compile.export import main as export
-from compile.export_stream import TOLERANCE, StreamGraph, loop_frames, streamed_differences
+from compile.export.command import main as export
+from compile.export.stream import TOLERANCE, StreamGraph, loop_frames, streamed_differences
+from compile.graphs import outputs_of
 from compile.main import main as compile_model
-from compile.precision import Quantizer, fp16_from_onnx
-from compile.score import outputs_of
+from compile.quantize import precision
+from compile.quantize.precision import Quantizer, fp16_from_onnx
 from edge.errors import ModelError
+from edge.nets.artefacts import SEGMENTATION
 from edge.nets.backends.ort import OnnxRuntimeBackend
 from edge.nets.manifest import find_manifests, read_manifest
 from edge.nets.model import Segmenter
@@ -76,7 +77,7 @@ def test_streamed_frame_by_frame_it_is_the_sequence(exported: tuple[Path, Path])
 
 @pytest.mark.slow
 def test_two_hundred_frames_of_a_trained_network(root: Path, tmp_path: Path) -> None:
-    """The shipped checkpoint, or that of $ECHOEDGE_RAL: of random weights, rounding grows beyond it (2.7e-4 at 128 px)."""
+    """The shipped checkpoint, or that of $ECHOEDGE_RAL: random weights round worse (2.7e-4 at 128 px)."""
     checkpoint = Path(os.environ.get("ECHOEDGE_RAL", root / "models" / "ral-small" / "checkpoint.safetensors"))
     if not checkpoint.is_file():
         pytest.skip(f"no trained RAL here ({checkpoint}); set ECHOEDGE_RAL to a checkpoint of `echoedge train ral`")
@@ -166,7 +167,7 @@ def test_integers_survive_openvino_where_dense_blocks_are_joined_in_float(
     Quantizer(source, feed).write(tmp_path / "int8.onnx")
     runs = spread(feed, 2)
     expected, found = (
-        apart(partial(outputs_of, path, "openvino", runs), path, "openvino")
+        apart(partial(outputs_of, {}, {SEGMENTATION: path}, "openvino", runs), path, "openvino")
         for path in (source, tmp_path / "int8.onnx")
     )
     assert np.mean([(a == b).mean() for a, b in zip(found, expected)]) > 0.8

@@ -22,15 +22,18 @@ def check_buildable(library: str, wanted: Sequence[int], local: int | None, comm
         name = {**PORTABLE, **ON_DEVICE}.get(number)
         if name is None:
             known = ", ".join(str(n) for n in sorted({**PORTABLE, **ON_DEVICE}))
-            raise BackendError(f"SM {number} is no compute capability this version knows; choose of {known}")
+            raise BackendError(
+                f"SM {number} is not a compute capability that this version knows; choose one of {known}"
+            )
         if library == "tensorrt" and number != local:
             here = f"SM {local}" if local else "no NVIDIA GPU"
             portable = " or build with --library tensorrt_rtx" if number in PORTABLE else ""
             raise BackendError(
-                f"TensorRT builds only for the GPU it runs on, this machine has {here}: run on the {name} (SM {number})\n"
-                f"  {command}{portable}"
+                f"TensorRT builds only for the GPU it runs on, this machine has {here}: "
+                f"run on the {name} (SM {number})\n  {command}{portable}"
             )
         if library == "tensorrt_rtx" and number not in PORTABLE:
             raise BackendError(
-                f"TensorRT for RTX has no SM {number} ({name}): run on that device, which needs TensorRT itself\n  {command}"
+                f"TensorRT for RTX has no SM {number} ({name}): "
+                f"run on that device, which needs TensorRT itself\n  {command}"
             )

@@ -14,9 +14,11 @@ import onnxruntime
 import torch
 from torch import nn
 
-from compile.tracing import traced
+from compile.export.tracing import traced
 from edge.errors import ModelError
-from edge.refine.refiner import COARSE, DENOISER, ENCODER, REFINED, UNIFORM_PREFIX
+from edge.nets.artefacts import DENOISER, ENCODER
+from edge.refine.noise import UNIFORM_PREFIX
+from edge.refine.refiner import COARSE, REFINED
 from train.diffusion.sample import Noise, sample
 from train.diffusion.schedule import student_grid
 from train.echo_dnd import load_echo_dnd
@@ -54,7 +56,7 @@ class EncoderGraph(nn.Module):
 
 
 class DenoiserGraph(nn.Module):
-    """Frame, conditions and noise in; the last step's probability out. The grid's timesteps are constants of the graph."""
+    """Frame, conditions and noise in; the last step's probability out. The grid's timesteps are constants."""
 
     def __init__(self, net: EchoDND, grid: Sequence[int], names: Sequence[str]) -> None:
         super().__init__()
@@ -103,7 +105,7 @@ def example_inputs(net: EchoDND, steps: int, seed: int = 0) -> tuple[torch.Tenso
 
 
 def onnx_from_echo_dnd(checkpoint: Path, folder: Path, steps: int) -> dict[str, Path]:
-    """Write both graphs into `folder` and return their paths by task (`edge.refine.refiner.ENCODER`, `DENOISER`).
+    """Write both graphs into `folder` and return their paths by task (`edge.nets.artefacts.ENCODER`, `DENOISER`).
 
     Raises ModelError where ONNX Runtime differs from torch: by more than 1e-4 in the encoder, or by more than 1e-3 in
     more than MOST_DIFFERENT of the denoiser's pixels.

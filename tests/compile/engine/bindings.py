@@ -68,7 +68,7 @@ print(json.dumps(names))
 
 
 def names_in(version: str, scratch: Path) -> dict[str, list[str]]:
-    """class -> attributes ("" for the module). Skips the test where the wheel or gcc cannot be had, but in CI fails it."""
+    """class -> attributes ("" for the module). Without the wheel or gcc the test is skipped, in CI it fails."""
     requirement, major = VERSIONS[version]
     if sys.platform != "linux" or not shutil.which("gcc"):
         _unavailable("importing the bindings needs Linux and gcc")

@@ -17,19 +17,18 @@ from edge.nets.engines import sort_engines
 from edge.nets.manifest import SpeedGate, find_manifests, verified_artefact, write_manifest
 
 
-def race_engines(folder: Path, rounds: int) -> SpeedGate:
-    """Run a folder's INT8 engine and its FP16 one (else FP32) in turn, and write the gate into the INT8 engine's
-    manifest.
+def race_engines(folder: Path, task: str, rounds: int) -> SpeedGate:
+    """Run a task's INT8 engine and its FP16 one (else FP32) in turn; write the gate into the INT8 engine's manifest.
 
     The runtime takes INT8 unasked only where this gate stands and was passed. Raises ModelError where one is missing.
     """
-    engines = sort_engines(find_manifests(folder), find_gpu()).current
+    engines = sort_engines(find_manifests(folder), task, find_gpu(), allow_failed_gate=True).current
     found = {manifest.precision: (manifest, path) for manifest, path in reversed(engines)}
     wider = next((precision for precision in ("fp16", "fp32") if precision in found), "")
     if "int8" not in found or not wider:
         raise ModelError(
-            f"{folder} has {', '.join(sorted(found)) or 'no'} engines for this GPU, a race needs int8 and fp16: build both "
-            "with `echoedge engine --precision`"
+            f"{folder} has {', '.join(sorted(found)) or 'no'} engines for this GPU, a race needs int8 and fp16: "
+            "build both with `echoedge engine --precision`"
         )
     port = found["int8"][0].inputs[0]
     feed = {port.name: np.random.default_rng(0).integers(0, 256, port.shape, np.uint8)}

@@ -6,8 +6,8 @@ import onnx
 import pytest
 
 import edge
-from compile.export import main as export
-from compile.export import onnx_from_checkpoint
+from compile.export.checkpoint import onnx_from_checkpoint
+from compile.export.command import main as export
 from edge.errors import ModelError
 from edge.nets.manifest import read_manifest
 from tests.compile.conftest import SIZES

@@ -2,26 +2,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from calib.feed import FrameFeed, TimestepFeed, spread
-from compile.calibration import feed_of
-from compile.precision import FORMS, Quantizer, fp16_from_onnx, int8_from_onnx
-from compile.ranges import BINS, METHODS, Observed, clip_range, observe
+from calib.feed import FrameFeed
+from compile.graphs import references_of
+from compile.quantize.model import ModelQuantizer
+from compile.quantize.precision import FORMS, Quantizer, fp16_from_onnx
+from compile.quantize.ranges import BINS, METHODS, Observed, clip_range, observe
+from compile.quantize.sensitivity import rank_layers
 from compile.score import disagreement
-from compile.sensitivity import compare_methods, rank_layers
-from edge.errors import DataError, ModelError
-from edge.nets.manifest import read_manifest
-from tests.compile.conftest import frames_of
+from edge.errors import DataError
+from edge.nets.artefacts import SEGMENTATION
+from tests.compile.conftest import chosen_set, frames_of
 
 
 def run(path: Path, frames: list[np.ndarray], integers: bool = True) -> list[np.ndarray]:
-    """Without `integers`, Q/DQ pairs round and the layers between them compute in float, as exact as a GPU's 32 bits."""
+    """Without `integers`, Q/DQ pairs round and the layers between them compute in float, as a GPU does."""
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.disable_quant_qdq", "0" if integers else "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -84,10 +84,14 @@ def test_layers_are_ranked_worst_first(
 ) -> None:
     quantizer = quantizers["pspnet-mk"]
     monkeypatch.setattr(quantizer, "layers", quantizer.layers[:3])
-    source = folders["pspnet-mk"] / "fp32.onnx"
-    runs = [{"frame": frame} for frame in frames_of(89)[:2]]
-    ranked = rank_layers(quantizer, source, runs, "cpu", "min-max", "onnxruntime")
-    assert set(ranked) == set(quantizer.layers)
+    model = ModelQuantizer(
+        references=references_of(folders["pspnet-mk"]),
+        chosen=chosen_set(),
+        feeds={SEGMENTATION: FrameFeed("frame", frames_of(89))},
+    )
+    monkeypatch.setitem(model.__dict__, "graphs", {SEGMENTATION: quantizer})
+    ranked = rank_layers(model, "cpu", "min-max", "onnxruntime")
+    assert {name for _, name in ranked} == set(quantizer.layers)
     assert list(ranked.values()) == sorted(ranked.values(), reverse=True)
 
 
@@ -98,53 +102,6 @@ def test_fp16_keeps_the_types_of_inputs_and_outputs(folders: dict[str, Path], tm
     assert model.graph.output[0].type.tensor_type.elem_type == TensorProto.FLOAT
     frames = frames_of(256)
     assert disagreement(run(tmp_path / "h.onnx", frames), run(folders["quality"] / "fp32.onnx", frames)) < 0.01
-
-
-def test_one_call_quantises(folders: dict[str, Path], tmp_path: Path) -> None:
-    int8_from_onnx(folders["pspnet-mk"] / "fp32.onnx", tmp_path / "q.onnx", FrameFeed("frame", frames_of(89)))
-    assert run(tmp_path / "q.onnx", frames_of(89))[0].shape == (1, 89, 89)
-
-
-def write_denoiser(path: Path) -> None:
-    """A noised state and a timestep in, noise out: the convolution's input grows with t, as a denoiser's activations
-    do.
-    """
-    rng = np.random.default_rng(0)
-    weights = numpy_helper.from_array(rng.normal(0, 0.2, (4, 1, 3, 3)).astype(np.float32), "weights")
-    nodes = [
-        helper.make_node("Mul", ["x_t", "t"], ["scaled"], "scale"),
-        helper.make_node("Conv", ["scaled", "weights"], ["noise"], "conv", pads=[1, 1, 1, 1]),
-    ]
-    ports = [("x_t", (1, 1, 16, 16)), ("t", (1, 1, 1, 1)), ("noise", (1, 4, 16, 16))]
-    *inputs, output = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ports)
-    graph = helper.make_graph(nodes, "denoiser", inputs, [output], [weights])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
-
-
-def denoiser_feed(timesteps: list[int]) -> TimestepFeed:
-    def inputs_at(frame: np.ndarray, t: int, index: int) -> dict[str, np.ndarray]:
-        noise = np.random.default_rng([index, t]).normal(0, 1, frame.shape)
-        return {"x_t": noise.astype(np.float32), "t": np.full((1, 1, 1, 1), t, np.float32)}
-
-    return TimestepFeed(frames_of(16, 2), timesteps, inputs_at)
-
-
-def test_a_network_with_a_timestep_is_calibrated_over_all_of_them(tmp_path: Path) -> None:
-    source = tmp_path / "denoiser.onnx"
-    write_denoiser(source)
-    whole, early = (Quantizer(source, denoiser_feed(timesteps)) for timesteps in ([1, 5, 10], [1]))
-    assert whole.observed["scaled"].high > 5 * early.observed["scaled"].high
-    probes = spread(denoiser_feed([10]), 2)
-    errors = [compare_methods(q, source, probes, "cpu", "onnxruntime", ["min-max"])["min-max"] for q in (whole, early)]
-    assert errors[0] < 0.1 * errors[1]  # at t = 10, what was seen at t = 1 alone clips nearly everything
-
-
-def test_a_task_that_nobody_feeds_is_refused_by_name(folders: dict[str, Path]) -> None:
-    path = folders["quality"] / "fp32.onnx"
-    manifest = read_manifest(path.with_suffix(".json"))
-    assert list(feed_of(manifest, path, frames_of(256, 2)))[1]["frame"].shape == (1, 1, 256, 256)
-    with pytest.raises(ModelError, match=r"takes frame for 'refinement': calibration feeds segmentation and quality"):
-        feed_of(msgspec.structs.replace(manifest, task="refinement"), path, [])
 
 
 def observed(values: np.ndarray) -> Observed:

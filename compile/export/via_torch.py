@@ -31,7 +31,7 @@ def engine_from_checkpoint(checkpoint: Path, precision: str) -> tuple[bytes, str
     release = str(torch_tensorrt.__version__)
     if tuple(int(part) for part in release.split(".")[:2]) < TYPED_SINCE:
         raise BackendError(f"torch-tensorrt {release} is installed, 2.13 or later is needed; or build with --via onnx")
-    from compile.export import graph_from_checkpoint
+    from compile.export.checkpoint import graph_from_checkpoint
 
     graph, frame, _ = graph_from_checkpoint(checkpoint)
     if not torch.cuda.is_available():

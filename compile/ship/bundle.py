@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from compile.sign import read_private_key, signature_of
+from compile.ship.sign import read_private_key, signature_of
 from edge.errors import UpdateError
 from edge.nets.manifest import sha256_of
 from edge.update.bundle import RELEASE, SCHEMA, SIGNATURE, Content, Release
@@ -21,11 +21,11 @@ from edge.update.bundle import RELEASE, SCHEMA, SIGNATURE, Content, Release
 def write_bundle(out: Path, wheels: Path, models: Path | None, private_key: Path) -> Release:
     """Write a bundle; version, Python and machine are read from the wheels' names.
 
-    Raises UpdateError for a folder that holds no wheel of ours, ModelError for a key file that is none.
+    Raises UpdateError for a folder that holds no wheel of ours, ModelError for a file that is not a key.
     """
     own = sorted(wheels.glob("echoedge-*.whl"))
     if len(own) != 1:
-        raise UpdateError(f"{wheels} holds {len(own)} wheels of echoedge, one is needed; `make wheelhouse` fills it")
+        raise UpdateError(f"{wheels} holds {len(own)} wheels of echoedge, not one; fill it with `make wheelhouse`")
     paths = {f"wheels/{path.name}": path for path in sorted(wheels.glob("*.whl"))}
     if models is not None:
         paths |= {f"models/{p.relative_to(models)}": p for p in sorted(models.rglob("*")) if p.is_file()}
@@ -59,7 +59,7 @@ def write_bundle(out: Path, wheels: Path, models: Path | None, private_key: Path
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge bundle",
-        description="Pack a wheelhouse, and models beside those in the wheel, into one signed file for `echoedge update`.",
+        description="Pack a wheelhouse, and further models, into one signed file for `echoedge update`.",
         epilog="example: echoedge bundle wheelhouse/cp310-aarch64 --key keys/private_key.json --out echoedge-cp310.tar",
     )
     p.add_argument("wheels", type=Path, help="folder that `make wheelhouse` filled")

@@ -19,18 +19,19 @@ import torch
 from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantType
 
-import compile.precision
-from compile.build import artefact_for, build_engine, build_via_torch, device_command
-from compile.build import main as engine
-from compile.engine import EngineSettings, engine_from_onnx
-from compile.export import graph_from_checkpoint
-from compile.precision import FORMS, Form, Quantizer, fp16_from_onnx
-from compile.targets import check_buildable
-from compile.via_torch import narrow
+import compile.quantize.precision
+from compile.engine.build import build_engine, build_via_torch, device_command
+from compile.engine.build import main as engine
+from compile.engine.builder import EngineSettings, engine_from_onnx
+from compile.engine.targets import check_buildable
+from compile.export.checkpoint import graph_from_checkpoint
+from compile.export.via_torch import narrow
+from compile.quantize.precision import FORMS, Form, Quantizer, fp16_from_onnx
 from edge.errors import BackendError, MissingExtraError, ModelError
+from edge.nets.artefacts import SEGMENTATION, choose
 from edge.nets.backends.trt import open_library
-from edge.nets.manifest import Manifest, read_manifest, sha256_of, verified_artefact, write_manifest
-from tests.compile.bindings import CLASSES, VERSIONS, names_in
+from edge.nets.manifest import Manifest, find_manifests, read_manifest, sha256_of, verified_artefact, write_manifest
+from tests.compile.engine.bindings import CLASSES, VERSIONS, names_in
 
 needs_rtx = pytest.mark.skipif(not find_spec("tensorrt_rtx"), reason="TensorRT for RTX is not installed (extra rtx)")
 SM86 = EngineSettings(compute_capabilities=(86,))
@@ -53,7 +54,7 @@ def test_artefacts_parse_and_build(
 
 
 SHIPPED = sorted(
-    path for path in (Path(__file__).parents[2] / "models").glob("*/*.json") if read_manifest(path).target != "cpu"
+    path for path in (Path(__file__).parents[3] / "models").glob("*/*.json") if read_manifest(path).target != "cpu"
 )
 
 
@@ -86,7 +87,7 @@ def test_refused_patterns_say_why_and_name_the_node(
     options, activation, symmetric, why = REFUSED[pattern]
     operators = FORMS["cpu"].operators if pattern == "int32 bias" else FORMS["tensorrt"].operators
     form = Form(activation, symmetric, operators, options)
-    monkeypatch.setitem(compile.precision.FORMS, "tensorrt", form)
+    monkeypatch.setitem(compile.quantize.precision.FORMS, "tensorrt", form)
     quantizers["pspnet-mk"].write(tmp_path / "q.onnx", "tensorrt")
     with pytest.raises(ModelError, match=r"(?s)cannot read .*--target orin.*node \S+") as caught:
         engine_from_onnx(open_library("tensorrt_rtx"), tmp_path / "q.onnx", "int8", SM86)
@@ -115,7 +116,7 @@ def test_an_engine_is_built_once_and_rebuilt_when_its_artefact_changes(
     trt = open_library("tensorrt_rtx")
 
     def build(settings: EngineSettings) -> tuple[Manifest, bool]:
-        manifest, path = artefact_for(folder, "fp32")
+        manifest, path = choose(find_manifests(folder), SEGMENTATION, "fp32", "tensorrt")
         sidecar, cached = build_engine(manifest, path, "tensorrt_rtx", trt, settings, "", None)
         return read_manifest(sidecar), cached
 
@@ -128,7 +129,9 @@ def test_an_engine_is_built_once_and_rebuilt_when_its_artefact_changes(
     assert not build(replace(SM86, workspace_mb=512))[1]
     (folder / made.file).write_bytes(b"damaged")
     assert not build(replace(SM86, workspace_mb=512))[1]
-    assert artefact_for(folder, "fp32")[0].target == "any"  # the engine beside it is not taken for an artefact
+    assert (
+        choose(find_manifests(folder), SEGMENTATION, "fp32", "tensorrt")[0].target == "any"
+    )  # the engine beside it is not taken for an artefact
 
 
 @needs_rtx
@@ -150,7 +153,7 @@ def test_a_target_without_a_number_in_rtx_is_an_error(folders: dict[str, Path]) 
         ("tensorrt_rtx", 110, 86, "Jetson Thor"),
         ("tensorrt", 87, 86, r"this machine has SM 86.*run on the Jetson Orin"),
         ("tensorrt", 86, None, "no NVIDIA GPU.*"),
-        ("tensorrt", 33, 87, "SM 33 is no compute capability"),
+        ("tensorrt", 33, 87, "SM 33 is not a compute capability"),
     ],
 )
 def test_devices_that_must_build_their_own_get_the_command(
@@ -168,14 +171,16 @@ def test_targets_that_may_be_built_pass() -> None:
 def test_a_missing_artefact_and_a_failed_gate_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "net"
     shutil.copytree(folders["pspnet-mk"], folder)
-    with pytest.raises(ModelError, match=r"no int8 file for TensorRT, it has fp32; .*echoedge compile --target orin"):
+    with pytest.raises(
+        ModelError, match=r"no int8 file of segmentation for the target tensorrt, only fp32; .*--target orin"
+    ):
         engine([str(folder), "--precision", "int8", "--library", "tensorrt_rtx"])
     from tests.compile.test_gates import REFERENCE, gate_of
 
     manifest = read_manifest(folder / "fp32.json")
     failed = gate_of({**REFERENCE, ("A4C", "LV Dice"): 0.1})
     write_manifest(msgspec.structs.replace(manifest, gates=failed), folder / "fp32.json")
-    with pytest.raises(ModelError, match="failed its accuracy gate"):
+    with pytest.raises(ModelError, match=r"fp32\.onnx failed a gate: .*--allow-failed-gate"):
         engine([str(folder), "--precision", "fp32", "--library", "tensorrt_rtx"])
 
 
@@ -224,7 +229,7 @@ def used_names(source: str) -> set[tuple[str, str]]:
 def test_every_name_exists_in_the_real_bindings(root: Path, version: str, tmp_path: Path) -> None:
     names = names_in(version, tmp_path)
     used = used_names(
-        (root / "compile" / "engine.py").read_text() + (root / "edge" / "backends" / "trt.py").read_text()
+        (root / "compile/engine/builder.py").read_text() + (root / "edge/nets/backends/trt.py").read_text()
     )
     assert {("IBuilderConfig", "set_memory_pool_limit"), ("IExecutionContext", "execute_async_v3")} <= used
     missing = {(c, a) for c, a in used if a not in names.get(c, ()) and a not in GUARDED and c not in GUARDED}

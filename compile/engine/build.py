@@ -17,35 +17,25 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress
 
-from compile.engine import EngineSettings, engine_from_onnx, layers_of
-from compile.race import race_engines
-from compile.targets import DEFAULT_RTX, check_buildable
+from compile.engine.builder import EngineSettings, engine_from_onnx, layers_of
+from compile.engine.race import race_engines
+from compile.engine.targets import DEFAULT_RTX, check_buildable
 from edge.errors import BackendError, ModelError
 from edge.jetson.board import detect
 from edge.machine import compute_capability, recorded
+from edge.nets.artefacts import PRECISIONS, choose, tasks_of
 from edge.nets.backends.trt import LIBRARIES, open_library
 from edge.nets.manifest import (
     EngineFacts,
     Gates,
     Manifest,
     find_manifests,
+    read_manifest,
     sha256_of,
     verified_artefact,
     write_manifest,
 )
-
-PRECISIONS = ("fp32", "fp16", "int8")
-
-
-def artefact_for(folder: Path, precision: str) -> tuple[Manifest, Path]:
-    """The manifest of the ONNX file that TensorRT reads at a precision, and its path."""
-    found = {m.precision: (m, p) for m, p in find_manifests(folder) if m.target in ("any", "tensorrt")}
-    if precision not in found:
-        raise ModelError(
-            f"{folder} has no {precision} file for TensorRT, it has {', '.join(sorted(found)) or 'none'}; "
-            "make it with `echoedge compile --target orin`"
-        )
-    return found[precision]
+from edge.options import add_allow_failed_gate
 
 
 def build_engine(
@@ -87,9 +77,13 @@ def build_via_torch(folder: Path, checkpoint: Path, precision: str, command: str
 
     Raises ModelError for another checkpoint, since the manifest would then describe another network.
     """
-    from compile.via_torch import OUTPUT, engine_from_checkpoint
+    from compile.export.via_torch import OUTPUT, engine_from_checkpoint
 
-    manifest, _ = artefact_for(folder, "fp32")
+    found = find_manifests(folder)
+    tasks = tasks_of(found)
+    if len(tasks) > 1:
+        raise ModelError(f"torch-tensorrt builds one network, {folder} holds {' and '.join(tasks)}; use --via onnx")
+    manifest, _ = choose(found, tasks[0], "fp32", "any", allow_failed_gate=True)
     if sha256_of(checkpoint) != manifest.parent_sha256:
         raise ModelError(f"{manifest.file} of {folder} was exported from another checkpoint; export {checkpoint} first")
     blob, release = engine_from_checkpoint(checkpoint, precision)
@@ -135,7 +129,7 @@ def _settings_of(settings: EngineSettings) -> dict[str, Any]:
 def _is_current(sidecar: Path, manifest: Manifest, facts: EngineFacts) -> bool:
     if not sidecar.is_file():
         return False
-    made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)
+    made = read_manifest(sidecar)
     engine = sidecar.with_name(made.file)
     whole = engine.is_file() and sha256_of(engine) == made.sha256
     return whole and made.parent_sha256 == manifest.sha256 and made.engine == facts
@@ -144,7 +138,7 @@ def _is_current(sidecar: Path, manifest: Manifest, facts: EngineFacts) -> bool:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge engine",
-        description="Build a TensorRT engine from a model folder's ONNX file.",
+        description="Build a TensorRT engine from each ONNX file of a precision in a model folder.",
         epilog="example: echoedge engine models/pspnet-mk --precision fp16 --library tensorrt_rtx --sm 86",
     )
     p.add_argument("model", type=Path, help="model folder")
@@ -154,7 +148,7 @@ def parser() -> argparse.ArgumentParser:
         "--sm",
         type=int,
         action="append",
-        help="compute capability, 86 for 8.6; may be repeated (default: this machine's GPU, or with RTX 86, 89 and 120)",
+        help="compute capability, 86 for 8.6; repeatable (default: this machine's GPU; with RTX 86, 89 and 120)",
     )
     p.add_argument("--workspace", type=int, default=1024, help="ceiling of scratch memory in MB (default 1024)")
     p.add_argument("--level", type=int, choices=range(6), help="builder optimisation level: time to build for speed")
@@ -169,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
         help="then run the int8 and fp16 engines in turn and write down which is faster (default 100 rounds)",
     )
     p.add_argument("--layers", type=Path, help="write the engine's layers as JSON; needs its GPU")
-    p.add_argument("--allow-failed-gate", action="store_true", help="build from a file that lost accuracy")
+    add_allow_failed_gate(p)
     p.add_argument(
         "--via",
         choices=("onnx", "torch-tensorrt"),
@@ -203,13 +197,9 @@ def main(argv: Sequence[str]) -> int:
         sidecar = build_via_torch(args.model, args.checkpoint, args.precision, command, local)
         print(sidecar.with_suffix(".engine"))
         return 0
-    manifest, path = artefact_for(args.model, args.precision)
-    accuracy = manifest.gates.accuracy
-    failures = accuracy.failures() if accuracy else []
-    if failures and not args.allow_failed_gate:
-        raise ModelError(
-            f"{manifest.file} failed its accuracy gate: {'; '.join(failures)}; --allow-failed-gate builds it"
-        )
+    found = find_manifests(args.model)
+    tasks = tasks_of(found)
+    chosen = [choose(found, task, args.precision, "tensorrt", args.allow_failed_gate) for task in tasks]
     trt = open_library(library)
     if library == "tensorrt" and local is None:
         raise BackendError("no NVIDIA GPU is visible, which TensorRT needs to build; run this on the device")
@@ -221,14 +211,17 @@ def main(argv: Sequence[str]) -> int:
         args.dla,
         detailed=args.layers is not None,
     )
-    with Progress(console=console, transient=True) as progress:
-        sidecar, cached = build_engine(manifest, path, library, trt, settings, command, local, progress)
-    made = msgspec.json.decode(sidecar.read_bytes(), type=Manifest)
-    if args.layers:
-        args.layers.write_text(layers_of(trt, sidecar.with_name(made.file).read_bytes()))
-    print(f"{sidecar.with_name(made.file)}{' (already built)' if cached else ''}")
-    if args.race:
-        gate = race_engines(args.model, args.race)
+    if args.layers and len(chosen) > 1:
+        raise ModelError(f"--layers describes one engine, {args.model} makes {len(chosen)}: {', '.join(tasks)}")
+    for manifest, path in chosen:
+        with Progress(console=console, transient=True) as progress:
+            sidecar, cached = build_engine(manifest, path, library, trt, settings, command, local, progress)
+        made = read_manifest(sidecar)
+        if args.layers:
+            args.layers.write_text(layers_of(trt, sidecar.with_name(made.file).read_bytes()))
+        print(f"{sidecar.with_name(made.file)}{' (already built)' if cached else ''}")
+    for task in tasks if args.race else ():
+        gate = race_engines(args.model, task, args.race)
         verdict = "; ".join(gate.failures()) or "chosen from here on"
         print(f"int8 p90 {gate.p90_ms:.2f} ms, the wider engine's {gate.reference_p90_ms:.2f} ms: {verdict}")
     return 0

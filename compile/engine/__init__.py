@@ -1,0 +1,1 @@
+"""ONNX to TensorRT engines, and the race that INT8 has to win."""
