@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
@@ -49,11 +50,15 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 """Command -> module with `main(argv) -> exit code`, the extra its packages come with, one line of help."""
 
-BAD_INPUT, INTERRUPTED = 2, 130
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Dispatch. Exit codes: 0 done, 2 bad input or a missing package (one line on stderr), 130 interrupted."""
+    """Dispatch. Exit codes: 0 done, 1 a file or the machine failed, 2 bad input or a missing package (one line on
+    stderr), 130 interrupted; `run` has more, see its help.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a console that has no such letter shows its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args
     if debug:
@@ -70,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             if debug:
                 raise
             raise MissingExtraError(f"`echoedge {name}` ({error.name})", extra) from error
-        return int(command.main(args[len(name.split()) :]))
+        code = int(command.main(args[len(name.split()) :]))
+        sys.stdout.flush()  # a full disk shows here, and not after our last word
+        return code
     except EchoEdgeError as error:
         if debug:
             raise
@@ -79,6 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (
+        OSError
+    ) as error:  # of the machine, such as a full disk: what is wrong with which file is all there is to say
+        if debug:
+            raise
+        print(f"echoedge: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 

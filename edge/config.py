@@ -62,6 +62,7 @@ class RunConfig:
     allow_failed_gate: bool = False
 
 
+MAX_CORES = 1024
 NAMES = tuple(field.name for field in fields(RunConfig))
 
 
@@ -79,7 +80,34 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
         except msgspec.ValidationError as error:
             raise EchoEdgeError(f"{origin} holds a wrong value: {error}") from error
         merged |= layer
-    return msgspec.convert(merged, RunConfig, strict=False)
+    config = msgspec.convert(merged, RunConfig, strict=False)
+    check_ranges(config)
+    return config
+
+
+RANGES = {
+    "depth_cm": (1.0, 40.0, "0 for not known, or "),
+    "deadline_ms": (1.0, 60_000.0, "0 for the source's frame period, or "),
+    "signal_ms": (1.0, 60_000.0, ""),
+    "freeze_ms": (1.0, 60_000.0, ""),
+    "stuck_ms": (1.0, 60_000.0, ""),
+    "age_ms": (1.0, 60_000.0, ""),
+    "threads": (1, 1024, "0 for all cores, or "),
+    "fifo_priority": (1, 97, "0 for none, or "),
+}
+"""Setting -> least, most, and what 0 stands for where it is allowed."""
+
+
+def check_ranges(config: RunConfig) -> None:
+    """Raises EchoEdgeError for a number outside its range, not a number, or cores that are not numbers."""
+    for name, (least, most, or_zero) in RANGES.items():
+        value = getattr(config, name)
+        if not (least <= value <= most or (or_zero and value == 0)):
+            flag = name.replace("_", "-")
+            raise EchoEdgeError(f"--{flag} is {value:g}; give {or_zero}{least:g} to {most:g}")
+    cores = [core.strip() for core in config.cpus.split(",")] if config.cpus else []
+    if not all(core.isdecimal() and int(core) < MAX_CORES for core in cores):
+        raise EchoEdgeError(f"--cpus is '{config.cpus}'; give numbers of cores, 0 to {MAX_CORES - 1}, such as 0,1")
 
 
 def printed(config: RunConfig) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge.report import Report
+from edge.report import SOURCE_OVER, Report
 
 
 def print_report(report: Report, source: str) -> None:
@@ -45,6 +45,8 @@ def print_report(report: Report, source: str) -> None:
         else:
             means = f"quality mean {row['quality_mean']:.1f}, lowest {row['quality_lowest']:.1f}"
             console.print(f"best {kind}: frame {row['frame']}, {means}")
+    if report.ended != SOURCE_OVER:
+        console.print(f"ended: {report.ended}")
     if report.view:
         console.print(f"view: {report.view}")
     if report.biplane:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import CHOICES
 from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
 from edge.picture.overlay import HEIGHT, WIDTH
-from edge.report import Report
+from edge.report import CLOSED, SOURCE_OVER, Report, problems_of
 from edge.report_text import print_report
 from edge.screen.known import known_screen
 from edge.sinks import open_sink
@@ -29,8 +30,9 @@ from edge.sinks.encoder import Target
 from edge.sinks.encoder_choice import AUTO, choose_encoder
 from edge.sinks.encoder_choice import CHOICES as ENCODERS
 from edge.sources import Live, open_source
-from edge.sources.address import redacted
+from edge.sources.address import redacted, scheme_of
 from edge.sources.paced import Paced
+from edge.stages.ending import Ending, code_of
 from edge.stages.refining import opened_refine
 from edge.stages.safety import Limits
 from edge.threads.realtime import Realtime, at_realtime
@@ -42,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge run",
         description="Segment, score and measure every frame of a recording or a live signal. Research use only.",
-        epilog="example: echoedge run loop.dcm --out out --view A4C",
+        epilog="Exit codes: 0 the source is over or the window was closed; 1 a failure ended the run or cost frames; "
+        "2 bad input, or nothing was analysed; 3 an output stopped before the run did; 129, 130, 143 ended by SIGHUP, "
+        "SIGINT (Ctrl-C), SIGTERM. example: echoedge run loop.dcm --out out --view A4C",
         argument_default=argparse.SUPPRESS,
     )
     p.add_argument(
@@ -114,14 +118,43 @@ def main(argv: Sequence[str]) -> int:
     if not config.source:
         raise EchoEdgeError("no source is given: `echoedge run loop.dcm`, or set `source` in the file of --config")
     report, outputs = run(config)
+    try:
+        say(report, outputs, config.source, as_json)
+        sys.stdout.flush()
+    except OSError:
+        if report.ended != "SIGHUP":
+            raise
+        for stream in (sys.stdout, sys.stderr):  # the terminal is gone, nobody reads what is left to say
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return exit_code(report)
+
+
+def say(report: Report, outputs: Sequence[str], source: str, as_json: bool) -> None:
+    """The report on stdout, what went wrong on stderr."""
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(asdict(report))).decode() + "\n")
-    else:
-        print_report(report, redacted(config.source))
+    elif report.frames_processed or report.ended != SOURCE_OVER:
+        print_report(report, redacted(source))
         for output in outputs:
-            if not output.endswith("_best.png") or Path(output.removeprefix("file://")).exists():
+            if scheme_of(output) not in ("", "file") or Path(output.removeprefix("file://")).exists():
                 print(redacted(output))
-    return 0
+    for problem in problems_of(report):
+        print(f"echoedge: {problem}", file=sys.stderr)
+
+
+FAILED_RUN, NOT_ANALYSED, STOPPED = 1, 2, 3
+
+
+def exit_code(report: Report) -> int:
+    """0 the source is over or the window was closed; 1 a failure ended the run or cost frames; 2 nothing was analysed;
+    3 an output, the recording or the key frames stopped; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM."""
+    if report.failure or (report.failed and report.frames_processed):
+        return FAILED_RUN
+    if report.stopped:
+        return STOPPED
+    if code := code_of(report.ended):
+        return code
+    return 0 if report.frames_processed or report.ended == CLOSED else NOT_ANALYSED
 
 
 def run(config: RunConfig) -> tuple[Report, list[str]]:
@@ -129,7 +162,8 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
     if config.encoder != AUTO:  # known to work before anything starts
         choose_encoder(config.encoder, Target(WIDTH, HEIGHT, Fraction(30), Fraction(1, 90_000)))
     outputs = outputs_of(config)
-    with ExitStack() as stack:
+    ending = Ending()
+    with ending.by_signals(), ExitStack() as stack:
         source = open_source(config.source)
         if config.pace == "native" and not isinstance(source, Live):
             source = Paced(source)
@@ -154,16 +188,35 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             record=config.record,
             refine=refine,
         )
-        return run_loop(source, segmenter, scorer, sinks, options), outputs
+        return run_loop(source, segmenter, scorer, sinks, options, ending=ending), outputs
 
 
 def outputs_of(config: RunConfig) -> list[str]:
-    """Addresses of the outputs: those named, then the files of `out`."""
+    """Addresses of the outputs: those named, then the files of `out`.
+
+    Raises EchoEdgeError for a name outside `out`, for an output that is named twice, and for one that is the source.
+    """
     outputs = list(config.sinks)
     if config.out:
         name = config.name or Path(urlsplit(config.source).path).stem or "live"
+        if Path(name).name != name or name == "..":
+            raise EchoEdgeError(f"--name {name} is not a plain file name; the folder goes into --out")
         outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
+    written = [_place(output) for output in [*outputs, *([config.record] if config.record else [])]]
+    for place in written:
+        if written.count(place) > 1:
+            raise EchoEdgeError(f"the output {redacted(place)} is named twice; name each once")
+        if place == _place(config.source):
+            raise EchoEdgeError(f"the output {redacted(place)} is the source itself; give another --out or --name")
     return outputs
+
+
+def _place(uri: str) -> str:
+    """An address as it is; of a file where it really lies, without the options of a source."""
+    if scheme_of(uri) not in ("", "file"):
+        return uri
+    path = Path(uri.removeprefix("file://"))
+    return str((path if path.exists() else Path(str(path).partition("?")[0])).resolve())
 
 
 def _networks(config: RunConfig, live: bool, stack: ExitStack) -> tuple[Segmenter, QualityScorer]:

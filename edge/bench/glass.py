@@ -30,6 +30,7 @@ from edge.config import MODELS
 from edge.errors import EchoEdgeError, SourceError
 from edge.loop import LoopOptions, run_loop
 from edge.nets.model import open_scorer, open_segmenter
+from edge.report import problems_of
 from edge.screen.tracker import LOCATE_FRAMES
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, Source, open_source
@@ -140,6 +141,8 @@ def measure_glass(args: argparse.Namespace, monitor: Monitor, stack: ExitStack) 
     # A result may be as old as the machine makes it: this measures lateness, it does not hide it.
     options = LoopOptions(deadline_ms=1e9, limits=Limits(signal_ms=5e3, freeze_ms=5e3, stuck_ms=5e3, age_ms=1e4))
     report = run_loop(opened, segmenter, scorer, sinks, options, trace)
+    if report.frames_processed and (problems := problems_of(report)):
+        raise EchoEdgeError(problems[0])
     sent = scanner.finish(Sent)
     seen = eye.finish(Seen) if eye else None
     return _summed(args, probe, trace, sent, seen, report.dropped)

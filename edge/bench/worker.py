@@ -175,6 +175,7 @@ def _settle(net: Segmenter | QualityScorer) -> None:
 
 def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     from edge.loop import LoopOptions, run_loop
+    from edge.report import problems_of
     from edge.sinks import open_sink
     from edge.stages.refining import opened_refine
 
@@ -205,7 +206,9 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
                 timer = threading.Timer(until, source.stop)
                 timer.start()
                 inner.callback(timer.cancel)
-            run_loop(source, segmenter, scorer, sinks, full_service, trace)
+            report = run_loop(source, segmenter, scorer, sinks, full_service, trace)
+        if report.frames_processed and (problems := problems_of(report)):
+            raise EchoEdgeError(problems[0])
         return trace, isinstance(source, Live), time.process_time() - cpu
 
     first = run(Order(0.2, 0.0, spec.fps))[0].first_ns(DRAWN)

@@ -30,6 +30,8 @@ REGION_PX = 256
 SMOOTHING_S = 0.3
 """Time constant of the displayed quality scores: the same at 15 and at 60 frames a second, or with every tenth scored.
 """
+EXPIRE_S = 2.0
+"""Scores older than this say nothing of the picture that is shown; they are asked for once a second at least."""
 UNCALIBRATED = Calibration()
 NO_SCORES = np.full(8, np.nan, np.float32)
 
@@ -101,19 +103,24 @@ class Analyser:
     def analyse(self, frame: Captured, with_quality: bool = True, keep_scores: bool = True) -> Analysis:
         """Run the networks on a frame and measure it.
 
-        Without `with_quality` the last scores stay, or become NaN where `keep_scores` is off.
+        Without `with_quality` the last scores stay for EXPIRE_S, or become NaN at once where `keep_scores` is off.
         """
         clock = self.clock
         self._prepare(frame, with_quality)
         with clock.time("segment"):
-            raw = np.asarray(self.segmenter.infer(), np.uint8)
+            answer = self.segmenter.infer()
+        if answer.ndim != 2 or answer.dtype.kind not in "ui":
+            return self._invalid(frame, f"the segmentation gives {answer.dtype} of shape {answer.shape}")
+        raw = np.asarray(answer, np.uint8)
         if with_quality:
             with clock.time("quality"):
                 fresh = np.asarray(self.scorer.infer(), np.float32)
+            if fresh.shape != NO_SCORES.shape:
+                return self._invalid(frame, f"the quality net gives scores of shape {fresh.shape}")
             if not np.isfinite(fresh).all():
                 return self._invalid(frame, "the quality net gives no finite numbers")
             self._scores = self._smoothed(fresh, frame.time_s)
-        elif not keep_scores:
+        elif not (keep_scores and 0 <= frame.time_s - self._scored_s <= EXPIRE_S):
             self._scores = None
         if int(raw.max()) > LA:
             return self._invalid(frame, f"the segmentation gives class {int(raw.max())}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import EchoEdgeError
-from edge.sinks.base import Keyed, Shown, Sink
+from edge.sinks.base import Closable, Keyed, Shown, Sink
 from edge.sinks.best import BestSink
 from edge.sinks.encoder_choice import AUTO
 from edge.sinks.igtl import IgtlSink
@@ -20,7 +20,7 @@ from edge.sinks.video import VideoSink
 from edge.sinks.window import WindowSink
 from edge.sources.address import redacted, scheme_of
 
-__all__ = ["SCHEMES", "SUFFIXES", "Keyed", "Shown", "Sink", "open_sink"]
+__all__ = ["SCHEMES", "SUFFIXES", "Closable", "Keyed", "Shown", "Sink", "open_sink"]
 
 SUFFIXES: dict[str, Callable[[Path, float, str, str], Sink]] = {
     "_best.png": lambda path, fps, view, encoder: BestSink(path),

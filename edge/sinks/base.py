@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -17,6 +15,7 @@ from edge.heart.analysis import Analysis
 from edge.heart.best import Best
 from edge.picture.overlay import HeadUp
 from edge.refine.keyframe import Held
+from edge.sinks.files import OutputFile
 from edge.sources import Captured
 
 S = TypeVar("S", bound="FileSink")
@@ -44,7 +43,7 @@ class Shown:
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):
-    """Takes finished frames in order. Leaving the context without an error makes the output final."""
+    """Takes finished frames in order. Leaving the context makes the output final, also after an error."""
 
     def write(self, shown: Shown) -> None: ...
 
@@ -58,38 +57,51 @@ class Keyed(Protocol):
     keys: dict[str, Callable[[], None]]
 
 
-class PartFile:
-    """A file that appears under its name once it is whole: written as NAME.part, renamed on success, else removed."""
+@runtime_checkable
+class Closable(Protocol):
+    """An output that a person can close. `closed` is called then, on a thread of the output; the loop sets it."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.part = path, path.with_name(path.name + ".part")
+    closed: Callable[[], None]
 
-    def settle(self, error: BaseException | None, written: bool) -> None:
-        """Rename when something was written and nothing failed (an interrupt by the user is no failure)."""
-        if written and (error is None or isinstance(error, KeyboardInterrupt)):
-            os.replace(self.part, self.path)
-        else:
-            self.part.unlink(missing_ok=True)
+
+@runtime_checkable
+class Finishes(Protocol):
+    """An output that has something to finish once no picture comes any more.
+
+    `finish` is called on the thread that wrote, before the context is left, and again then: the second call does
+    nothing.
+    """
+
+    def finish(self) -> None: ...
 
 
 class FileSink:
-    """Shared by sinks that write one file: enters and leaves, `_finish` is called before the rename."""
+    """Shared by sinks that write one file: `_finish` is called once, before the file gets its name."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = PartFile(path)
+    def __init__(self, file: OutputFile) -> None:
+        self._file = file
         self._written = 0
+        self._is_finished = False
 
     def __enter__(self: S) -> S:
         return self
 
+    def finish(self) -> None:
+        """Make the file whole; one in which nothing was written goes."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        try:
+            self._finish()
+        except BaseException:
+            self._file.settle(self._written > 0, is_whole=False)
+            raise
+        self._file.settle(self._written > 0)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._finish()
-        finally:
-            self._file.settle(error, self._written > 0)
+        self.finish()
 
     def _finish(self) -> None:
         """Flush and close."""

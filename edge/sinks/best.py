@@ -11,6 +11,7 @@ from edge.heart.best import Best, Rated
 from edge.picture.annotate import annotate, fitted
 from edge.picture.palette import AMBER, DIM, NOTICE, TEXT, Canvas, text, width_of
 from edge.sinks.base import FileSink, Shown
+from edge.sinks.files import PartFile
 
 PANEL_W, PANEL_H = 640, 520
 CAPTION_H = 60
@@ -22,7 +23,7 @@ class BestSink(FileSink):
     name = "best frames"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__(PartFile(path))
         self._best: Best | None = None
 
     def write(self, shown: Shown) -> None:

@@ -34,10 +34,13 @@ HARDWARE: dict[str, Builder] = {
 }
 """Desktop GPU; Jetson, through GStreamer; boards whose encoder is a V4L2 device."""
 SOFTWARE: dict[str, Builder] = {
-    "libx264": _library("libx264", FILE_OPTIONS["libx264"], {"preset": "ultrafast", "tune": "zerolatency"}),
+    "libx264": _library(
+        "libx264", {**FILE_OPTIONS["libx264"], "threads": "4"}, {"preset": "ultrafast", "tune": "zerolatency"}
+    ),
     "mpeg4": _library("mpeg4", FILE_OPTIONS["mpeg4"], {}),
 }
-"""libx264 comes with PyAV's wheels; a build of FFmpeg without it has MPEG-4 part 2."""
+"""libx264 comes with PyAV's wheels; a build of FFmpeg without it has MPEG-4 part 2. Each of libx264's threads holds a
+picture back, which a process that is killed loses: a file gets few."""
 ENCODERS = {**HARDWARE, **SOFTWARE}
 CHOICES = (AUTO, *ENCODERS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from edge.heart.regions import region_names
 from edge.picture.palette import NOTICE
 from edge.refine.keyframe import Held, held_record
 from edge.sinks.base import FileSink, Shown
+from edge.sinks.files import GrowingFile
 
 
 class JsonLinesSink(FileSink):
@@ -23,15 +26,19 @@ class JsonLinesSink(FileSink):
     name = "json lines"
 
     def __init__(self, path: Path, view: str = "") -> None:
-        super().__init__(path)
+        super().__init__(GrowingFile(path))
         self._names = region_names(view)
-        self._stream = self._file.part.open("wb")
+        self._stream = self._file.part.open("wb", buffering=0)  # a line is on its way once it is written
 
     def write(self, shown: Shown) -> None:
         if shown.frame is None:  # a banner between frames: it is in the log and in the metrics
             return
         record = shown_record(shown, self._names)
-        self._stream.write(msgspec.json.encode(record) + b"\n")
+        line = msgspec.json.encode(record) + b"\n"
+        start = self._stream.tell()
+        if self._stream.write(line) != len(line):  # the disk is full: no half line stays
+            self._stream.truncate(start)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._written += 1
 
     def _finish(self) -> None:

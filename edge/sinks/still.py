@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.sinks.base import FileSink, Shown
+from edge.sinks.files import PartFile
 
 
 class StillSink(FileSink):
@@ -17,7 +18,7 @@ class StillSink(FileSink):
     name = "still"
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
+        super().__init__(PartFile(path))
         self._picture: NDArray[np.uint8] | None = None
 
     def write(self, shown: Shown) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from edge.sinks.base import FileSink, Shown
 from edge.sinks.encoder import Encoder, Target
 from edge.sinks.encoder_choice import AUTO, FILE_OPTIONS, SOFTWARE, open_encoder
+from edge.sinks.files import GrowingFile
+from edge.sinks.fragments import container_options, drop_half_fragment
 
 TIME_BASE = Fraction(1, 60_000)
 """Exact for 24, 25, 29.97, 30, 50 and 60 frames a second, and within the 16 bits of MPEG-4 part 2."""
@@ -29,14 +31,17 @@ def add_video_stream(
 
 
 class VideoSink(FileSink):
-    """Writes each picture once, at its own time: what was dropped of a live signal leaves a gap, not a faster video."""
+    """Writes each picture once, at its own time: what was dropped of a live signal leaves a gap, not a faster video.
+
+    What is written can be played at any moment, also where the run breaks off.
+    """
 
     name = "video"
 
     def __init__(self, path: Path, fps: float, encoder: str = AUTO) -> None:
-        super().__init__(path)
+        super().__init__(GrowingFile(path))
         self._rate, self._wanted = Fraction(fps).limit_denominator(1001), encoder
-        self._container = av.open(str(self._file.part), "w", format="mp4")
+        self._container = av.open(str(self._file.part), "w", format="mp4", options=container_options())
         self._encoder: Encoder | None = None
         self._first_s, self._last = 0.0, -1
 
@@ -52,6 +57,12 @@ class VideoSink(FileSink):
         self._written += 1
 
     def _finish(self) -> None:
-        if self._encoder is not None:
-            self._container.mux(self._encoder.finish())
-        self._container.close()
+        try:
+            try:
+                if self._encoder is not None:
+                    self._container.mux(self._encoder.finish())
+            finally:
+                self._container.close()
+        except OSError:
+            drop_half_fragment(self._file.part)
+            raise

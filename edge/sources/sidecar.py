@@ -1,4 +1,4 @@
-"""What a recording of a live run holds beside its video."""
+"""What a recording holds beside its video."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import SourceError
+
+SCHEMA = 2
 
 
 class FrameRow(msgspec.Struct, frozen=True, array_like=True):
@@ -18,16 +20,27 @@ class FrameRow(msgspec.Struct, frozen=True, array_like=True):
     quality: bool
 
 
-class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The recording's source without credentials, rate, scale, echo area, frames; `note` says where it is incomplete."""
+class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What was recorded: source without credentials, rate, scale, echo area, whether it was a live signal.
+
+    In the file the first line holds these, each further line a frame, so that what is there can be replayed wherever
+    it breaks off; a last line holds the `note` where the recording is incomplete.
+    """
 
     uri: str
     fps: float
     spacing_mm: tuple[float, float] | None
     region: tuple[int, int, int, int] | None
-    frames: tuple[FrameRow, ...]
+    schema: int
+    live: bool = True
+    frames: tuple[FrameRow, ...] = ()
     note: str = ""
-    schema: int = 1
+
+
+class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a recording ends before the run does."""
+
+    note: str
 
 
 def sidecar_path(video: Path) -> Path:
@@ -36,11 +49,25 @@ def sidecar_path(video: Path) -> Path:
 
 
 def read_sidecar(video: Path) -> Sidecar | None:
-    """The sidecar of a video, None where it has none. Raises SourceError for one that is damaged."""
+    """The sidecar of a video, None where it has none. Raises SourceError for one that is damaged or of another
+    version.
+
+    A last line that breaks off, as after a power cut, is left out.
+    """
     path = sidecar_path(video)
     if not path.is_file():
         return None
+    lines = path.read_bytes().split(b"\n")
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Sidecar)
+        head = msgspec.json.decode(lines[0], type=Sidecar)
+        frames = tuple(msgspec.json.decode(line, type=FrameRow) for line in lines[1:-1] if not line.startswith(b"{"))
+        notes = [msgspec.json.decode(line, type=Note).note for line in lines[1:-1] if line.startswith(b"{")]
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise SourceError(f"{path} is no recording's sidecar ({error}); delete it to play the video alone") from error
+        raise SourceError(
+            f"{path} is not a recording's sidecar of this version ({error}); delete it to play the video alone"
+        ) from error
+    if head.schema != SCHEMA:
+        raise SourceError(
+            f"{path} has schema {head.schema}, this version reads {SCHEMA}; delete it to play the video alone"
+        )
+    return msgspec.structs.replace(head, frames=frames, note="; ".join(notes))

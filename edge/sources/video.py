@@ -21,7 +21,7 @@ DEFAULT_FPS = 30.0
 class VideoSource:
     """The first video stream of a file. Frames that do not decode are skipped by FFmpeg; none at all is an error.
 
-    A recording of a live run brings its sidecar: frames have the numbers, times and decisions of that run, and
+    A recording brings its sidecar: frames have the numbers, times and decisions of that run; of a live one
     `recorded_live` is set.
     """
 
@@ -42,7 +42,7 @@ class VideoSource:
         self.frames: int | None = self._stream.frames or None  # 0: the container does not say
         self._converter, self._read = Converter(), False
         self._sidecar = read_sidecar(path)
-        self.recorded_live = self._sidecar is not None
+        self.recorded_live = self._sidecar is not None and self._sidecar.live
         if self._sidecar is not None:
             self.fps, self.frames = self._sidecar.fps, len(self._sidecar.frames)
             self.spacing_mm, self.region = self._sidecar.spacing_mm, self._sidecar.region
@@ -60,6 +60,8 @@ class VideoSource:
                 if self._sidecar is None:
                     yield Captured(number, image, captured_ns, float(at), name, space)
                 else:
+                    if number == len(self._sidecar.frames):  # the run broke off between a frame and its line
+                        return
                     row = self._sidecar.frames[number]
                     yield Captured(row.number, image, row.captured_ns, row.time_s, name, space, row.quality)
                 number += 1

@@ -6,15 +6,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from types import TracebackType
 
 from edge.nets.model import Segmenter
 from edge.picture.overlay import HeadUp, Overlay
 from edge.screen.kind import FROZEN
 from edge.sinks import Shown
-from edge.sinks.worker import SinkWorker
 from edge.stages.capture import Capture
 from edge.stages.finished import Finished
+from edge.stages.output import Output
 from edge.stages.shared import Shared
 from edge.threads.mailbox import Mailbox
 from edge.threads.realtime import make_realtime
@@ -31,16 +30,17 @@ class Drawing:
         *,
         engine: Segmenter,
         capture: Capture,
-        workers: Sequence[SinkWorker],
+        outputs: Sequence[Output],
         refines: bool,
     ) -> None:
         self.mailbox: Mailbox[Finished] = Mailbox(1 if shared.live else 2, newest_wins=shared.live)
         self._overlay: Overlay | None = None
         self._source, self._clock, self._guard = shared.source, shared.clock, shared.guard
-        self._engine, self._capture, self._workers, self._refines = engine, capture, workers, refines
-        self._realtime = shared.realtime
+        self._engine, self._capture, self._outputs, self._refines = engine, capture, outputs, refines
+        self._realtime, self._stopped = shared.realtime, shared.stopped
         self._times: deque[float] = deque(maxlen=FPS_WINDOW)
-        self._error: BaseException | None = None
+        self.error: Exception | None = None
+        """What ended the drawing before the run did."""
         self._thread = threading.Thread(target=self._run, name="draw", daemon=True)
 
     def __enter__(self) -> Drawing:
@@ -52,8 +52,8 @@ class Drawing:
         try:
             for finished in self.mailbox:
                 self._draw(finished)
-        except BaseException as error:  # raised again on the main thread when the context is left
-            self._error = error
+        except Exception as error:
+            self.error = error
             self.mailbox.close()
 
     def _draw(self, finished: Finished) -> None:
@@ -91,8 +91,8 @@ class Drawing:
             at_s=at_s,
             refined=refined,
         )
-        for worker in self._workers:
-            worker.offer(shown)
+        for output in self._outputs:
+            output.offer(shown)
 
     def _new_overlay(self, frame_shape: tuple[int, int]) -> Overlay:
         return Overlay(frame_shape, self._source.fps, self._source.frames, self._refines)
@@ -110,14 +110,16 @@ class Drawing:
             backend=self._engine.backend.name,
             precision=self._engine.manifest.precision,
             dropped=self._capture.mailbox.dropped,
-            notice=finished.notice,
+            notice=self._notice(finished.notice),
         )
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Wait until everything handed over is drawn; raise what went wrong."""
+    def _notice(self, notice: str) -> str:
+        """What has stopped goes first: nobody else beside the scanner is told."""
+        newest = list(self._stopped.items())[-1:]  # a copy: any thread may add to it
+        stopped = [f"{name} stopped: {reason}" for name, reason in newest]
+        return "; ".join([*stopped, *([notice] if notice else [])])
+
+    def __exit__(self, *_: object) -> None:
+        """Wait until everything handed over is drawn."""
         self.mailbox.close()
         self._thread.join()
-        if self._error is not None:
-            raise self._error

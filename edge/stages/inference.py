@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -16,15 +17,17 @@ from edge.refine.keyframe import Held
 from edge.screen.sector import Sector
 from edge.sources import Captured
 from edge.stages.finished import Finished
-from edge.stages.ladder import Ladder
+from edge.stages.ladder import Ladder, Rung
 from edge.stages.recording import Recording
 from edge.stages.refining import Refining
 from edge.stages.screening import Look, Screening
-from edge.stages.shared import Shared
+from edge.stages.shared import Shared, reason_of
 
 log = logging.getLogger(__name__)
 
 UNLIKE = "picture unlike calibration"
+SCORES_S = 1.0
+"""Seen this seldom a picture's quality is old; edge/heart/analysis.py takes it away a second later."""
 
 
 class Inference:
@@ -54,11 +57,14 @@ class Inference:
         self.analyser: Analyser | None = None
         self.best = BestFrames()
         self.withheld: Counter[str] = Counter()
+        self.not_analysed: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self.processed = self.skipped = 0
         self.drifts: list[tuple[int, Drift]] = []
         """Numbers of the frames with which a warning began or ended, and what was found."""
         self._drift_watch = DriftWatch(segmenter.manifest.grey_levels)
         self._captured_ns = 0
+        self._scored_number, self._scored_s = -sys.maxsize, 0.0
 
     def process(self, frame: Captured) -> Finished | None:
         """Analyse one frame of a live signal; None where it is left out to keep up."""
@@ -69,8 +75,7 @@ class Inference:
         if frame.quality is None and rung.frame_every > 1 and self.processed % rung.frame_every:
             self.skipped += 1
             return None
-        with_quality = bool(rung.quality_every) and frame.number % rung.quality_every == 0
-        with_quality = with_quality if frame.quality is None else frame.quality
+        with_quality = self._scores_are_due(frame, rung) if frame.quality is None else frame.quality
         if self.recording is not None:
             self.recording.mailbox.put((frame, with_quality))
         gap_ms, self._captured_ns = (frame.captured_ns - self._captured_ns) / 1e6, frame.captured_ns
@@ -78,11 +83,23 @@ class Inference:
             self.refining.forget()
         return self._looked_at(frame, self.screening.look(frame), with_quality, started_ns)
 
+    def _scores_are_due(self, frame: Captured, rung: Rung) -> bool:
+        """Whether the quality net sees this frame: counted from the last one that it saw, since frames are left out by
+        other counts, in step with which it might never run; and at least every SCORES_S."""
+        frames, seconds = frame.number - self._scored_number, frame.time_s - self._scored_s
+        is_due = not (0 <= frames < rung.quality_every and 0 <= seconds < SCORES_S)
+        if not rung.quality_every or not is_due:
+            return False
+        self._scored_number, self._scored_s = frame.number, frame.time_s
+        return True
+
     def recorded(self, frame: Captured) -> Finished:
         """Analyse one frame of a recording: no deadline, nothing left out."""
         # A file has no moment of capture: its frames are as old as their analysis.
         now_ns = time.monotonic_ns()
         frame = replace(frame, captured_ns=now_ns)
+        if self.recording is not None:
+            self.recording.mailbox.put((frame, True))
         return self._looked_at(frame, self.screening.look_recorded(frame), True, now_ns)
 
     def _looked_at(self, frame: Captured, look: Look, with_quality: bool, started_ns: int) -> Finished:
@@ -100,6 +117,7 @@ class Inference:
     def _not_analysed(self, frame: Captured, problem: str, started_ns: int) -> Finished:
         """No analysis, and why. What comes after it is another recording to beats and scores."""
         self.analyser = None
+        self.not_analysed[problem] += 1
         self._guard.judged(problem)
         refined = self._frozen(frame, problem)
         return Finished(frame=frame, banner=problem, started_ns=started_ns, refined=refined)
@@ -119,6 +137,8 @@ class Inference:
         self._guard.inference_started(started_ns)
         try:
             analysis = analyser.analyse(frame, with_quality, keep_scores=bool(self.ladder.rung.quality_every))
+        except Exception as error:  # of a backend; the picture goes on
+            return self._failed(frame, error, started_ns)
         finally:
             self._guard.inference_ended()
         ended_ns = time.monotonic_ns()
@@ -136,6 +156,14 @@ class Inference:
                 self.refining.forget()
             return finished
         return self._measured(finished, analyser, analysis)
+
+    def _failed(self, frame: Captured, error: Exception, started_ns: int) -> Finished:
+        """A network that raised: this frame is not analysed, the next one is tried."""
+        if not self.failures:
+            log.error("frame %d cannot be analysed, the next one is tried: %s", frame.number, error)
+            log.debug("frame %d", frame.number, exc_info=error)
+        self.failures[reason_of(error)] += 1
+        return self._not_analysed(frame, f"ANALYSIS FAILED: {reason_of(error)}", started_ns)
 
     def _measured(self, finished: Finished, analyser: Analyser, analysis: Analysis) -> Finished:
         """What the run keeps of a valid analysis, and what may be shown beside it."""

@@ -1,72 +1,87 @@
-"""Recordings of live runs: every frame that was analysed, lossless, with its times and decisions, to be replayed
-exactly.
+"""Recordings: every frame that was analysed, lossless, with its times and decisions, to be replayed exactly.
 
-The video is FFV1 in Matroska, which any player shows; NAME.json beside it holds what a video cannot.
+The video is FFV1 in Matroska, which any player shows; NAME.json beside it holds what a video cannot. Both can be
+replayed at any moment, but for the last frames, also where the run breaks off.
 """
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import av
 import msgspec
 import numpy as np
 
-from edge.sources import Captured
-from edge.sources.sidecar import FrameRow, Sidecar, sidecar_path
+from edge.errors import EchoEdgeError
+from edge.sinks.files import GrowingFile
+from edge.sources import Captured, Source
+from edge.sources.sidecar import SCHEMA, FrameRow, Note, Sidecar, sidecar_path
 
-log = logging.getLogger(__name__)
+SUFFIX = ".mkv"
+OPTIONS = {"cluster_time_limit": "1", "flush_packets": "1"}
+"""A cluster for each frame: one that is not closed is lost with the process."""
 
 
 class Recorder:
-    """Writes frames on its own thread's time: call `write` there. The file is whole once the context is left.
+    """Writes frames of one source; both files are whole after `finish`.
 
-    A change of the picture's size cannot be held by one file: the recording ends there and the sidecar says so.
+    One file holds pictures of one size: another one raises EchoEdgeError, and the recording ends before it. Raises
+    EchoEdgeError where the file cannot be made, is not called .mkv, or is being written by another run.
     """
 
-    def __init__(self, path: Path, uri: str, fps: float) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._uri, self._fps = path, uri, fps
-        self._container = av.open(str(path), "w", format="matroska")
+    def __init__(self, path: Path, source: Source, live: bool) -> None:
+        if path.suffix != SUFFIX:
+            raise EchoEdgeError(f"a recording is Matroska; give a name ending in {SUFFIX}, not {path.name}")
+        self._video = GrowingFile(path)
+        self._lines = GrowingFile(sidecar_path(path), sidecar_path(self._video.part))
+        self._rate = Fraction(source.fps).limit_denominator(1001)
+        self._container = av.open(str(self._video.part), "w", format="matroska", options=OPTIONS)
         self._stream: av.VideoStream | None = None
+        self._sidecar = self._lines.part.open("wb", buffering=0)
+        self._head = Sidecar(source.uri, source.fps, source.spacing_mm, source.region, SCHEMA, live)
         self._shape: tuple[int, ...] = ()
-        self._rows: list[FrameRow] = []
-        self._note = ""
-        self.spacing_mm: tuple[float, float] | None = None
-        self.region: tuple[int, int, int, int] | None = None
-
-    def __enter__(self) -> Recorder:
-        return self
+        self._written = 0
 
     def write(self, frame: Captured, quality: bool) -> None:
         """Append one frame with the decision whether the quality net saw it."""
-        if self._note:
-            return
         image = frame.image
         if self._stream is None:
             self._shape = image.shape
-            self._stream = self._container.add_stream("ffv1", rate=Fraction(self._fps).limit_denominator(1001))
-            self._stream.height, self._stream.width = image.shape[:2]
-            self._stream.pix_fmt = "gray" if image.ndim == 2 else "bgr0"
-            self._stream.codec_context.time_base = Fraction(1, 1000)
+            self._stream = self._opened(image.shape)
+            self._line(self._head)
         if image.shape != self._shape:
-            self._note = f"the picture's size changed at frame {frame.number}; the recording ends before it"
-            log.warning("%s: %s", self._path, self._note)
-            return
+            raise EchoEdgeError(f"the picture's size changed at frame {frame.number}")
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray" if image.ndim == 2 else "rgb24")
         picture = picture.reformat(format=self._stream.pix_fmt)
-        picture.pts, picture.time_base = len(self._rows), 1 / Fraction(self._fps).limit_denominator(1001)
+        picture.pts, picture.time_base = self._written, 1 / self._rate
         self._container.mux(self._stream.encode(picture))
-        self._rows.append(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality))
+        self._line(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality))
+        self._written += 1
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
-        sidecar = Sidecar(self._uri, self._fps, self.spacing_mm, self.region, tuple(self._rows), self._note)
-        sidecar_path(self._path).write_bytes(msgspec.json.encode(sidecar))
+    def _opened(self, shape: tuple[int, ...]) -> av.VideoStream:
+        stream = self._container.add_stream("ffv1", rate=self._rate)
+        stream.height, stream.width = shape[:2]
+        stream.pix_fmt = "gray" if len(shape) == 2 else "bgr0"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        return stream
+
+    def _line(self, content: Any) -> None:
+        self._sidecar.write(msgspec.json.encode(content) + b"\n")
+
+    def finish(self, note: str = "") -> None:
+        """Close both files; `note` says why the recording is not complete, "" where it is."""
+        try:
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            with contextlib.suppress(OSError):  # a full disk has been told of
+                self._container.close()
+            with contextlib.suppress(OSError):
+                if note and self._written:
+                    self._line(Note(note))
+            self._sidecar.close()
+            for file in (self._video, self._lines):
+                file.settle(self._written > 0, is_whole=not note)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from contextlib import suppress
 from pathlib import Path
 
-from edge.sources import Captured, Source
+from edge.sources import Captured
 from edge.stages.record import Recorder
+from edge.stages.shared import Shared, reason_of
 from edge.threads.mailbox import Mailbox
+
+log = logging.getLogger(__name__)
 
 RECORD_SLOTS = 60
 
 
 class Recording:
-    """Keeps the analysed frames on its own thread; one that falls behind by RECORD_SLOTS frames loses some, and says
-    so. The file is whole once the context is left.
+    """Keeps the analysed frames on its own thread. Of a live signal one that falls behind by RECORD_SLOTS frames loses
+    some, and says so; a recording waits for it. The files are whole once the context is left.
+
+    What fails, such as a full disk, stops the recording with its reason; what it holds by then can be replayed.
     """
 
-    def __init__(self, path: str, source: Source) -> None:
-        self.mailbox: Mailbox[tuple[Captured, bool]] = Mailbox(RECORD_SLOTS, newest_wins=True)
-        self._recorder = Recorder(Path(path), source.uri, source.fps)
-        self._recorder.spacing_mm, self._recorder.region = source.spacing_mm, source.region
+    def __init__(self, path: str, shared: Shared) -> None:
+        self.mailbox: Mailbox[tuple[Captured, bool]] = Mailbox(RECORD_SLOTS, newest_wins=shared.live)
+        self._shared = shared
+        self._recorder = Recorder(Path(path), shared.source, shared.live)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     def __enter__(self) -> Recording:
@@ -28,10 +35,17 @@ class Recording:
         return self
 
     def _run(self) -> None:
-        for frame, quality in self.mailbox:
-            self._recorder.write(frame, quality)
+        try:
+            for frame, quality in self.mailbox:
+                self._recorder.write(frame, quality)
+            self._recorder.finish()
+        except Exception as error:
+            self.mailbox.close()
+            self._shared.stop("recording", error)
+            log.error("the recording stopped, the run goes on: %s", reason_of(error))
+            with suppress(Exception):  # what is whole stays
+                self._recorder.finish(reason_of(error))
 
     def __exit__(self, *_: object) -> None:
         self.mailbox.close()
         self._thread.join()
-        self._recorder.__exit__(None, None, None)

@@ -19,7 +19,7 @@ from edge.refine.keyframe import ASKED, FROZEN_FRAME, PLAIN, Held, KeyFrame, Ref
 from edge.refine.refiner import SAMPLES, Refiner, open_refiner
 from edge.refine.volumes import MIN_SAMPLES
 from edge.sources import Captured
-from edge.threads.clock import StageClock
+from edge.stages.shared import Shared, reason_of
 from edge.threads.mailbox import Mailbox
 from edge.threads.realtime import make_background
 
@@ -61,13 +61,12 @@ def opened_refine(
 
 class Refining:
     """The refine lane. Of a live signal the newest key frame wins and the frame loop never waits; a recording waits for
-    every result, so that its own repeat. A lane that fails is left out of a live run and ends a recording's."""
+    every result, so that its own repeat. A lane that fails stops with its reason, and the run goes on without."""
 
-    def __init__(self, refine: Refine, live: bool, clock: StageClock) -> None:
+    def __init__(self, refine: Refine, shared: Shared) -> None:
         self.frames = RefinedFrames()
-        self.mailbox: Mailbox[KeyFrame] = Mailbox(1, newest_wins=live)
-        self._refine, self._live, self._clock = refine, live, clock
-        self._error: Exception | None = None
+        self.mailbox: Mailbox[KeyFrame] = Mailbox(1, newest_wins=shared.live)
+        self._refine, self._shared, self._live = refine, shared, shared.live
         self._beats: BeatDetector | None = None
         self._frozen = False
         self._asked, self._answered = threading.Event(), threading.Event()
@@ -125,8 +124,6 @@ class Refining:
         self._answered.clear()
         if self.mailbox.put(KeyFrame(kind, frame, box, analysis, order, self.frames.scene)) and not self._live:
             self._answered.wait()
-        if self._error is not None and not self._live:
-            raise self._error
 
     def _run(self) -> None:
         make_background("refine")
@@ -135,16 +132,16 @@ class Refining:
                 self._work(key)
                 self._taken += 1
                 self._answered.set()
-        except Exception as error:  # raised by `_offer` in a recording
-            self._error = error
+        except Exception as error:
             self.mailbox.close()
-            log.error("refining failed and is switched off: %s", error)
+            self._shared.stop("key frames", error)
+            log.error("refining stopped, the run goes on: %s", reason_of(error))
         finally:
             self._answered.set()
 
     def _work(self, key: KeyFrame) -> None:
         until_ns = time.monotonic_ns() + round(BUDGET_MS * 1e6) if self._live else None
-        with self._clock.time("refine"):
+        with self._shared.clock.time("refine"):
             image = np.asarray(key.frame.image, np.uint8)
             found = self._refine.refiner(image, key.box, self._refine.samples, key.frame.number, until_ns)
         if np.isfinite(found.samples).all():

@@ -8,11 +8,11 @@ from typing import Any
 
 from edge.heart.best import Best
 from edge.nets.model import Segmenter
-from edge.report import Report
-from edge.sinks.worker import SinkWorker
+from edge.report import FAILED, SOURCE_OVER, Report
 from edge.stages.capture import Capture
 from edge.stages.drawing import Drawing
 from edge.stages.inference import Inference
+from edge.stages.output import Output
 from edge.stages.shared import Shared
 
 
@@ -25,11 +25,11 @@ class Stages:
     capture: Capture
     inference: Inference
     drawing: Drawing
-    workers: Sequence[SinkWorker]
+    outputs: Sequence[Output]
 
 
-def report_of(stages: Stages, seconds: float) -> Report:
-    """Sum up a run that has ended and took `seconds`."""
+def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
+    """Sum up a run that has ended and took `seconds`; `failure` is what ended it, "" for nothing."""
     inference, capture, clock = stages.inference, stages.capture, stages.shared.clock
     analyser, analysed = inference.analyser, clock.count("segment")
     events = analyser.beats.events if analyser else ()
@@ -60,6 +60,11 @@ def report_of(stages: Stages, seconds: float) -> Report:
         view=analyser.view if analyser else "",
         biplane=asdict(analyser.biplane.value) if analyser and analyser.biplane.value else None,
         refined=list(inference.refining.frames.rows) if inference.refining else [],
+        ended=FAILED if failure else stages.shared.ending.how or SOURCE_OVER,
+        failure=failure,
+        not_analysed=dict(inference.not_analysed),
+        failed=dict(inference.failures),
+        stopped=dict(stages.shared.stopped),
     )
 
 
@@ -72,7 +77,7 @@ def _dropped(stages: Stages) -> dict[str, int]:
     dropped["drawing"] = stages.drawing.mailbox.dropped
     dropped["recording"] = inference.recording.mailbox.dropped if inference.recording else 0
     dropped["key frames"] = inference.refining.mailbox.dropped if inference.refining else 0
-    dropped |= {f"output {worker.name}": worker.dropped for worker in stages.workers}
+    dropped |= {f"output {output.name}": output.dropped for output in stages.outputs}
     return {name: count for name, count in dropped.items() if count}
 
 

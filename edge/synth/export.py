@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge.dicom.regions import CENTIMETRES, TISSUE
 from edge.errors import MissingExtraError
-from edge.sinks.base import PartFile
+from edge.sinks.files import PartFile
 from edge.sinks.video import add_video_stream
 
 Picture = NDArray[np.uint8]
@@ -43,14 +43,14 @@ def write_video(path: Path, pictures: Iterable[Picture], fps: float) -> None:
                 container.mux(stream.encode(None))
                 written = True
     finally:
-        file.settle(None, written)
+        file.settle(written)
 
 
 def write_json(path: Path, facts: dict[str, Any]) -> None:
     """Facts as indented JSON."""
     file = PartFile(path)
     file.part.write_bytes(msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
-    file.settle(None, True)
+    file.settle(True)
 
 
 def write_nifti(path: Path, stack: NDArray[np.uint8], spacing_mm: tuple[float, float], fps: float) -> None:
@@ -128,7 +128,7 @@ def write_dicom(
         data.save_as(file.part, enforce_file_format=True)
         written = True
     finally:
-        file.settle(None, written)
+        file.settle(written)
 
 
 def _tissue_region(area: Any, region: Box, spacing_mm: tuple[float, float]) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+LOOK_S = 0.05
+"""A reader that may be told to stop looks this often while nothing comes."""
 
 
 class Mailbox(Generic[T]):
@@ -45,6 +48,23 @@ class Mailbox(Generic[T]):
             self._closed = True
             self._error = self._error or error
             self._changed.notify_all()
+
+    def until(self, is_over: Callable[[], bool]) -> Iterator[T]:
+        """The items until it is over, or the mailbox closed. What tells so need not wake the reader: a signal handler
+        must not take a lock."""
+        while not is_over():
+            with self._changed:
+                while not self._items and not self._closed and not is_over():
+                    self._changed.wait(LOOK_S)
+                if is_over():
+                    return
+                if not self._items:
+                    if self._error is not None:
+                        raise self._error
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
 
     def __iter__(self) -> Iterator[T]:
         while True:

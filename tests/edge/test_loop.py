@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.errors import SourceError
 from edge.loop import LoopOptions, run_loop
 from edge.picture.palette import CONTOUR
 from edge.report import Report
@@ -22,8 +23,12 @@ from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
 from edge.sources import Captured, open_source
 from edge.sources.paced import Paced
+from edge.stages.inference import Inference
+from edge.stages.ladder import LADDER
 from edge.stages.safety import Limits
+from edge.stages.screening import Screening
 from tests.edge.nets.doubles import nets
+from tests.edge.stages.doubles import shared
 from tests.peers.processes import wait_until
 from tests.phantom import apical_frame, on_screen, page
 
@@ -215,6 +220,102 @@ def test_a_slow_or_dead_output_holds_up_nobody() -> None:
         slow.free.set()
     assert run.report is not None
     assert run.report.dropped["output slow"] > 0
+    assert run.report.stopped == {"output dead": "the disk is full"}
+    assert run.report.ended == "source over"
+
+
+def test_the_picture_says_what_has_stopped(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    class Heads(Watcher):
+        def write(self, shown: Shown) -> None:
+            heads.append(shown.head.notice)
+
+    with Run(Screens(), [Dead(), Heads()]):
+        wait_until(lambda: heads and heads[-1] == "output dead stopped: the disk is full", "the notice")
+
+
+def test_a_network_that_raises_costs_the_overlay_and_not_the_run() -> None:
+    source, watcher = Screens(), Watcher()
+    with Run(source, [watcher]) as run:
+        wait_until(lambda: watcher.contour, "the overlay")
+        good = run.segment_net.answer
+
+        def raises() -> np.ndarray:
+            raise RuntimeError("the device is gone")
+
+        run.segment_net.answer = raises
+        wait_until(lambda: watcher.banner.startswith("ANALYSIS FAILED: the device is gone"), "the banner")
+        run.segment_net.answer = good
+        wait_until(lambda: watcher.contour, "the overlay's return")
+    assert run.report is not None
+    assert set(run.report.failed) == {"the device is gone"}
+    assert run.report.ended == "source over"
+
+
+class Breaks:
+    """A recording that ends in an error after some frames."""
+
+    def __init__(self, frames: int) -> None:
+        self._source, self._frames = open_source("synth://a4c?seed=3&frames=60"), frames
+        for name in ("uri", "fps", "frames", "region", "spacing_mm"):
+            setattr(self, name, getattr(self._source, name))
+
+    def __iter__(self) -> Iterator[Captured]:
+        yield from itertools.islice(self._source, self._frames)
+        raise SourceError("the stick was pulled out")
+
+
+def test_an_error_late_in_a_source_costs_nothing_before_it(tmp_path: Path) -> None:
+    segmenter, scorer, *_ = nets()
+    with open_sink(tmp_path / "x.mp4", 30) as video, open_sink(tmp_path / "x.jsonl", 30) as lines:
+        report = run_loop(Breaks(45), segmenter, scorer, [video, lines])  # type: ignore[arg-type]
+    assert (report.ended, report.failure, report.frames_processed) == ("failed", "the stick was pulled out", 45)
+    assert len((tmp_path / "x.jsonl").read_text().splitlines()) == 45
+    with open_source(str(tmp_path / "x.mp4")) as source:
+        assert sum(1 for _ in source) == 45
+
+
+def test_an_error_before_the_first_frame_is_raised_and_leaves_no_file(tmp_path: Path) -> None:
+    segmenter, scorer, *_ = nets()
+    with pytest.raises(SourceError, match="pulled out"), open_sink(tmp_path / "x.mp4", 30) as sink:
+        run_loop(Breaks(0), segmenter, scorer, [sink])  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_recording_can_be_recorded_and_replays_to_the_same_results(tmp_path: Path) -> None:
+    results = []
+    for source_uri, record in (
+        ("synth://a4c?seed=3&frames=40", str(tmp_path / "kept.mkv")),
+        (str(tmp_path / "kept.mkv"), ""),
+    ):
+        segmenter, scorer, *_ = nets()
+        path = tmp_path / f"{len(results)}.jsonl"
+        with open_source(source_uri) as source, open_sink(path, source.fps) as sink:
+            run_loop(source, segmenter, scorer, [sink], LoopOptions(record=record))
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        results.append([{k: v for k, v in line.items() if k != "age_ms"} for line in lines])
+    assert len(results[0]) == 40
+    assert results[0] == results[1]
+
+
+def test_the_quality_net_runs_whichever_frames_are_left_out() -> None:
+    """Frames left out by twos and scored by tens: the numbers that remain may all be odd."""
+    segmenter, scorer, *_ = nets()
+    together = shared(live=False)
+    stage = Inference(
+        together,
+        segmenter=segmenter,
+        scorer=scorer,
+        screening=Screening(together, KnownScreen()),
+        view="",
+        deadline_ms=1e4,
+    )
+    rung = LADDER[3]
+    due = [stage._scores_are_due(Captured(n, STILL, 0, n / 30), rung) for n in range(1, 301, 2)]
+    assert 28 <= sum(due) <= 30
+    slow = [stage._scores_are_due(Captured(n, STILL, 0, 20 + n / 2), rung) for n in range(301, 321, 2)]
+    assert all(slow)  # a second apart
 
 
 def test_a_recorded_live_run_replays_to_the_same_results(tmp_path: Path) -> None:

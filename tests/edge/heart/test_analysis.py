@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.heart.analysis import SMOOTHING_S, Analyser
+from edge.heart.analysis import EXPIRE_S, SMOOTHING_S, Analyser
 from edge.heart.withhold import NO_SCALE, NO_VIEW, NOT_SCORED
 from edge.screen.scale import Calibration
 from edge.screen.sector import find_sector
@@ -73,3 +73,33 @@ def test_without_the_quality_net_nothing_is_measured() -> None:
     assert shown.withheld.area == NOT_SCORED
     assert shown.ventricle.area_cm2 is None
     assert shown.hint is None
+
+
+def test_scores_expire_and_what_rests_on_them_goes() -> None:
+    at, _ = analyser()
+    at.analyse(Captured(0, FRAME, 0, 0.0))
+    shown = [at.analyse(Captured(n, FRAME, 0, n / 10), with_quality=False) for n in range(1, 31)]
+    assert np.isfinite(shown[round(10 * EXPIRE_S) - 1].scores).all()
+    assert not np.isfinite(shown[round(10 * EXPIRE_S)].scores).any()
+    assert shown[-1].withheld.volume == NOT_SCORED
+    assert shown[-1].ventricle.volume_ml is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (np.zeros((96, 96, 4), np.uint8), "the segmentation gives uint8 of shape (96, 96, 4)"),
+        (np.zeros((96, 96), np.float32), "the segmentation gives float32 of shape (96, 96)"),
+    ],
+)
+def test_a_mask_of_another_kind_is_invalid(answer: np.ndarray, says: str) -> None:
+    segmenter, scorer, net, _ = nets()
+    net.answer = lambda: answer
+    at = Analyser(segmenter, scorer, find_sector([FRAME]), Calibration(None), StageClock())
+    assert at.analyse(Captured(0, FRAME, 0, 0.0)).invalid == f"INVALID OUTPUT: {says}"
+
+
+def test_scores_of_another_number_are_invalid() -> None:
+    at, net = analyser()
+    net.answer = lambda: np.full(6, 2, np.float32)
+    assert at.analyse(Captured(0, FRAME, 0, 0.0)).invalid.endswith("the quality net gives scores of shape (6,)")

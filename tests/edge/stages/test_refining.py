@@ -22,9 +22,9 @@ from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
 from edge.sources import open_source
 from edge.stages.refining import Refine, Refining, opened_refine
-from edge.threads.clock import StageClock
 from tests.edge.nets.doubles import nets, refiner
 from tests.edge.refine.held import key_frame
+from tests.edge.stages.doubles import shared
 from tests.edge.test_loop import PATIENT, Screens, silent, still
 from tests.peers.processes import wait_until
 from tests.phantom import apical_frame, apical_mask, on_screen
@@ -186,7 +186,7 @@ def test_while_service_is_cut_only_what_is_asked_for_is_refined(spare: bool, ask
     made, denoiser = refiner()
     key = key_frame().analysis
     assert key is not None
-    with Refining(Refine(made, 2), True, StageClock()) as lane:
+    with Refining(Refine(made, 2), shared()) as lane:
         if asked:
             lane.ask()
         lane.analysed(replace(key, event=Event("ED", 0, 1.0, None)), BeatDetector(), key, spare)
@@ -205,11 +205,13 @@ def test_a_model_that_fails_is_left_out_of_a_live_run() -> None:
     assert live.denoiser.calls == 1
 
 
-def test_a_model_that_fails_ends_a_recordings_run(beats: Path, tmp_path: Path) -> None:
+def test_a_model_that_fails_stops_refining_and_nothing_else(beats: Path, tmp_path: Path) -> None:
     made, denoiser = refiner()
     denoiser.fault = ValueError("out of memory")
-    with pytest.raises(ValueError, match="out of memory"):
-        analysed(beats, tmp_path / "x.jsonl", Refine(made))
+    report, lines = analysed(beats, tmp_path / "x.jsonl", Refine(made))
+    assert report.stopped == {"key frames": "out of memory"}
+    assert len(lines) == report.frames_processed == 84
+    assert denoiser.calls == 1
 
 
 def test_numbers_that_are_not_finite_are_never_shown(beats: Path, tmp_path: Path) -> None:

@@ -50,3 +50,15 @@ def test_a_waiting_writer_is_released_by_close() -> None:
     box.close()
     writer.join(timeout=5)
     assert results == [False]
+
+
+def test_a_reader_stops_when_it_is_over_though_nothing_comes() -> None:
+    box: Mailbox[int] = Mailbox(4, newest_wins=False)
+    over = threading.Event()
+    box.put(1)
+    items = box.until(over.is_set)
+    assert next(items) == 1
+    threading.Timer(0.1, over.set).start()
+    assert list(items) == []
+    box.put(2)
+    assert list(box.until(lambda: True)) == []
