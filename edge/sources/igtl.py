@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from edge.errors import SourceError
 from edge.igtl.message import DEFAULT_PORT, read_image, receive
 from edge.sources.address import parse_address
+from edge.sources.base import Stated
 from edge.sources.live import LiveSource, Picture
 
 OPTIONS = ("wait", "timeout", "device", "fps")
+BY = "OpenIGTLink"
 
 
 class IgtlFeed:
     """The IMAGE messages of one connection; `device` takes only those of that name. Other messages are passed over."""
 
-    spacing_mm: tuple[float, float] | None = None
+    damaged = 0
 
     def __init__(self, host: str, port: int, device: str, fps: float, timeout_s: float) -> None:
         self._shown, self._device, self.fps = f"igtl://{host}:{port}", device, fps
@@ -25,7 +27,7 @@ class IgtlFeed:
         except OSError as error:
             raise SourceError(f"{self._shown} does not answer: {error}; is the server running?") from error
         self._socket.settimeout(timeout_s)
-        self._first = self._next()  # the size and the spacing are known from here on
+        self._first = self._next()  # somebody does send pictures
 
     def __iter__(self) -> Iterator[Picture]:
         picture = self._first
@@ -42,11 +44,19 @@ class IgtlFeed:
             if message is None:
                 return None
             if message.type == "IMAGE" and self._device in ("", message.device):
-                pixels, self.spacing_mm = read_image(message.body)
-                return Picture(pixels, message.time_s or None, "gray" if pixels.ndim == 2 else "rgb24", "rgb")
+                pixels, spacing_mm = read_image(message.body)
+                name = "gray" if pixels.ndim == 2 else "rgb24"
+                return Picture(pixels, message.time_s or None, name, "rgb", stated=stated_by_matrix(spacing_mm))
 
     def close(self) -> None:
         self._socket.close()
+
+
+def stated_by_matrix(spacing_mm: tuple[float, float]) -> Stated:
+    """What the lengths of a matrix's row and column say: those of directions alone, 1 and 1, are no scale."""
+    if spacing_mm == (1.0, 1.0):
+        return Stated(None, BY, "the image's matrix holds directions of length 1, which senders use for an unknown scale")
+    return Stated(spacing_mm, BY)
 
 
 def open_igtl(uri: str) -> LiveSource:
