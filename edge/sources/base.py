@@ -8,18 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from edge.preprocess import Frame
-
-
-@dataclass(frozen=True)
-class Stated:
-    """The scale that a source states: (row, column) mm per pixel of its frames, unchecked; None where it states none.
-
-    `by` is who states it, `problem` why what stands there cannot be used. `edge.screen.calibration` judges it.
-    """
-
-    spacing_mm: tuple[float, float] | None = None
-    by: str = ""
-    problem: str = ""
+from edge.stated import Stated
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from edge.sources.picture_size import check_size
 
 log = logging.getLogger(__name__)
 
+STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
+"""A decoder that hides damage hands out pictures that nobody took."""
+
 
 class Decoder:
     """Decodes the first video stream of an open container. `damaged` counts the frames that did not come out whole.
@@ -24,6 +27,7 @@ class Decoder:
     def __init__(self, container: av.container.InputContainer, shown: str) -> None:
         self._container, self.shown = container, shown
         self.stream = container.streams.video[0]
+        self.stream.codec_context.options = STRICT
         self.damaged = 0
         self.reason = ""
         check_size(self.stream.width, self.stream.height, shown)

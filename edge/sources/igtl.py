@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from edge.errors import SourceError
 from edge.igtl.message import DEFAULT_PORT, read_image, receive
 from edge.sources.address import parse_address
-from edge.sources.base import Stated
 from edge.sources.live import LiveSource, Picture
+from edge.stated import Stated
 
 OPTIONS = ("wait", "timeout", "device", "fps")
 BY = "OpenIGTLink"

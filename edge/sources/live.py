@@ -13,7 +13,8 @@ from typing import Protocol
 
 from edge.errors import SourceError
 from edge.preprocess import Frame
-from edge.sources.base import Captured, Stated
+from edge.sources.base import Captured
+from edge.stated import Stated
 
 log = logging.getLogger(__name__)
 

@@ -11,10 +11,9 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from edge.dicom.regions import MAX_STRETCH
 from edge.preprocess import Frame
 
-MAX_STRETCH = 4.0
-"""A wider or narrower pixel than this is an error of the file, not a shape."""
 SQUARE = 0.005
 
 

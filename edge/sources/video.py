@@ -14,11 +14,12 @@ import av
 from av.container import InputContainer
 
 from edge.errors import SourceError
-from edge.sources.base import Captured, Stated
+from edge.sources.base import Captured
 from edge.sources.convert import Converter, colour_space
 from edge.sources.decoded import Decoder
 from edge.sources.shown import stretch_of
 from edge.sources.sidecar import read_sidecar
+from edge.stated import Stated
 
 log = logging.getLogger(__name__)
 
