@@ -66,6 +66,17 @@ def decode(codestream: bytes) -> NDArray[np.uint8]:
     return _samples(frames[0])
 
 
+def is_whole(codestream: bytes) -> bool:
+    """Whether FFmpeg finds no damage in a JPEG; libjpeg fills what is missing with grey and says nothing."""
+    try:
+        decode(codestream)
+    except av.InvalidDataError:
+        return False
+    except (av.FFmpegError, ValueError):  # not read by FFmpeg, which says nothing about damage
+        return True
+    return True
+
+
 def _samples(frame: av.VideoFrame) -> NDArray[np.uint8]:
     name, planes = frame.format.name, [_plane(frame, index) for index in range(len(frame.planes))]
     if name == "gray":

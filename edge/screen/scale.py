@@ -1,4 +1,4 @@
-"""Millimetres per pixel: from the source, a typed depth, or the ticks beside the sector; unknown rather than guessed."""
+"""Millimetres per pixel by the ticks beside the sector; unknown rather than guessed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import SourceError
 from edge.preprocess import Frame, grey
 from edge.screen.sector import Sector
 
@@ -25,12 +24,9 @@ PLAUSIBLE_DEPTH_MM = (60.0, 260.0)
 """Imaging depths of transthoracic echocardiography, from children to large adults."""
 ROUNDING = 0.03
 """Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
-MIN_APART_PX = 50
-"""Two clicks are each a pixel or so off: 3 % at this distance."""
 BEYOND = 0.1
 """Ticks stand beside the sector: above and below it no more than this share of the depth."""
 SURE = 0.5
-SAME_SECTOR, SAME_STEP = 0.9, 0.015
 STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
 """The ticks' column is another one when the pixels that differ by STRIP_GREY are this share of those that were lit."""
 
@@ -51,66 +47,6 @@ class Scale:
     @property
     def sure(self) -> bool:
         return self.mm_per_px is not None and self.confidence >= SURE
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """(row, column) mm per pixel of the frame, None where unknown, and where it is from.
-
-    `origin` is "source", "typed in", "ticks" or "unknown".
-    """
-
-    spacing_mm: tuple[float, float] | None = None
-    origin: str = "unknown"
-
-
-@dataclass(frozen=True)
-class TypedDepth:
-    """A depth in cm, and the picture that it was typed for: at another one it would be wrong, and be believed."""
-
-    depth_cm: float
-    sector: Sector
-    step_px: float
-
-    def holds_for(self, sector: Sector, scale: Scale) -> bool:
-        """Whether sector and ticks are where they were."""
-        if sector.mask.shape != self.sector.mask.shape or (scale.step_px > 0) != (self.step_px > 0):
-            return False
-        same = np.count_nonzero(sector.mask & self.sector.mask) / np.count_nonzero(sector.mask | self.sector.mask)
-        return bool(same > SAME_SECTOR and abs(scale.step_px - self.step_px) <= SAME_STEP * self.step_px)
-
-
-def depth_from_points(
-    first: tuple[float, float], second: tuple[float, float], distance_mm: float, sector: Sector
-) -> float:
-    """The imaging depth in cm that two points (x, y) in pixels at a known distance mean.
-
-    Raises SourceError where they are too close to measure by, or where the depth would be none of an adult or a child.
-    """
-    apart_px = float(np.hypot(second[0] - first[0], second[1] - first[1]))
-    if apart_px < MIN_APART_PX:
-        raise SourceError(
-            f"the points are {apart_px:.0f} px apart; take two at least {MIN_APART_PX} px apart, so that a pixel's error is small"
-        )
-    depth_cm = distance_mm / apart_px / sector.spacing_from_depth(1.0)[0]
-    least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)
-    if not least <= depth_cm <= most:
-        raise SourceError(
-            f"{distance_mm:g} mm between these points would mean a depth of {depth_cm:.1f} cm; "
-            f"from {least:g} to {most:g} are plausible: check the distance (in mm) and the points"
-        )
-    return depth_cm
-
-
-def calibrate(sector: Sector, scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float) -> Calibration:
-    """The best known scale: the source's own, else from a typed depth (0 for none), else from ticks that are sure."""
-    if source_mm is not None:
-        return Calibration(source_mm, "source")
-    if depth_cm:
-        return Calibration(sector.spacing_from_depth(depth_cm), "typed in")
-    if scale.sure and scale.mm_per_px is not None:
-        return Calibration((scale.mm_per_px, scale.mm_per_px), "ticks")
-    return Calibration()
 
 
 class TickWatch:

@@ -107,6 +107,7 @@ class DicomSource:
             self._whole = min(self.frames, len(self._raw) // self._frame_bytes)
             if self._whole < self.frames:  # what is there is shown; pydicom reads nothing of a short element
                 data.PixelData = self._raw.ljust(self.frames * self._frame_bytes, b"\0")
+        self._is_jpeg = codestream.SYNTAXES.get(str(self._syntax)) == codestream.JPEG
         self._by_ffmpeg = self._syntax.is_encapsulated and not self._is_video and self._needs_ffmpeg()
 
     def _size(self, data: Any) -> tuple[int, int]:
@@ -204,7 +205,9 @@ class DicomSource:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     image = self._pixels.pixel_array(self._data, index=number)
-        except MissingExtraError:
+                if self._is_jpeg and not codestream.is_whole(self._compressed(number)):
+                    raise ValueError("a part of its JPEG is missing or damaged")
+        except EchoEdgeError:
             raise
         except Exception as error:  # pydicom and its decoders raise many kinds for damaged pixel data
             lines = str(error).strip().splitlines() or [type(error).__name__]  # the last is the decoder's own

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.dicom.codestream import is_whole
 from edge.errors import SourceError
 from edge.preprocess import Frame
 from edge.sources.base import Captured
@@ -23,7 +24,7 @@ from edge.stated import Stated
 
 log = logging.getLogger(__name__)
 
-TIFF = (".tif", ".tiff")
+TIFF, JPEG = (".tif", ".tiff"), (".jpg", ".jpeg")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp"}
 FPS = 30.0
 ORIENTATION = 0x0112
@@ -62,7 +63,7 @@ class ImageSource:
             image = read_page(file, page)
             if image is None:
                 self.damaged += 1
-                log.warning("%s is no picture that OpenCV can read; it is left out", _named(file, page))
+                log.warning("%s is damaged or no picture that OpenCV can read; it is left out", _named(file, page))
                 continue
             if shape is not None and image.shape[:2] != shape:
                 raise SourceError(
@@ -72,7 +73,7 @@ class ImageSource:
             shape = image.shape[:2]
             yield Captured(number, image, captured_ns, number / FPS)
         if shape is None:
-            raise SourceError(f"{self.uri} is no picture that OpenCV can read")
+            raise SourceError(f"{self.uri} is damaged or no picture that OpenCV can read; copy it again")
 
     def __enter__(self) -> ImageSource:
         return self
@@ -112,7 +113,7 @@ def read_page(file: Path, page: int) -> Frame | None:
             image = pages[0] if read and len(pages) else None
     except cv2.error:
         return None
-    if image is None:
+    if image is None or (file.suffix.lower() in JPEG and not is_whole(file.read_bytes())):
         return None
     named = _named(file, page)
     if image.dtype != np.uint8:
