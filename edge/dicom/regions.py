@@ -24,6 +24,9 @@ MAX_STRETCH = 4.0
 """A wider or narrower pixel than this is an error of the file, not a shape."""
 
 
+NOTHING = Stated()
+
+
 @dataclass(frozen=True)
 class Geometry:
     """What a file says of its pictures: `region` (x0, y0, x1, y1) in stored pixels, the scale of a pixel as it is shown
@@ -31,7 +34,7 @@ class Geometry:
     height."""
 
     region: tuple[int, int, int, int] | None = None
-    stated: Stated = Stated()
+    stated: Stated = NOTHING
     stretch: float = 1.0
 
 
@@ -64,7 +67,9 @@ def geometry_of(data: Any, rows: int, columns: int) -> Geometry:
         problem = f"its deltas make a pixel {by_delta:.2f} times as wide as high, its Pixel Aspect Ratio {aspect:.2f}"
         return Geometry(located, Stated(None, BY, problem), aspect)
     if not 1 / MAX_STRETCH <= by_delta <= MAX_STRETCH:
-        return Geometry(located, Stated(None, BY, f"its deltas make a pixel {by_delta:.3g} times as wide as high"), aspect)
+        return Geometry(
+            located, Stated(None, BY, f"its deltas make a pixel {by_delta:.3g} times as wide as high"), aspect
+        )
     if abs(by_delta - 1) > SQUARE:
         return Geometry(located, Stated((min(stated.spacing_mm),) * 2, BY), by_delta)
     return Geometry(located, stated)

@@ -1,6 +1,6 @@
-"""Millimetres per pixel of a screen: who says so, and whether it can be. Every scale is judged here, whatever its origin.
+"""Millimetres per pixel of a screen: who says so, and whether it can be.
 
-Unknown rather than wrong: volumes grow with the cube of the scale.
+Every scale is judged here, whatever its origin. Unknown rather than wrong: volumes grow with the cube of the scale.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNEQUAL = 1.1
 MIN_APART_PX = 50
 """Two clicks are each a pixel or so off: 3 % at this distance."""
 SAME_SECTOR, SAME_STEP = 0.9, 0.015
-TYPED, CLICKED, TICKS, UNKNOWN = "typed in", "clicked", "ticks", "unknown"
+TYPED, PROFILE, CLICKED, TICKS, UNKNOWN = "typed in", "profile", "clicked", "ticks", "unknown"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TypedDepth:
 
 
 def problem_of(spacing_mm: tuple[float, float], sector: Sector) -> str:
-    """"" for (row, column) mm per pixel that a cardiac picture with this sector can have, else why it cannot."""
+    """ "" for (row, column) mm per pixel that a cardiac picture with this sector can have, else why it cannot."""
     if not all(math.isfinite(side) and side > 0 for side in spacing_mm):
         return f"{spacing_mm[0]:g} x {spacing_mm[1]:g} mm per pixel is no length"
     for side in spacing_mm:
@@ -68,13 +68,14 @@ def problem_of(spacing_mm: tuple[float, float], sector: Sector) -> str:
     depth_cm = spacing_mm[0] / sector.spacing_from_depth(1.0)[0]
     least, most = (limit / 10 for limit in DEPTH_MM)
     if not least <= depth_cm <= most:
-        return f"{spacing_mm[0]:.3g} mm per pixel would mean a depth of {depth_cm:.1f} cm ({least:g} to {most:g} are plausible)"
+        return (
+            f"{spacing_mm[0]:.3g} mm per pixel would mean a depth of {depth_cm:.1f} cm "
+            f"({least:g} to {most:g} are plausible)"
+        )
     return ""
 
 
-def calibrate(
-    sector: Sector, scale: Scale, stated: Stated, depth_cm: float, depth_from: str = TYPED
-) -> Calibration:
+def calibrate(sector: Sector, scale: Scale, stated: Stated, depth_cm: float, depth_from: str = TYPED) -> Calibration:
     """The best scale that can be: the source's own, else from a depth that was told (0 for none), else from ticks that
     are sure.
 
@@ -106,7 +107,8 @@ def depth_from_points(
     apart_px = float(np.hypot(second[0] - first[0], second[1] - first[1]))
     if apart_px < MIN_APART_PX:
         raise SourceError(
-            f"the points are {apart_px:.0f} px apart; take two at least {MIN_APART_PX} px apart, so that a pixel's error is small"
+            f"the points are {apart_px:.0f} px apart; take two at least {MIN_APART_PX} px apart, "
+            "so that a pixel's error is small"
         )
     depth_cm = distance_mm / apart_px / sector.spacing_from_depth(1.0)[0]
     least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)

@@ -263,14 +263,14 @@ def _echo_grey(frame: Frame, scale: float) -> Frame:
 
 
 def _lit_blocks(grey: Frame) -> NDArray[np.bool_]:
-    """Which blocks of LIT_PX x LIT_PX hold a pixel brighter than DARK; what is left over at the edges counts to none."""
+    """Which blocks of LIT_PX x LIT_PX hold a pixel brighter than DARK; the edges' rest counts to none."""
     rows, columns = (length // LIT_PX for length in grey.shape)
     blocks = grey[: rows * LIT_PX, : columns * LIT_PX].reshape(rows, LIT_PX, columns, LIT_PX)
     return np.asarray(blocks.max((1, 3)) > DARK)
 
 
 def echo_areas(peak: Frame, rough: Frame) -> Frame:
-    """HxW 0/1: solid areas with the texture of echo on a screen: no text, no panels. Both as `SectorFinder` keeps them."""
+    """HxW 0/1: solid areas with the texture of echo on a screen: no text, no panels. Both as of `SectorFinder`."""
     black = _black_of(peak)
     plain = _flat(peak, rough, black, MIN_PLAIN_FRACTION).astype(np.uint8)
     closed = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((FRAME_PX, FRAME_PX), np.uint8))

@@ -45,7 +45,9 @@ class Source(AbstractContextManager["Source"], Protocol):
     stated: Stated
     region: tuple[int, int, int, int] | None
     frames: int | None
-    damaged: int
+
+    @property
+    def damaged(self) -> int: ...
 
     def __iter__(self) -> Iterator[Captured]: ...
 

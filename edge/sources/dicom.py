@@ -64,16 +64,16 @@ class DicomSource:
                 self._data = data = pydicom.dcmread(path)
                 self._check(data, path)
                 rows, columns = self._size(data)
-                geometry, times = geometry_of(data, rows, columns), frame_times(data, self.frames)
+                geometry, times = geometry_of(data, rows, columns), frame_times(data, self._count)
         except EchoEdgeError:
             raise
         except Exception as error:  # pydicom raises whatever its parsers raise
             raise SourceError(
                 f"{path} is no DICOM image, or a truncated one ({error}); send it from the scanner again"
             ) from error
-        if times is None and self.frames > 1:
+        if times is None and self._count > 1:
             log.warning("%s says no frame rate; %g frames a second are assumed", path, DEFAULT_FPS)
-        self.fps, self._times = times or (DEFAULT_FPS, [n / DEFAULT_FPS for n in range(self.frames)])
+        self.fps, self._times = times or (DEFAULT_FPS, [n / DEFAULT_FPS for n in range(self._count)])
         self._said_times = times is not None
         self._stretch = stretch_of(geometry.stretch)
         self.region, self.stated = _stretched(geometry.region, self._stretch), geometry.stated
@@ -89,7 +89,9 @@ class DicomSource:
         self._photometric = str(data.get("PhotometricInterpretation") or "")
         self._syntax = data.file_meta.get("TransferSyntaxUID")
         if not self._syntax or not self._syntax.is_transfer_syntax:
-            raise SourceError(f"{path} says no known transfer syntax ({self._syntax}); export it uncompressed or as JPEG")
+            raise SourceError(
+                f"{path} says no known transfer syntax ({self._syntax}); export it uncompressed or as JPEG"
+            )
         self._is_video = str(self._syntax) in codestream.VIDEO_SYNTAXES
         allocated, stored = int(data.BitsAllocated), int(number(data, "BitsStored") or data.BitsAllocated)
         if allocated not in (8, 16) or (stored > 8 and self._photometric != PALETTE):
@@ -101,12 +103,13 @@ class DicomSource:
             raise SourceError(f"{path} has {samples} samples a pixel; echo frames are grey (1) or colour (3)")
         self._raw = bytes(data.PixelData)
         self._frame_bytes = 0 if self._syntax.is_compressed else _stored_bytes(data, samples, allocated)
-        self.frames = self._declared(data)
-        self._whole = self.frames
+        self._count = self._declared(data)
+        self.frames: int | None = self._count
+        self._whole = self._count
         if self._frame_bytes:
-            self._whole = min(self.frames, len(self._raw) // self._frame_bytes)
-            if self._whole < self.frames:  # what is there is shown; pydicom reads nothing of a short element
-                data.PixelData = self._raw.ljust(self.frames * self._frame_bytes, b"\0")
+            self._whole = min(self._count, len(self._raw) // self._frame_bytes)
+            if self._whole < self._count:  # what is there is shown; pydicom reads nothing of a short element
+                data.PixelData = self._raw.ljust(self._count * self._frame_bytes, b"\0")
         self._is_jpeg = codestream.SYNTAXES.get(str(self._syntax)) == codestream.JPEG
         self._by_ffmpeg = self._syntax.is_encapsulated and not self._is_video and self._needs_ffmpeg()
 
@@ -141,7 +144,7 @@ class DicomSource:
     def _needs_ffmpeg(self) -> bool:
         """Whether pydicom has no decoder for what the frames hold."""
         promised = codestream.SYNTAXES.get(str(self._syntax))
-        first = next((kind for n in range(self.frames) if (kind := codestream.kind_of(self._compressed(n)))), "")
+        first = next((kind for n in range(self._count) if (kind := codestream.kind_of(self._compressed(n)))), "")
         if promised and first and promised != first:
             log.warning("%s: its transfer syntax says %s, its frames hold %s", self.uri, promised, first)
             return True
@@ -150,10 +153,10 @@ class DicomSource:
         except NotImplementedError:
             return True
 
-    def _compressed(self, number: int) -> bytes:
+    def _compressed(self, index: int) -> bytes:
         """One frame's codestream, b"" where it is missing."""
         try:
-            return bytes(self._encaps.get_frame(self._raw, number, number_of_frames=self.frames))
+            return bytes(self._encaps.get_frame(self._raw, index, number_of_frames=self._count))
         except (ValueError, IndexError, EOFError):
             return b""
 
@@ -165,21 +168,21 @@ class DicomSource:
         self._damaged = 0
         yield from self._video() if self._is_video else self._pictures()
         if self._damaged:
-            log.warning("%s: %d of %d frames are damaged or missing", self.uri, self._damaged, self.frames)
+            log.warning("%s: %d of %d frames are damaged or missing", self.uri, self._damaged, self._count)
 
     def _pictures(self) -> Iterator[Captured]:
         first_error: SourceError | None = None
-        for number in range(self.frames):
+        for index in range(self._count):
             captured_ns = time.monotonic_ns()
             try:
-                image = square_pixels(self._decode(number), self._stretch)
+                image = square_pixels(self._decode(index), self._stretch)
             except SourceError as error:
                 first_error = first_error or error
                 self._damaged += 1
                 continue
-            yield Captured(number, image, captured_ns, self._times[number])
+            yield Captured(index, image, captured_ns, self._times[index])
         if first_error is not None:
-            if self._damaged == self.frames:
+            if self._damaged == self._count:
                 raise first_error
             log.warning("%s", first_error)
 
@@ -189,29 +192,29 @@ class DicomSource:
         with container:
             decoder = Decoder(container, self.uri)
             try:
-                for frame in decoded_frames(decoder, self.frames, self.fps):
+                for frame in decoded_frames(decoder, self._count, self.fps):
                     known = self._said_times and frame.number < len(self._times)
                     yield replace(frame, time_s=self._times[frame.number]) if known else frame
             finally:
                 self._damaged = decoder.damaged
 
-    def _decode(self, number: int) -> NDArray[np.uint8]:
-        if number >= self._whole:
-            raise self._broken(number, "the file ends before it")
+    def _decode(self, index: int) -> NDArray[np.uint8]:
+        if index >= self._whole:
+            raise self._broken(index, "the file ends before it")
         try:
             if self._by_ffmpeg:
-                image = self._by_codestream(number)
+                image = self._by_codestream(index)
             else:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    image = self._pixels.pixel_array(self._data, index=number)
-                if self._is_jpeg and not codestream.is_whole(self._compressed(number)):
+                    image = self._pixels.pixel_array(self._data, index=index)
+                if self._is_jpeg and not codestream.is_whole(self._compressed(index)):
                     raise ValueError("a part of its JPEG is missing or damaged")
         except EchoEdgeError:
             raise
         except Exception as error:  # pydicom and its decoders raise many kinds for damaged pixel data
             lines = str(error).strip().splitlines() or [type(error).__name__]  # the last is the decoder's own
-            raise self._broken(number, lines[-1].strip()) from error
+            raise self._broken(index, lines[-1].strip()) from error
         if self._photometric == PALETTE:
             image = self._pixels.apply_color_lut(image, self._data)
             image = (image >> 8 if image.dtype == np.uint16 else image).astype(np.uint8)
@@ -221,8 +224,8 @@ class DicomSource:
             image = 255 - image
         return np.ascontiguousarray(image)
 
-    def _by_codestream(self, number: int) -> NDArray[np.uint8]:
-        compressed = self._compressed(number)
+    def _by_codestream(self, index: int) -> NDArray[np.uint8]:
+        compressed = self._compressed(index)
         if str(self._syntax) not in codestream.SYNTAXES and not codestream.kind_of(compressed):
             raise SourceError(
                 f"{self.uri} is compressed as {self._syntax.name}, which cannot be read here; "
@@ -236,9 +239,9 @@ class DicomSource:
             image = self._pixels.convert_color_space(image, "YBR_FULL", "RGB")
         return image
 
-    def _broken(self, number: int, reason: str) -> SourceError:
+    def _broken(self, index: int, reason: str) -> SourceError:
         return SourceError(
-            f"{self.uri}: frame {number + 1} of {self.frames} ({self._syntax.name}) does not decode ({reason}); "
+            f"{self.uri}: frame {index + 1} of {self._count} ({self._syntax.name}) does not decode ({reason}); "
             "the file is damaged or truncated"
         )
 
@@ -257,9 +260,7 @@ def _stored_bytes(data: Any, samples: int, allocated: int) -> int:
     return count * 2 // 3 if data.get("PhotometricInterpretation") == "YBR_FULL_422" else count
 
 
-def _stretched(
-    region: tuple[int, int, int, int] | None, stretch: float
-) -> tuple[int, int, int, int] | None:
+def _stretched(region: tuple[int, int, int, int] | None, stretch: float) -> tuple[int, int, int, int] | None:
     """A region in pixels of the picture as it is shown."""
     if region is None or stretch == 1:
         return region

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Iterator
 
@@ -54,8 +55,12 @@ class IgtlFeed:
 
 def stated_by_matrix(spacing_mm: tuple[float, float]) -> Stated:
     """What the lengths of a matrix's row and column say: those of directions alone, 1 and 1, are no scale."""
+    if not all(map(math.isfinite, spacing_mm)):
+        return Stated(None, BY, "the image's matrix holds no numbers")
     if spacing_mm == (1.0, 1.0):
-        return Stated(None, BY, "the image's matrix holds directions of length 1, which senders use for an unknown scale")
+        return Stated(
+            None, BY, "the image's matrix holds directions of length 1, which senders use for an unknown scale"
+        )
     return Stated(spacing_mm, BY)
 
 

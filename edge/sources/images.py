@@ -99,12 +99,14 @@ def pages_of(file: Path) -> int:
 
 
 def read_page(file: Path, page: int) -> Frame | None:
-    """One picture, upright, HxW or HxWx3 RGB uint8; None where it does not decode. SourceError for other than 8 bits."""
+    """One picture, upright, HxW or HxWx3 RGB uint8; None where it does not decode. SourceError for other bits than 8."""
     flags, turn = cv2.IMREAD_UNCHANGED, orientation_of(file)
     try:
         if turn != UPRIGHT and file.suffix.lower() in TIFF:
             # OpenCV turns some of them and fails at others: it is given the file without its orientation.
-            read, pages = cv2.imdecodemulti(np.frombuffer(_without_orientation(file), np.uint8), flags, range=(page, page + 1))
+            read, pages = cv2.imdecodemulti(
+                np.frombuffer(_without_orientation(file), np.uint8), flags, range=(page, page + 1)
+            )
             image = pages[0] if read and len(pages) else None
         elif page == 0:
             image = cv2.imread(str(file), flags)
@@ -119,7 +121,7 @@ def read_page(file: Path, page: int) -> Frame | None:
     if image.dtype != np.uint8:
         raise SourceError(f"{named} has {image.dtype} pixels; convert it to 8 bits first")
     check_size(image.shape[1], image.shape[0], named)
-    return turn.apply(_rgb(image))
+    return turn.apply(_rgb(np.asarray(image, np.uint8)))
 
 
 def _rgb(image: NDArray[np.uint8]) -> Frame:

@@ -47,7 +47,9 @@ class Feed(Protocol):
     """
 
     fps: float
-    damaged: int
+
+    @property
+    def damaged(self) -> int: ...
 
     def __iter__(self) -> Iterator[Picture]: ...
 

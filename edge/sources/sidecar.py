@@ -10,8 +10,7 @@ from edge.errors import SourceError
 
 
 class FrameRow(msgspec.Struct, frozen=True, array_like=True):
-    """One recorded frame: number and times as captured, whether the quality net saw it, its own scale where it had one.
-    """
+    """One recorded frame: number and times as captured, whether the quality net saw it, a scale of its own."""
 
     number: int
     captured_ns: int
@@ -21,7 +20,7 @@ class FrameRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The recording's source without credentials, rate, scale, echo area, frames; `note` says where it is incomplete."""
+    """The recording's source without credentials, rate, scale, echo area, frames; `note` says what is missing."""
 
     uri: str
     fps: float

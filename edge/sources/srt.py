@@ -94,7 +94,7 @@ class SrtStream:
         raise SourceError(f"{self._shown}: no sender came within {timeout_s:g} s; is it sending to this address?")
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes, as soon as there are any. Raises SourceError after a time-out or a broken connection."""
+        """At most `size` bytes, as soon as there are any. Raises SourceError after a time-out or a break."""
         if not self._left:
             buffer = ctypes.create_string_buffer(MAX_MESSAGE)
             count = self._srt.srt_recvmsg(self._socket, buffer, MAX_MESSAGE)

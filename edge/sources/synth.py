@@ -9,10 +9,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from edge.errors import SourceError
 from edge.sources.base import Captured
+from edge.stated import Stated
 from edge.synth.cine import SyntheticLoop
 from edge.synth.screen import layout_of
 from edge.synth.screen_kinds import KINDS, KindScreen
-from edge.stated import Stated
 
 KEYS = ("seed", "fps", "layout", "kind", "frames", "size", "severity")
 TEXTS = ("layout", "kind")

@@ -60,7 +60,8 @@ class Recorder:
         picture = picture.reformat(format=self._stream.pix_fmt)
         picture.pts, picture.time_base = len(self._rows), 1 / Fraction(self._fps).limit_denominator(1001)
         self._container.mux(self._stream.encode(picture))
-        self._rows.append(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality))
+        own_mm = frame.stated.spacing_mm if frame.stated is not None else None
+        self._rows.append(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality, own_mm))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

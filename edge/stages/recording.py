@@ -20,7 +20,7 @@ class Recording:
     def __init__(self, path: str, source: Source) -> None:
         self.mailbox: Mailbox[tuple[Captured, bool]] = Mailbox(RECORD_SLOTS, newest_wins=True)
         self._recorder = Recorder(Path(path), source.uri, source.fps)
-        self._recorder.spacing_mm, self._recorder.region = source.spacing_mm, source.region
+        self._recorder.spacing_mm, self._recorder.region = source.stated.spacing_mm, source.region
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     def __enter__(self) -> Recording:

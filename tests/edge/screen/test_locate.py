@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.screen.calibration import MIN_APART_PX, depth_from_points
 from edge.screen.profile import load_profile
-from edge.screen.scale import MIN_APART_PX, depth_from_points
 from edge.screen.sector import find_sector
 from tests.peers.processes import need, virtual_screen, wait_until
 from tests.phantom import apical_frame, on_screen

@@ -5,40 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.screen.scale import Calibration, Scale, TickWatch, TypedDepth, calibrate, scale_from_ticks
-from edge.screen.sector import find_sector
+from edge.screen.scale import TickWatch, scale_from_ticks
 from edge.screen.tracker import LOCATE_FRAMES, SectorTracker
 from tests.phantom import apical_frame, on_screen
-
-SECTOR = find_sector([apical_frame()])
-SURE, OPEN = Scale(0.4, 0.9, (), "", 25.0), Scale(None, 0.4, (), "", 25.0)
-
-
-@pytest.mark.parametrize(
-    ("scale", "source_mm", "depth_cm", "origin"),
-    [
-        (SURE, (0.3, 0.3), 16.0, "source"),
-        (SURE, None, 16.0, "typed in"),
-        (SURE, None, 0.0, "ticks"),
-        (Scale(0.4, 0.3), None, 0.0, "unknown"),
-        (OPEN, None, 0.0, "unknown"),
-    ],
-)
-def test_the_best_known_scale_is_taken(
-    scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float, origin: str
-) -> None:
-    found = calibrate(SECTOR, scale, source_mm, depth_cm)
-    assert found.origin == origin
-    assert (found.spacing_mm is None) == (found == Calibration())
-
-
-def test_a_typed_depth_holds_for_the_picture_it_was_typed_for() -> None:
-    typed = TypedDepth(16.0, SECTOR, 25.0)
-    assert typed.holds_for(SECTOR, SURE)
-    assert not typed.holds_for(SECTOR, Scale(0.4, 0.9, (), "", 22.0))
-    assert not typed.holds_for(SECTOR, Scale(None, 0.0))
-    smaller = find_sector([np.pad(apical_frame(size=300), ((0, 100), (50, 50)))])
-    assert not typed.holds_for(smaller, SURE)
 
 
 @settings(deadline=None, max_examples=60)

@@ -29,7 +29,7 @@ from edge.igtl.message import Message, read_image, receive
 from edge.picture.overlay import HeadUp
 from edge.preprocess import Box
 from edge.refine.volumes import Spread
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.sinks import Shown, Sink, open_sink
 from edge.sources import Captured
 from tests.edge.refine.held import held

@@ -58,7 +58,7 @@ def test_openigtlink_survives_a_restart_and_a_change_of_size() -> None:
     try:
         with open_source(f"igtl://127.0.0.1:{server.port}") as source:
             frames = list(islice(source, 4))
-            assert source.spacing_mm == (0.5, 0.25)
+            assert source.stated.spacing_mm == (0.5, 0.25)
             assert source.reconnects == 1  # type: ignore[attr-defined]
     finally:
         server.close()
@@ -96,7 +96,7 @@ def test_the_example_server_of_openigtlink_is_read(tmp_path: Path) -> None:
         frames = list(islice(source, 3))
     served = [np.fromfile(path, np.uint8).reshape(256, 256) for path in sorted(images_of_imager().glob("*.raw"))]
     assert all(any(np.array_equal(frame.image, image) for image in served) for frame in frames)
-    assert source.spacing_mm == (1.0, 1.0)
+    assert source.stated.spacing_mm is None  # its matrix holds directions alone
     assert [f.time_s for f in frames] == sorted(f.time_s for f in frames)
 
 
@@ -150,7 +150,7 @@ def test_without_a_jetson_camera_the_remedy_is_named() -> None:
 class Broken:
     """A feed that yields one picture, then breaks."""
 
-    fps, spacing_mm = 25.0, None
+    fps, damaged = 25.0, 0
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         yield Picture(np.zeros((2, 2), np.uint8), 7.0, "gray")
@@ -172,7 +172,7 @@ def test_a_break_is_told_and_time_goes_on() -> None:
 class Leaping:
     """A feed whose time leaps, as that of a UDP sender that was started again within the time-out."""
 
-    fps, spacing_mm = 25.0, None
+    fps, damaged = 25.0, 0
 
     def __init__(self, times: tuple[float, ...]) -> None:
         self._times = times
