@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.preprocess import Box, Frame, square_around
+from edge.preprocess import Box, Frame, as_frame, square_around
 
 Points = NDArray[np.float64]
 
@@ -120,7 +120,8 @@ class SectorFinder:
         self._shape: tuple[int, int] = (0, 0)
 
     def add(self, frame: Frame) -> None:
-        """Look at one more frame."""
+        """Look at one more frame. ValueError for an array that is none (see `edge.preprocess.as_frame`)."""
+        frame = as_frame(frame)
         height, width = self._shape = (frame.shape[0], frame.shape[1])
         self.scale = min(1.0, WORK_PX / max(width, height))
         grey = _echo_grey(frame, self.scale)

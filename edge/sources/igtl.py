@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from edge.errors import SourceError
 from edge.igtl.message import DEFAULT_PORT, read_image, receive
-from edge.sources.address import parse_address
+from edge.sources.address import parse_address, shown_host
 from edge.sources.live import LiveSource, Picture
 from edge.stated import Stated
 
@@ -22,7 +22,7 @@ class IgtlFeed:
     damaged = 0
 
     def __init__(self, host: str, port: int, device: str, fps: float, timeout_s: float) -> None:
-        self._shown, self._device, self.fps = f"igtl://{host}:{port}", device, fps
+        self._shown, self._device, self.fps = f"igtl://{shown_host(host, port)}", device, fps
         try:
             self._socket = socket.create_connection((host, port), timeout_s)
         except OSError as error:
@@ -74,5 +74,5 @@ def open_igtl(uri: str) -> LiveSource:
     fps, timeout_s = address.number("fps", 30), address.number("timeout", 5)
     device = address.options.get("device", "")
     return LiveSource(
-        f"igtl://{host}:{port}", lambda: IgtlFeed(host, port, device, fps, timeout_s), address.flag("wait")
+        f"igtl://{shown_host(host, port)}", lambda: IgtlFeed(host, port, device, fps, timeout_s), address.flag("wait")
     )

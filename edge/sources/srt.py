@@ -55,8 +55,7 @@ class SrtStream:
         mode = address.options.get("mode", "caller")
         if mode not in ("caller", "listener"):
             raise SourceError(f"mode={mode} is unknown; SRT's modes here are caller and listener")
-        place = address.place if not address.place.startswith(":") else f"0.0.0.0{address.place}"
-        host, port = Address(address.scheme, place, address.options, address.url).host_port(0)
+        host, port = address.host_port(0, any_host="0.0.0.0")
         if not port:
             raise SourceError(f"{shown} names no port; write srt://HOST:PORT")
         peer = _sockaddr(host, port, shown)

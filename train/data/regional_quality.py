@@ -109,7 +109,7 @@ def _read(record: Record) -> list[QualitySample]:
 
 
 def _csv_records(path: Path) -> list[Record]:
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         absent = {"image", "patient", "view", *REGIONS} - set(rows.fieldnames or ())
         if absent:
