@@ -17,8 +17,6 @@ from edge.stated import Stated
 
 PIXEL_MM = (0.02, 3.0)
 """From a zoomed picture on a 4K screen to a whole one of 112 pixels."""
-DEPTH_MM = (30.0, 300.0)
-"""Imaging depths that a cardiac probe can be set to, with some room."""
 UNEQUAL = 1.1
 """Pixels are made square on reading: one axis that differs by more is an error."""
 MIN_APART_PX = 50
@@ -66,7 +64,7 @@ def problem_of(spacing_mm: tuple[float, float], sector: Sector) -> str:
     if max(spacing_mm) > UNEQUAL * min(spacing_mm):
         return f"{spacing_mm[0]:.3g} mm down and {spacing_mm[1]:.3g} mm across a pixel do not fit square pixels"
     depth_cm = spacing_mm[0] / sector.spacing_from_depth(1.0)[0]
-    least, most = (limit / 10 for limit in DEPTH_MM)
+    least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)
     if not least <= depth_cm <= most:
         return (
             f"{spacing_mm[0]:.3g} mm per pixel would mean a depth of {depth_cm:.1f} cm "

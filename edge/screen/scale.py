@@ -18,10 +18,12 @@ MAX_TICK = (0.03, 0.02)
 """Largest width and height of a tick, as shares of the picture's height."""
 ALIGNED_PX = 2.5
 UNITS_MM = (10.0, 5.0)
+UNIT_OF_PERIOD = {5.0: 10.0, 2.0: 5.0}
+"""Every how many ticks one is larger -> mm between ticks."""
 LONGER = 1.3
 """Size of a longer tick relative to the short ones, of which there are at least as many."""
-PLAUSIBLE_DEPTH_MM = (60.0, 260.0)
-"""Imaging depths of transthoracic echocardiography, from children to large adults."""
+PLAUSIBLE_DEPTH_MM = (30.0, 300.0)
+"""What a cardiac picture can show in depth, from a zoomed part of a child's heart to a large adult's chest."""
 ROUNDING = 0.03
 """Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
 BEYOND = 0.1
@@ -108,8 +110,9 @@ def scale_from_ticks(
 ) -> Scale:
     """Ticks in one column (N x 2, any order) with their sizes (summed brightness).
 
-    The unit is 1 cm, or 0.5 cm, whichever gives a plausible depth; where both do, larger ticks at every fifth position
-    mean 1 cm and at every second 0.5 cm, and without such ticks the confidence stays below SURE.
+    The unit is 1 cm where every fifth tick is larger, 0.5 cm where every second one is. Without such ticks it is the one
+    of the two that alone gives a plausible depth, a zoomed picture's included; where both do, the confidence stays
+    below SURE: a scale that is wrong by two makes a volume that is wrong by eight.
     """
     order = np.argsort(points[:, 1])
     rows, sizes = points[order, 1], sizes[order]
@@ -136,16 +139,15 @@ def scale_from_ticks(
     plausible = [u for u in UNITS_MM if least <= depth_px * u / step <= most]
     large = places[sizes > LONGER * np.percentile(sizes, 25)]
     periods = set(np.diff(large).tolist()) if len(large) > 1 else set()
+    by_length = UNIT_OF_PERIOD.get(periods.pop()) if len(periods) == 1 else None
+    if by_length is not None:
+        plausible = [u for u in plausible if u == by_length]
     if unit_mm:
         unit, sure = unit_mm, 0.9
-    elif len(plausible) == 1:
-        unit, sure = plausible[0], 0.9
     elif not plausible:
         return Scale(None, 0.0, (), "no unit of the ticks gives a plausible depth")
-    elif periods == {5.0}:
-        unit, sure = 10.0, 0.9
-    elif periods == {2.0}:
-        unit, sure = 5.0, 0.9
+    elif len(plausible) == 1:
+        unit, sure = plausible[0], 0.9
     else:
         return Scale(
             None,

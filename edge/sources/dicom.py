@@ -69,7 +69,8 @@ class DicomSource:
             raise
         except Exception as error:  # pydicom raises whatever its parsers raise
             raise SourceError(
-                f"{path} is no DICOM image, or a truncated one ({error}); send it from the scanner again"
+                f"{path} is no DICOM image, or a truncated one ({str(error).partition('. Use ')[0]}); "
+                "send it from the scanner again"
             ) from error
         if times is None and self._count > 1:
             log.warning("%s says no frame rate; %g frames a second are assumed", path, DEFAULT_FPS)

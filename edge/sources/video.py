@@ -27,6 +27,8 @@ RECORDING = "recording"
 SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts"}
 DEFAULT_FPS = 30.0
 MAX_FPS = 1000.0
+TEXT = "tty"
+"""FFmpeg's format of a text file, which it draws letter by letter."""
 
 
 class VideoSource:
@@ -92,7 +94,7 @@ def opened_video(file: str | BinaryIO, shown: str) -> tuple[InputContainer, floa
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"{shown} is no video that FFmpeg can read ({reason})") from error
-    if not container.streams.video:
+    if not container.streams.video or container.format.name == TEXT:
         container.close()
         raise SourceError(f"{shown} holds no video stream")
     stream = container.streams.video[0]

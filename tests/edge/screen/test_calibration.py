@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.screen.calibration import DEPTH_MM, PIXEL_MM, Calibration, TypedDepth, calibrate
-from edge.screen.scale import Scale
+from edge.screen.calibration import PIXEL_MM, Calibration, TypedDepth, calibrate
+from edge.screen.scale import PLAUSIBLE_DEPTH_MM, Scale
 from edge.screen.sector import find_sector
 from edge.stated import Stated
 from tests.phantom import apical_frame
@@ -76,7 +76,7 @@ def test_no_number_gives_a_scale_outside_of_the_plausible(row_mm: float, column_
     if found.spacing_mm is not None:
         assert all(PIXEL_MM[0] <= side <= PIXEL_MM[1] for side in found.spacing_mm)
         cm = found.spacing_mm[0] / SECTOR.spacing_from_depth(1.0)[0]
-        assert DEPTH_MM[0] / 10 - 1e-9 <= cm <= DEPTH_MM[1] / 10 + 1e-9
+        assert PLAUSIBLE_DEPTH_MM[0] / 10 - 1e-9 <= cm <= PLAUSIBLE_DEPTH_MM[1] / 10 + 1e-9
 
 
 def test_a_typed_depth_holds_for_the_picture_it_was_typed_for() -> None:
