@@ -41,7 +41,7 @@ def test_moved_ticks_are_another_depth_though_nothing_else_changes() -> None:
     screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(LOCATE_FRAMES)]
     for screen in screens:  # longer ticks at every fifth centimetre
         for row in range(50, 480, 180):
-            screen[row, 578:590] = 220
+            screen[row : row + 2, 579:591] = 220
     tracker = SectorTracker()
     for screen in screens:
         sector, _ = tracker.update(screen)
