@@ -67,6 +67,36 @@ def test_openigtlink_survives_a_restart_and_a_change_of_size() -> None:
     assert [f.time_s for f in frames] == sorted(f.time_s for f in frames)
 
 
+@pytest.mark.parametrize(
+    ("spacing_mm", "stated_mm"), [((0.5, 0.25), (0.5, 0.25)), ((1.0, 1.0), None), ((float("nan"), 0.5), None)]
+)
+def test_a_matrix_of_directions_alone_is_no_scale(
+    spacing_mm: tuple[float, float], stated_mm: tuple[float, float] | None
+) -> None:
+    image = image_body(np.full((6, 8), 200, np.uint8), spacing_mm)
+    server = IgtlServer(lambda: [pack("IMAGE", "echo", image, 5)])
+    try:
+        with open_source(f"igtl://127.0.0.1:{server.port}") as source:
+            frame = next(iter(source))
+    finally:
+        server.close()
+    assert frame.stated is not None
+    assert frame.stated.spacing_mm == stated_mm
+    assert (frame.stated.problem == "") == (stated_mm is not None)
+
+
+def test_a_scale_that_changes_belongs_to_the_pictures_that_bring_it() -> None:
+    bodies = [image_body(np.full((6, 8), 200, np.uint8), mm) for mm in ((0.5, 0.5), (0.25, 0.25), None)]
+    server = IgtlServer(lambda: [pack("IMAGE", "echo", body, 5 + n) for n, body in enumerate(bodies)])
+    try:
+        with open_source(f"igtl://127.0.0.1:{server.port}") as source:
+            frames = list(islice(source, 3))
+            assert source.stated.spacing_mm is None
+    finally:
+        server.close()
+    assert [f.stated.spacing_mm for f in frames if f.stated] == [(0.5, 0.5), (0.25, 0.25), None]
+
+
 def test_a_server_of_pyigtl_is_read() -> None:
     pyigtl = pytest.importorskip("pyigtl", reason="pip install pyigtl")
     port = free_port()
