@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,6 +28,8 @@ ROUNDING = 0.03
 """Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
 BEYOND = 0.1
 """Ticks stand beside the sector: above and below it no more than this share of the depth."""
+EDGE_OFF_DEG = np.arange(-3, 3.1, 0.5)
+"""By how much the fan that was found may be wider or narrower than the line of dots beside it."""
 SURE = 0.5
 STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
 """The ticks' column is another one when the pixels that differ by STRIP_GREY are this share of those that were lit."""
@@ -89,20 +91,34 @@ def find_scale(peak: Frame, sector: Sector, unit_mm: float = 0.0) -> Scale:
     rows = np.flatnonzero(sector.mask.any(1))
     highest_row, lowest_row = rows[0] - BEYOND * depth_px, rows[-1] + BEYOND * depth_px
     best = Scale(None, 0.0, (), "no row of equally spaced ticks beside the sector")
+    axes = [np.eye(2), *_edges(sector)]
     for bright in BRIGHTS:
         marks = ((peak > black + bright) & ~sector.mask).astype(np.uint8)
         count, _, stats, centres = cv2.connectedComponentsWithStats(marks, connectivity=8)
         small = (stats[1:, cv2.CC_STAT_WIDTH] <= widest) & (stats[1:, cv2.CC_STAT_HEIGHT] <= highest)
         small &= (centres[1:, 1] >= highest_row) & (centres[1:, 1] <= lowest_row)
         points, boxes = centres[1:count][small], stats[1:count][small]
-        for x in np.unique(np.round(points[:, 0])):
-            column = np.abs(points[:, 0] - x) <= ALIGNED_PX
-            weights = np.array([float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes[column]])
-            found = scale_from_ticks(points[column], weights, depth_px, unit_mm)
-            # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
-            if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
-                best = found
+        sizes = np.array([float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes])
+        for turn in axes:
+            across, along = (points @ turn.T).T if len(points) else np.empty((2, 0))
+            for x in np.unique(np.round(across)):
+                column = np.abs(across - x) <= ALIGNED_PX
+                if column.sum() < MIN_TICKS:
+                    continue
+                found = scale_from_ticks(np.stack([across, along], 1)[column], sizes[column], depth_px, unit_mm)
+                # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
+                if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
+                    on_screen = tuple((float(x), float(y)) for x, y in np.array(found.ticks) @ turn)
+                    best = replace(found, ticks=on_screen)
     return best
+
+
+def _edges(sector: Sector) -> list[NDArray[np.float64]]:
+    """Rotations (2x2) that lay a line along one of the fan's edges upright: dots follow the edge on many screens."""
+    if sector.fan is None:
+        return []
+    angles = [side * (sector.fan.half_angle + off) for side in (1, -1) for off in np.deg2rad(EDGE_OFF_DEG)]
+    return [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles]
 
 
 def scale_from_ticks(
@@ -110,8 +126,8 @@ def scale_from_ticks(
 ) -> Scale:
     """Ticks in one column (N x 2, any order) with their sizes (summed brightness).
 
-    The unit is 1 cm where every fifth tick is larger, 0.5 cm where every second one is. Without such ticks it is the one
-    of the two that alone gives a plausible depth, a zoomed picture's included; where both do, the confidence stays
+    The unit is 1 cm where every fifth tick is larger, 0.5 cm where every second one is. Without such ticks it is the
+    one of the two that alone gives a plausible depth, a zoomed picture's included; where both do, the confidence stays
     below SURE: a scale that is wrong by two makes a volume that is wrong by eight.
     """
     order = np.argsort(points[:, 1])

@@ -53,7 +53,7 @@ class SectorTracker:
         self._reason = LOOKING
 
     def find(self, frames: Sequence[Frame]) -> Sector:
-        """Find it on given frames at once. Raises SourceError where none is visible or the screen shows another thing."""
+        """Find it on given frames at once. Raises SourceError where none is visible or something else is shown."""
         self._restart(frames[-1])
         for frame in frames:
             if frame.shape == self._shape:

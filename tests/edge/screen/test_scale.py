@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.screen.scale import TickWatch, scale_from_ticks
+from edge.preprocess import grey
+from edge.screen.scale import TickWatch, find_scale, scale_from_ticks
+from edge.screen.sector import find_sector
 from edge.screen.tracker import LOCATE_FRAMES, SectorTracker
 from tests.phantom import apical_frame, on_screen
 
@@ -35,6 +38,39 @@ def test_a_depth_at_the_border_of_the_plausible_rules_no_unit_out() -> None:
     rows[-1] -= 1
     found = scale_from_ticks(np.stack([np.full(13, 50.0), rows], axis=1), np.full(13, 5.0), float(np.ptp(rows)))
     assert not found.sure
+
+
+def test_a_zoomed_picture_is_not_taken_for_a_whole_one() -> None:
+    rows = np.arange(9) * 50.0  # 8 steps of 5 mm, every second one longer: 40 mm, not 80
+    column = np.stack([np.full(9, 50.0), rows], axis=1)
+    long = np.where(np.arange(9) % 2 == 0, 9.0, 3.0)
+    assert scale_from_ticks(column, long, 400.0).mm_per_px == pytest.approx(0.1)
+    assert not scale_from_ticks(column, np.full(9, 5.0), 400.0).sure
+    assert scale_from_ticks(column, np.where(np.arange(9) % 5 == 0, 9.0, 3.0), 400.0).mm_per_px == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("long_every", [0, 5])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_dots_along_the_edge_of_the_sector_are_its_scale(side: int, long_every: int) -> None:
+    screen = on_screen(apical_frame(), 640, 480)
+    screen[:, 560:600] = 0
+    sector = find_sector([screen])
+    fan = sector.fan
+    assert fan is not None
+    across, down = side * np.sin(fan.half_angle), np.cos(fan.half_angle)
+    step = fan.radius / 14.5
+    for number in range(1, 15):
+        x = fan.apex[0] + number * step * across + side * 14
+        y = fan.apex[1] + number * step * down
+        size = 3 if long_every and number % long_every == 0 else 2
+        cv2.circle(screen, (round(x), round(y)), size, (255, 255, 255), -1)
+    found = find_scale(grey(screen), sector)
+    assert len(found.ticks) >= 10
+    assert found.step_px == pytest.approx(step, rel=0.02)
+    if long_every:
+        assert found.mm_per_px == pytest.approx(10 / step, rel=0.02)
+    else:
+        assert not found.sure
 
 
 def test_moved_ticks_are_another_depth_though_nothing_else_changes() -> None:
