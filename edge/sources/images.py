@@ -99,7 +99,7 @@ def pages_of(file: Path) -> int:
 
 
 def read_page(file: Path, page: int) -> Frame | None:
-    """One picture, upright, HxW or HxWx3 RGB uint8; None where it does not decode. SourceError for other bits than 8."""
+    """One picture, upright, HxW or HxWx3 RGB uint8; None where it does not decode. SourceError for more than 8 bits."""
     flags, turn = cv2.IMREAD_UNCHANGED, orientation_of(file)
     try:
         if turn != UPRIGHT and file.suffix.lower() in TIFF:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge.errors import DataError
-from tests.train.test_data import write_echonet
+from tests.train.data.test_folders import write_echonet
 from train.data.camus import read_camus, read_ef
 from train.data.echonet import read_echonet
 from train.data.reading import grey_levels, labels_of
