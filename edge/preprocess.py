@@ -47,15 +47,25 @@ class Box:
         return (np.asarray(points, np.float64) - (self.x, self.y) + 0.5) * scale - 0.5
 
 
-def grey(frame: Frame) -> Frame:
-    """HxW as it is; HxWx3 RGB to HxW luma (BT.601), uint8. ValueError for another shape or dtype."""
-    if frame.dtype != np.uint8:
-        raise ValueError(f"a frame must be uint8, not {frame.dtype}; scale it to 0-255 first")
-    if frame.ndim == 2:
+def as_frame(array: NDArray[np.generic]) -> Frame:
+    """HxW or HxWx3 RGB as it is; HxWx1 without its last axis, HxWx4 RGBA without its alpha, uint8.
+
+    ValueError for another shape or dtype: what the values of a float or 16-bit array mean cannot be guessed.
+    """
+    if array.dtype != np.uint8:
+        raise ValueError(f"a frame must be uint8, not {array.dtype}; scale it to 0-255 first")
+    frame = np.asarray(array, np.uint8)
+    if 0 not in frame.shape and (frame.ndim == 2 or (frame.ndim == 3 and frame.shape[2] == 3)):
         return frame
-    if frame.ndim == 3 and frame.shape[2] == 3:
-        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
-    raise ValueError(f"a frame must be HxW or HxWx3, not {'x'.join(map(str, frame.shape))}")
+    if 0 not in frame.shape and frame.ndim == 3 and frame.shape[2] in (1, 4):
+        return np.ascontiguousarray(frame[..., 0] if frame.shape[2] == 1 else frame[..., :3])
+    raise ValueError(f"a frame must be HxW, HxWx3 (RGB), HxWx4 or HxWx1, not {'x'.join(map(str, frame.shape))}")
+
+
+def grey(frame: Frame) -> Frame:
+    """HxW as it is; HxWx3 RGB to HxW luma (BT.601), uint8. ValueError as `as_frame`."""
+    frame = as_frame(frame)
+    return frame if frame.ndim == 2 else np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def square_around(x0: int, y0: int, x1: int, y1: int) -> Box:

@@ -13,7 +13,9 @@ SOURCE_OVER, CLOSED, FAILED = "source over", "window closed", "failed"
 class Report:
     """What a run did: counts, rates, percentiles in ms a stage, measurements, safe states, steps of service, drift.
 
-    `dropped` counts frames by reason. Of a live source "capture", "service cut" and "not analysed" (a banner was shown)
+    `frames_declared` is how many the source says that it holds (None: it does not say), `frames_damaged` how many of
+    them did not come out whole or are missing; `frames_in` were decoded. `dropped` counts frames by reason. Of a live
+    source "capture", "service cut" and "not analysed" (a banner was shown)
     add up to `frames_dropped`, those that came in and were not processed; the others were processed and lost
     afterwards. `withheld`: frames a reason for which the volume was not shown. `best`: the best ED and ES frame and the
     best beat. `refined`: the newest refined key frames, with percentiles over their samples.
@@ -23,6 +25,8 @@ class Report:
     reason. `stopped`: what ended before the run did, such as an output whose disk is full, and why.
     """
 
+    frames_declared: int | None
+    frames_damaged: int
     frames_in: int
     frames_processed: int
     frames_dropped: int

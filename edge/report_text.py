@@ -25,9 +25,14 @@ def print_report(report: Report, source: str) -> None:
     console.print(
         f"frames: {report.frames_in} in, {report.frames_processed} processed, {report.frames_dropped} dropped"
     )
+    if report.frames_damaged:
+        declared = f" of {report.frames_declared} declared" if report.frames_declared else ""
+        console.print(f"damaged or missing: {report.frames_damaged} frames{declared}")
     for kind, counts in (("dropped", report.dropped), ("safe states", report.safe_states)):
         if counts:
             console.print(f"{kind}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+    if report.sector.get("mm_per_px_refused"):
+        console.print(f"scale refused: {report.sector['mm_per_px_refused']}", highlight=False)
     marks = ", ".join(f"{e['kind']} at frame {e['frame']}" for e in report.events)
     console.print(f"beats: {marks or 'no ED or ES found'}")
     fractions = report.ejection_fraction_percent

@@ -184,7 +184,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             ),
             realtime=realtime,
             deadline_ms=config.deadline_ms,
-            screen=known_screen(config.depth_cm, config.profile, source.spacing_mm is not None),
+            screen=known_screen(config.depth_cm, config.profile, source.stated.spacing_mm is not None),
             record=config.record,
             refine=refine,
         )

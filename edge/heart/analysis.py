@@ -20,7 +20,7 @@ from edge.heart.withhold import NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
 from edge.nets.model import QualityScorer, Segmenter
 from edge.postprocess import LA, clean_mask
 from edge.preprocess import Box, grey_crop, resample
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.screen.sector import Sector
 from edge.sources import Captured
 from edge.threads.clock import StageClock

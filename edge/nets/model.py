@@ -19,7 +19,7 @@ from edge.nets.backends.trt import Gpu, TensorRtBackend, find_gpu
 from edge.nets.engines import EngineBuild, Engines, sort_engines
 from edge.nets.manifest import VIEW_OUTPUT, Manifest, check_engine, find_manifests, verified_artefact
 from edge.postprocess import clean_mask, mask_on_frame
-from edge.preprocess import Box, Frame, preprocess
+from edge.preprocess import Box, Frame, as_frame, preprocess
 from edge.screen.sector import Sector, find_sector
 
 log = logging.getLogger(__name__)
@@ -110,8 +110,10 @@ class Segmenter(_Model):
     def __call__(self, frame: Frame, sector: Sector | None = None) -> NDArray[np.uint8]:
         """HxW or HxWx3 RGB uint8 to HxW uint8: 0 background, 1 LV, 2 myocardium, 3 left atrium.
 
-        Without `sector` the frame stands for itself: a recurrent network starts afresh.
+        Without `sector` the frame stands for itself: a recurrent network starts afresh. ValueError for an array that is
+        no frame (see `edge.preprocess.as_frame`).
         """
+        frame = as_frame(frame)
         if sector is None:
             self.reset()
         box = (sector or find_sector([frame])).box
@@ -131,6 +133,7 @@ class QualityScorer(_Model):
 
     def __call__(self, frame: Frame, sector: Sector | None = None) -> NDArray[np.float32]:
         """HxW or HxWx3 RGB uint8 to 8 float32: 1 not visible, 2 poor, 3 ok, 4 good, 5 excellent."""
+        frame = as_frame(frame)
         self.prepare(frame, (sector or find_sector([frame])).box)
         return np.array(self.infer(), np.float32)
 

@@ -19,7 +19,8 @@ M_MODE = f"M-MODE: {NOT_MEASURED}; go back to 2D"
 SECOND_PICTURE = f"SECOND PICTURE: {NOT_MEASURED} on a split screen; show one"
 COLOUR = f"COLOUR DOPPLER: {NOT_MEASURED}; switch colour off"
 FROZEN = "PICTURE FROZEN: unfreeze the scanner to go on"
-NO_FAN = "NO SECTOR: what the screen shows has not the shape of a sector"
+LINEAR = f"NO SECTOR PROBE: the picture is a rectangle, {NOT_MEASURED}; use a sector probe, in 2D"
+NO_FAN = "NO SECTOR: what the screen shows has not the shape of an upright sector"
 
 TOP_WIDTH = 0.65
 """Mean width of a strip's upper quarter, as a share of its greatest; a sector's is half of that."""
@@ -30,6 +31,12 @@ SECOND_AREA = 0.4
 MIN_FILLED = 0.15
 """Least share of its box that a strip's echo fills."""
 ROW_VARIANCE = 0.45
+SOLID_SHARE, SLANTED = 0.75, 0.9
+"""A picture fills this share of its hull; waves do not. A hull that fills less than SLANTED of its box has slanted
+sides: a sector, steered to one side."""
+LINEAR_HEIGHT, LINEAR_WIDER = 0.5, 2.0
+"""A linear probe's picture is higher than this share of the screen, and no wider than so many times its height; traces
+of a Doppler or an M-mode run longer."""
 
 WATCH_STEP = 7
 VIVID, VIVID_GREY = 0.45, 50
@@ -62,6 +69,8 @@ def layout_problem(finder: SectorFinder, sector: Sector) -> str:
         for x, y, w, h in _joined(some):
             part = areas[y : y + h, x : x + w]
             if w >= STRIP_WIDTH * width and h >= STRIP_HEIGHT * height and _is_strip(part):
+                if _solid(part) and h >= LINEAR_HEIGHT * height and w < LINEAR_WIDER * h:
+                    return LINEAR
                 return _strip_kind(peak[y : y + h, x : x + w])
     second = max((int(areas[y : y + h, x : x + w].sum()) for x, y, w, h in _joined(areas & (near == 0))), default=0)
     if second >= SECOND_AREA * inside.sum():
@@ -86,11 +95,22 @@ def _joined(areas: Frame) -> list[list[int]]:
 
 def _is_strip(part: Frame) -> bool:
     """Whether what a box (HxW 0/1) holds is as wide at its top as anywhere; a sector is narrow there."""
-    if part.mean() < MIN_FILLED:
+    if part.mean() < MIN_FILLED or (_solid(part) and _hull_area(part) < SLANTED * part.size):
         return False
     lit = part > 0
     extents = np.where(lit.any(1), lit.shape[1] - lit.argmax(1) - lit[:, ::-1].argmax(1), 0)
     return bool(extents[: max(1, len(extents) // 4)].mean() > TOP_WIDTH * extents.max())
+
+
+def _solid(part: Frame) -> bool:
+    """Whether what a box (HxW 0/1) holds is one picture without gaps."""
+    return bool(part.sum() > SOLID_SHARE * _hull_area(part))
+
+
+def _hull_area(part: Frame) -> float:
+    points = cv2.findNonZero(part)
+    # Of pixels, not of their centres.
+    return float(cv2.contourArea(cv2.convexHull(points))) + sum(part.shape) if points is not None else 0.0
 
 
 class EchoWatch:

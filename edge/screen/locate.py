@@ -15,9 +15,9 @@ import numpy as np
 
 from edge.errors import EchoEdgeError, SourceError
 from edge.preprocess import Frame, grey
+from edge.screen.calibration import CLICKED, Calibration, calibrate, depth_from_points
 from edge.screen.pick import Points, pick_points
 from edge.screen.profile import Profile, profile_of, save_profile
-from edge.screen.scale import Calibration, calibrate, depth_from_points
 from edge.screen.tracker import LOCATE_FRAMES, SectorTracker
 from edge.sources import open_source
 
@@ -26,7 +26,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge locate",
         description="Find the sector and the depth scale on a scanner's screen.",
-        epilog="example: echoedge locate loop.dcm --png found.png; echoedge locate loop.mp4 --distance-mm 50 --save ward-3",
+        epilog="example: echoedge locate loop.dcm --png found.png; "
+        "echoedge locate loop.mp4 --distance-mm 50 --save ward-3",
     )
     p.add_argument("source", help="as for `echoedge run`")
     p.add_argument("--png", type=Path, help="draw what was found")
@@ -83,7 +84,7 @@ def locate(
     """
     with open_source(uri) as source:
         images = [frame.image.copy() for frame in islice(source, LOCATE_FRAMES)]
-        spacing, region = source.spacing_mm, source.region
+        stated, region = source.stated, source.region
     if not images:
         raise SourceError(f"{uri} holds no frames")
     tracker = SectorTracker(region)
@@ -94,9 +95,9 @@ def locate(
     points = picker(picture) if distance_mm else None
     if points is not None:
         depth_cm = depth_from_points(*points, distance_mm, sector)
-        calibration = Calibration(sector.spacing_from_depth(depth_cm), "clicked")
+        calibration = Calibration(sector.spacing_from_depth(depth_cm), CLICKED)
     else:
-        calibration = calibrate(sector, scale, spacing, depth_cm)
+        calibration = calibrate(sector, scale, stated, depth_cm)
     mm = calibration.spacing_mm
     profile = profile_of(name, sector, scale, mm[0] if mm else None, depth_cm) if name else None
     fan = sector.fan
@@ -114,6 +115,7 @@ def locate(
         },
         "mm_per_px": mm,
         "mm_per_px_from": calibration.origin,
+        "mm_per_px_refused": calibration.reason,
         "depth_cm": round(mm[0] / sector.spacing_from_depth(1.0)[0], 2) if mm else None,
         "ticks": {
             "mm_per_px": scale.mm_per_px,

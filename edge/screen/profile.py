@@ -112,7 +112,8 @@ def load_profile(name: str) -> Profile:
     except FileNotFoundError:
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
         raise SourceError(
-            f"there is no profile '{name}' in {path.parent} (saved: {there}); make it with `echoedge locate SOURCE --save {name}`"
+            f"there is no profile '{name}' in {path.parent} (saved: {there}); "
+            f"make it with `echoedge locate SOURCE --save {name}`"
         ) from None
     except (OSError, msgspec.ValidationError, msgspec.DecodeError) as error:
         raise SourceError(f"{path} is no profile ({error}); save it anew with `echoedge locate`") from error

@@ -1,14 +1,13 @@
-"""Millimetres per pixel: from the source, a typed depth, or the ticks beside the sector; unknown rather than guessed."""
+"""Millimetres per pixel by the ticks beside the sector; unknown rather than guessed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import SourceError
 from edge.preprocess import Frame, grey
 from edge.screen.sector import Sector
 
@@ -19,18 +18,19 @@ MAX_TICK = (0.03, 0.02)
 """Largest width and height of a tick, as shares of the picture's height."""
 ALIGNED_PX = 2.5
 UNITS_MM = (10.0, 5.0)
+UNIT_OF_PERIOD = {5.0: 10.0, 2.0: 5.0}
+"""Every how many ticks one is larger -> mm between ticks."""
 LONGER = 1.3
 """Size of a longer tick relative to the short ones, of which there are at least as many."""
-PLAUSIBLE_DEPTH_MM = (60.0, 260.0)
-"""Imaging depths of transthoracic echocardiography, from children to large adults."""
+PLAUSIBLE_DEPTH_MM = (30.0, 300.0)
+"""What a cardiac picture can show in depth, from a zoomed part of a child's heart to a large adult's chest."""
 ROUNDING = 0.03
 """Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
-MIN_APART_PX = 50
-"""Two clicks are each a pixel or so off: 3 % at this distance."""
 BEYOND = 0.1
 """Ticks stand beside the sector: above and below it no more than this share of the depth."""
+EDGE_OFF_DEG = np.arange(-3, 3.1, 0.5)
+"""By how much the fan that was found may be wider or narrower than the line of dots beside it."""
 SURE = 0.5
-SAME_SECTOR, SAME_STEP = 0.9, 0.015
 STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
 """The ticks' column is another one when the pixels that differ by STRIP_GREY are this share of those that were lit."""
 
@@ -51,66 +51,6 @@ class Scale:
     @property
     def sure(self) -> bool:
         return self.mm_per_px is not None and self.confidence >= SURE
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """(row, column) mm per pixel of the frame, None where unknown, and where it is from.
-
-    `origin` is "source", "typed in", "ticks" or "unknown".
-    """
-
-    spacing_mm: tuple[float, float] | None = None
-    origin: str = "unknown"
-
-
-@dataclass(frozen=True)
-class TypedDepth:
-    """A depth in cm, and the picture that it was typed for: at another one it would be wrong, and be believed."""
-
-    depth_cm: float
-    sector: Sector
-    step_px: float
-
-    def holds_for(self, sector: Sector, scale: Scale) -> bool:
-        """Whether sector and ticks are where they were."""
-        if sector.mask.shape != self.sector.mask.shape or (scale.step_px > 0) != (self.step_px > 0):
-            return False
-        same = np.count_nonzero(sector.mask & self.sector.mask) / np.count_nonzero(sector.mask | self.sector.mask)
-        return bool(same > SAME_SECTOR and abs(scale.step_px - self.step_px) <= SAME_STEP * self.step_px)
-
-
-def depth_from_points(
-    first: tuple[float, float], second: tuple[float, float], distance_mm: float, sector: Sector
-) -> float:
-    """The imaging depth in cm that two points (x, y) in pixels at a known distance mean.
-
-    Raises SourceError where they are too close to measure by, or where the depth would be none of an adult or a child.
-    """
-    apart_px = float(np.hypot(second[0] - first[0], second[1] - first[1]))
-    if apart_px < MIN_APART_PX:
-        raise SourceError(
-            f"the points are {apart_px:.0f} px apart; take two at least {MIN_APART_PX} px apart, so that a pixel's error is small"
-        )
-    depth_cm = distance_mm / apart_px / sector.spacing_from_depth(1.0)[0]
-    least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)
-    if not least <= depth_cm <= most:
-        raise SourceError(
-            f"{distance_mm:g} mm between these points would mean a depth of {depth_cm:.1f} cm; "
-            f"from {least:g} to {most:g} are plausible: check the distance (in mm) and the points"
-        )
-    return depth_cm
-
-
-def calibrate(sector: Sector, scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float) -> Calibration:
-    """The best known scale: the source's own, else from a typed depth (0 for none), else from ticks that are sure."""
-    if source_mm is not None:
-        return Calibration(source_mm, "source")
-    if depth_cm:
-        return Calibration(sector.spacing_from_depth(depth_cm), "typed in")
-    if scale.sure and scale.mm_per_px is not None:
-        return Calibration((scale.mm_per_px, scale.mm_per_px), "ticks")
-    return Calibration()
 
 
 class TickWatch:
@@ -151,20 +91,34 @@ def find_scale(peak: Frame, sector: Sector, unit_mm: float = 0.0) -> Scale:
     rows = np.flatnonzero(sector.mask.any(1))
     highest_row, lowest_row = rows[0] - BEYOND * depth_px, rows[-1] + BEYOND * depth_px
     best = Scale(None, 0.0, (), "no row of equally spaced ticks beside the sector")
+    axes = [np.eye(2), *_edges(sector)]
     for bright in BRIGHTS:
         marks = ((peak > black + bright) & ~sector.mask).astype(np.uint8)
         count, _, stats, centres = cv2.connectedComponentsWithStats(marks, connectivity=8)
         small = (stats[1:, cv2.CC_STAT_WIDTH] <= widest) & (stats[1:, cv2.CC_STAT_HEIGHT] <= highest)
         small &= (centres[1:, 1] >= highest_row) & (centres[1:, 1] <= lowest_row)
         points, boxes = centres[1:count][small], stats[1:count][small]
-        for x in np.unique(np.round(points[:, 0])):
-            column = np.abs(points[:, 0] - x) <= ALIGNED_PX
-            weights = np.array([float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes[column]])
-            found = scale_from_ticks(points[column], weights, depth_px, unit_mm)
-            # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
-            if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
-                best = found
+        sizes = np.array([float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes])
+        for turn in axes:
+            across, along = (points @ turn.T).T if len(points) else np.empty((2, 0))
+            for x in np.unique(np.round(across)):
+                column = np.abs(across - x) <= ALIGNED_PX
+                if column.sum() < MIN_TICKS:
+                    continue
+                found = scale_from_ticks(np.stack([across, along], 1)[column], sizes[column], depth_px, unit_mm)
+                # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
+                if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
+                    on_screen = tuple((float(x), float(y)) for x, y in np.array(found.ticks) @ turn)
+                    best = replace(found, ticks=on_screen)
     return best
+
+
+def _edges(sector: Sector) -> list[NDArray[np.float64]]:
+    """Rotations (2x2) that lay a line along one of the fan's edges upright: dots follow the edge on many screens."""
+    if sector.fan is None:
+        return []
+    angles = [side * (sector.fan.half_angle + off) for side in (1, -1) for off in np.deg2rad(EDGE_OFF_DEG)]
+    return [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles]
 
 
 def scale_from_ticks(
@@ -172,8 +126,9 @@ def scale_from_ticks(
 ) -> Scale:
     """Ticks in one column (N x 2, any order) with their sizes (summed brightness).
 
-    The unit is 1 cm, or 0.5 cm, whichever gives a plausible depth; where both do, larger ticks at every fifth position
-    mean 1 cm and at every second 0.5 cm, and without such ticks the confidence stays below SURE.
+    The unit is 1 cm where every fifth tick is larger, 0.5 cm where every second one is. Without such ticks it is the
+    one of the two that alone gives a plausible depth, a zoomed picture's included; where both do, the confidence stays
+    below SURE: a scale that is wrong by two makes a volume that is wrong by eight.
     """
     order = np.argsort(points[:, 1])
     rows, sizes = points[order, 1], sizes[order]
@@ -200,16 +155,15 @@ def scale_from_ticks(
     plausible = [u for u in UNITS_MM if least <= depth_px * u / step <= most]
     large = places[sizes > LONGER * np.percentile(sizes, 25)]
     periods = set(np.diff(large).tolist()) if len(large) > 1 else set()
+    by_length = UNIT_OF_PERIOD.get(periods.pop()) if len(periods) == 1 else None
+    if by_length is not None:
+        plausible = [u for u in plausible if u == by_length]
     if unit_mm:
         unit, sure = unit_mm, 0.9
-    elif len(plausible) == 1:
-        unit, sure = plausible[0], 0.9
     elif not plausible:
         return Scale(None, 0.0, (), "no unit of the ticks gives a plausible depth")
-    elif periods == {5.0}:
-        unit, sure = 10.0, 0.9
-    elif periods == {2.0}:
-        unit, sure = 5.0, 0.9
+    elif len(plausible) == 1:
+        unit, sure = plausible[0], 0.9
     else:
         return Scale(
             None,

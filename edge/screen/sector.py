@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import SourceError
-from edge.preprocess import Box, Frame, square_around
+from edge.preprocess import Box, Frame, as_frame, square_around
 
 Points = NDArray[np.float64]
 
@@ -120,7 +120,8 @@ class SectorFinder:
         self._shape: tuple[int, int] = (0, 0)
 
     def add(self, frame: Frame) -> None:
-        """Look at one more frame."""
+        """Look at one more frame. ValueError for an array that is none (see `edge.preprocess.as_frame`)."""
+        frame = as_frame(frame)
         height, width = self._shape = (frame.shape[0], frame.shape[1])
         self.scale = min(1.0, WORK_PX / max(width, height))
         grey = _echo_grey(frame, self.scale)
@@ -263,14 +264,14 @@ def _echo_grey(frame: Frame, scale: float) -> Frame:
 
 
 def _lit_blocks(grey: Frame) -> NDArray[np.bool_]:
-    """Which blocks of LIT_PX x LIT_PX hold a pixel brighter than DARK; what is left over at the edges counts to none."""
+    """Which blocks of LIT_PX x LIT_PX hold a pixel brighter than DARK; the edges' rest counts to none."""
     rows, columns = (length // LIT_PX for length in grey.shape)
     blocks = grey[: rows * LIT_PX, : columns * LIT_PX].reshape(rows, LIT_PX, columns, LIT_PX)
     return np.asarray(blocks.max((1, 3)) > DARK)
 
 
 def echo_areas(peak: Frame, rough: Frame) -> Frame:
-    """HxW 0/1: solid areas with the texture of echo on a screen: no text, no panels. Both as `SectorFinder` keeps them."""
+    """HxW 0/1: solid areas with the texture of echo on a screen: no text, no panels. Both as of `SectorFinder`."""
     black = _black_of(peak)
     plain = _flat(peak, rough, black, MIN_PLAIN_FRACTION).astype(np.uint8)
     closed = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((FRAME_PX, FRAME_PX), np.uint8))

@@ -53,7 +53,7 @@ class SectorTracker:
         self._reason = LOOKING
 
     def find(self, frames: Sequence[Frame]) -> Sector:
-        """Find it on given frames at once. Raises SourceError where none is visible or the screen shows something else."""
+        """Find it on given frames at once. Raises SourceError where none is visible or something else is shown."""
         self._restart(frames[-1])
         for frame in frames:
             if frame.shape == self._shape:
@@ -133,7 +133,7 @@ class SectorTracker:
         return self._changed >= CHANGED_FRAMES
 
     def _differs(self, frame: Frame) -> bool:
-        """Whether a frame shows something else outside the sector than the frame that it was found on, or other ticks."""
+        """Whether a frame shows something else outside the sector than the one that it was found on, or other ticks."""
         assert self._reference is not None
         assert self._outside is not None
         now = _samples(frame)[self._outside]

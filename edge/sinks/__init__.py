@@ -18,7 +18,7 @@ from edge.sinks.stream import StreamSink
 from edge.sinks.systemd import SystemdSink
 from edge.sinks.video import VideoSink
 from edge.sinks.window import WindowSink
-from edge.sources.address import redacted, scheme_of
+from edge.sources.address import file_path, redacted, scheme_of
 
 __all__ = ["SCHEMES", "SUFFIXES", "Closable", "Keyed", "Shown", "Sink", "open_sink"]
 
@@ -51,7 +51,7 @@ def open_sink(uri: str | Path, fps: float, view: str = "", encoder: str = AUTO) 
     scheme = scheme_of(text)
     if scheme in SCHEMES:
         return SCHEMES[scheme](text, fps, view, encoder)
-    path = Path(text.removeprefix("file://"))
+    path = file_path(text)
     suffix = next((end for end in SUFFIXES if path.name.endswith(end)), "")
     if scheme in ("", "file") and suffix:
         return SUFFIXES[suffix](path, fps, view, encoder)

@@ -18,7 +18,7 @@ from edge.preprocess import grey
 from edge.refine.keyframe import Refined
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import shown_record
-from edge.sources.address import parse_address
+from edge.sources.address import family_of, parse_address, shown_host
 
 log = logging.getLogger(__name__)
 SEND_S = 1.0
@@ -39,9 +39,11 @@ class IgtlSink:
         self._names = region_names(view)
         host, port = parse_address(uri, ()).host_port(DEFAULT_PORT)
         try:
-            self._listener = socket.create_server((host, port))
+            self._listener = socket.create_server((host, port), family=family_of(host))
         except OSError as error:
-            raise EchoEdgeError(f"igtl://{host}:{port} cannot listen: {error}; is the port in use?") from error
+            raise EchoEdgeError(
+                f"igtl://{shown_host(host, port)} cannot listen: {error}; is the port in use?"
+            ) from error
         self.port = int(self._listener.getsockname()[1])
         self._clients: list[socket.socket] = []
         self._lock = threading.Lock()

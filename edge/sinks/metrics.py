@@ -14,7 +14,7 @@ from edge.refine.keyframe import Held
 from edge.refine.volumes import PERCENTILES
 from edge.sinks.base import Shown
 from edge.sinks.jsonl import record_of
-from edge.sources.address import parse_address
+from edge.sources.address import family_of, parse_address, shown_host
 
 DEFAULT_PORT = 9108
 ALIVE_S = 2.0
@@ -36,20 +36,32 @@ class MetricsSink:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, body = sink.answer(self.path)
+                self.wfile.write(self._head())
+
+            def do_HEAD(self) -> None:
+                self._head()
+
+            def _head(self) -> bytes:
+                """Send status and headers; the body that goes with them."""
+                status, body = sink.answer(self.path.partition("?")[0])
                 self.send_response(status)
                 self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                return body
 
             def log_message(self, format: str, *args: object) -> None:
                 """A probe every few seconds is not worth a line."""
 
+        class Server(ThreadingHTTPServer):
+            address_family = family_of(host)
+
         try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
+            self._server = Server((host, port), Handler)
         except OSError as error:
-            raise EchoEdgeError(f"metrics://{host}:{port} cannot listen: {error}; is the port in use?") from error
+            raise EchoEdgeError(
+                f"metrics://{shown_host(host, port)} cannot listen: {error}; is the port in use?"
+            ) from error
         self._server.daemon_threads = True
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
@@ -131,5 +143,10 @@ class MetricsSink:
 
 def _metric(name: str, kind: str, text: str, values: dict[str, float]) -> list[str]:
     """The lines of one metric; keys are label sets such as `{region="apex"}`, "" for none."""
-    samples = [f"echoedge_{name}{labels} {value:.6g}" for labels, value in values.items()]
+    samples = [f"echoedge_{name}{labels} {_number(value)}" for labels, value in values.items()]
     return [f"# HELP echoedge_{name} {text}", f"# TYPE echoedge_{name} {kind}", *samples]
+
+
+def _number(value: float) -> str:
+    """Counts in full: a rate is the difference of two of them."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.9g}"

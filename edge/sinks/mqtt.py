@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import TracebackType
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -31,13 +30,13 @@ class MqttSink:
         except ImportError as error:
             raise MissingExtraError("the MQTT output", "mqtt") from error
         address = parse_address(uri, ("qos",))
-        parts = urlsplit(f"//{address.place}")
         host, port = address.host_port(DEFAULT_PORT)
-        self._topic, self._qos = parts.path.strip("/") or "echoedge", address.whole("qos", 0)
+        self._topic, self._qos = address.path or "echoedge", address.whole("qos", 0)
         self._names = region_names(view)
         self._client = client.Client(CallbackAPIVersion.VERSION2)
-        if parts.username:
-            self._client.username_pw_set(parts.username, parts.password)
+        credentials = address.credentials()
+        if credentials is not None:
+            self._client.username_pw_set(*credentials)
         self._client.will_set(f"{self._topic}/status", "offline", qos=1, retain=True)
         self._client.on_connect = lambda *_: self._client.publish(f"{self._topic}/status", "online", 1, True)
         self._client.max_queued_messages_set(100)

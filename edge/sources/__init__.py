@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.errors import SourceError
 from edge.sources import csi, dicom, igtl, images, stream, synth, v4l2, video
-from edge.sources.address import parse_address, redacted, scheme_of
+from edge.sources.address import file_path, parse_address, redacted, scheme_of
 from edge.sources.base import Captured, Live, Source
 from edge.sources.paced import Paced, Repeated
 
@@ -18,13 +18,14 @@ FILE_OPTIONS = ("loop", "pace")
 
 def open_file(uri: str) -> Source:
     """A video, a DICOM file, a picture or a folder of pictures, with `?loop` and `?pace=native`."""
-    path, address = Path(uri.removeprefix("file://")), None
+    path, query = file_path(uri), ""
     if "?" in uri and not path.exists():
-        address = parse_address(uri if uri.startswith("file://") else f"file://{uri}", FILE_OPTIONS)
-        path = Path(address.place)
+        place, _, query = uri.rpartition("?")
+        path = file_path(place)
     source = _recording(path)
-    if address is None:
+    if not query:
         return source
+    address = parse_address(f"file://?{query}", FILE_OPTIONS)
     pace = address.options.get("pace", "fast")
     if pace not in ("fast", "native"):
         raise SourceError(f"pace={pace} is unknown; it is fast or native")

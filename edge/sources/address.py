@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from edge.errors import EchoEdgeError
@@ -15,7 +17,9 @@ TRUE, FALSE = ("", "1", "yes", "true", "on"), ("0", "no", "false", "off")
 
 @dataclass(frozen=True)
 class Address:
-    """A parsed address. `place` is what stands between scheme and query, `url` the whole without our own options."""
+    """A parsed address. `place` is what stands between scheme and query, decoded; `url` the whole without our own
+    options, with its percent signs as they came.
+    """
 
     scheme: str
     place: str
@@ -45,16 +49,31 @@ class Address:
             return value in TRUE
         raise EchoEdgeError(f"option {name}={value} must be 1 or 0")
 
-    def host_port(self, default_port: int) -> tuple[str, int]:
-        """Host and port of a network place. Raises EchoEdgeError where there is no host."""
-        parts = urlsplit(f"//{self.place}")
+    def host_port(self, default_port: int, any_host: str = "") -> tuple[str, int]:
+        """Host (an IPv6 address without its brackets) and port of a network place.
+
+        `any_host` stands for a host that is left out. Raises EchoEdgeError where there is none.
+        """
         try:
-            host, port = parts.hostname, parts.port
+            parts = urlsplit(self.url)
+            host, port = parts.hostname or any_host, parts.port
         except ValueError as error:
             raise EchoEdgeError(f"{redacted(self.url)} has a port that is no number from 1 to 65535") from error
         if not host:
             raise EchoEdgeError(f"{redacted(self.url)} names no host; write {self.scheme}://HOST:{default_port}")
-        return host, port or default_port
+        return unquote(host), default_port if port is None else port
+
+    def credentials(self) -> tuple[str, str | None] | None:
+        """User and password, decoded: `p%2Fss` is p/ss. None where no user is named."""
+        parts = urlsplit(self.url)
+        if not parts.username:
+            return None
+        return unquote(parts.username), None if parts.password is None else unquote(parts.password)
+
+    @property
+    def path(self) -> str:
+        """What stands behind the host, decoded, without slashes around it."""
+        return unquote(urlsplit(self.url).path).strip("/")
 
 
 def parse_address(uri: str, known: tuple[str, ...], strict: bool = True) -> Address:
@@ -62,7 +81,10 @@ def parse_address(uri: str, known: tuple[str, ...], strict: bool = True) -> Addr
 
     Servers and FFmpeg's protocols take options of their own in the query, so network inputs are not strict.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:  # half a pair of brackets
+        raise EchoEdgeError(f"{redacted(uri)} is not an address ({error}); write an IPv6 host as [::1]") from error
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     ours = {name: value for name, value in pairs if name in known}
     others = [(name, value) for name, value in pairs if name not in known]
@@ -71,6 +93,24 @@ def parse_address(uri: str, known: tuple[str, ...], strict: bool = True) -> Addr
     place = unquote(parts.netloc + parts.path)
     url = urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(others), ""))
     return Address(parts.scheme.lower(), place, ours, url)
+
+
+def shown_host(host: str, port: int) -> str:
+    """Host and port as they stand in an address: an IPv6 one in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """What a server that is to listen there needs."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def file_path(uri: str) -> Path:
+    """The file of a path or a `file://` address, whose percent signs are decoded (RFC 8089)."""
+    if scheme_of(uri) != "file":
+        return Path(uri)
+    place = uri[len("file://") :].removeprefix("localhost")
+    return Path(place) if "%" in place and Path(place).exists() else Path(unquote(place))
 
 
 def scheme_of(uri: str) -> str:

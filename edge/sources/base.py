@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from edge.preprocess import Frame
+from edge.stated import Stated
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Captured:
 
     `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but
     for a frame of a replayed live run: whether the quality net saw it then. `decode_ms` is what decoding and conversion
-    took, 0 where the source does not tell.
+    took, 0 where the source does not tell. `stated` is the frame's own scale where a sender states one with every
+    picture, None where the source's holds.
     """
 
     number: int
@@ -27,21 +29,25 @@ class Captured:
     colour_space: str = "unspecified"
     quality: bool | None = None
     decode_ms: float = 0.0
+    stated: Stated | None = None
 
 
 class Source(AbstractContextManager["Source"], Protocol):
     """Frames in order. HxWx3 RGB or HxW grey, uint8; a recording's are all of one size, a live signal's may change.
 
-    `uri` holds no credentials. `fps` is the source's own rate, `spacing_mm` (row, column) per pixel where the source
-    knows it, `region` (x0, y0, x1, y1) the part of the screen that holds the echo where it says so, `frames` how many
-    will come, if known.
+    `uri` holds no credentials. `fps` is the source's own rate, `stated` the scale that it states, `region` (x0, y0, x1,
+    y1) the part of the screen that holds the echo where it says so, `frames` how many it declares, if it does.
+    `damaged` counts those that did not come out whole, after the last frame also those that never came.
     """
 
     uri: str
     fps: float
-    spacing_mm: tuple[float, float] | None
+    stated: Stated
     region: tuple[int, int, int, int] | None
     frames: int | None
+
+    @property
+    def damaged(self) -> int: ...
 
     def __iter__(self) -> Iterator[Captured]: ...
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from edge.preprocess import Frame
+from edge.sources.shown import square_pixels, turn_of
 from edge.threads.pool import FramePool
 
 COLOUR_SPACES = {0: "rgb", 1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020"}
@@ -16,14 +17,21 @@ FULL_RANGE = 2
 
 
 class Converter:
-    """Owns the buffers of one stream: `image` gives HxWx3 RGB uint8, HxW for a grey stream."""
+    """Owns the buffers of one stream: `image` gives HxWx3 RGB uint8, HxW for a grey stream, as it is to be shown.
 
-    def __init__(self) -> None:
+    `stretch` is the width of a pixel over its height.
+    """
+
+    def __init__(self, stretch: float = 1.0) -> None:
+        self._stretch = stretch
         self._pool = FramePool()
         self._planes = np.empty((0, 0), np.uint8)
 
     def image(self, frame: av.VideoFrame) -> Frame:
         """Convert one frame; the array stays the caller's until it is let go."""
+        return turn_of(frame).apply(square_pixels(self._converted(frame), self._stretch))
+
+    def _converted(self, frame: av.VideoFrame) -> Frame:
         if _is_plain_yuv420(frame):
             return self._from_yuv420(frame)
         grey = frame.format.name.startswith("gray")

@@ -57,7 +57,7 @@ def camera_pipeline(sensor: int, geometry: Geometry) -> list[str]:
 class PipelineFeed:
     """RGB frames of a GStreamer pipeline, read from its pipe. Raises SourceError where it does not run."""
 
-    spacing_mm: tuple[float, float] | None = None
+    damaged = 0
 
     def __init__(self, shown: str, elements: list[str], geometry: Geometry, timeout_s: float) -> None:
         launcher = shutil.which("gst-launch-1.0")

@@ -14,6 +14,7 @@ from typing import Protocol
 from edge.errors import SourceError
 from edge.preprocess import Frame
 from edge.sources.base import Captured
+from edge.stated import Stated
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ anew.
 class Picture:
     """One picture of a feed: RGB or grey uint8, its time in the feed (s, None where unknown), what it was before.
 
-    `decode_ms` is what decoding and conversion took, 0 where the feed does not tell.
+    `decode_ms` is what decoding and conversion took, 0 where the feed does not tell; `stated` its scale where every
+    picture brings one.
     """
 
     image: Frame
@@ -35,13 +37,19 @@ class Picture:
     pixel_format: str
     colour_space: str = "unspecified"
     decode_ms: float = 0.0
+    stated: Stated | None = None
 
 
 class Feed(Protocol):
-    """One connection. Iterating raises SourceError when it breaks and ends when the sender does."""
+    """One connection. Iterating raises SourceError when it breaks and ends when the sender does.
+
+    `damaged` counts the pictures that came and did not decode.
+    """
 
     fps: float
-    spacing_mm: tuple[float, float] | None
+
+    @property
+    def damaged(self) -> int: ...
 
     def __iter__(self) -> Iterator[Picture]: ...
 
@@ -85,11 +93,12 @@ class LiveSource:
         fps: float = 30.0,
     ) -> None:
         self.uri, self.fps = uri, fps
-        self.spacing_mm: tuple[float, float] | None = None
+        self.stated = Stated()
         self.status, self.reconnects = "", 0
         self._opener, self._backoff = opener, backoff or Backoff()
         self._stopped = threading.Event()
         self._feed: Feed | None = None
+        self._damaged_before = 0
         if wait:
             self.status = f"waiting for {uri}"
         else:
@@ -97,7 +106,13 @@ class LiveSource:
 
     def _open(self) -> None:
         self._feed = self._opener()
-        self.fps, self.spacing_mm = self._feed.fps, self._feed.spacing_mm
+        self.fps = self._feed.fps
+
+    @property
+    def damaged(self) -> int:
+        """Pictures of all connections that came and did not decode."""
+        feed = self._feed
+        return self._damaged_before + (feed.damaged if feed is not None else 0)
 
     def __iter__(self) -> Iterator[Captured]:
         number, attempt, offset_s, last_s, last_elapsed = 0, 0, 0.0, 0.0, 0.0
@@ -124,6 +139,7 @@ class LiveSource:
                         offset_s, first = (max(elapsed, last_s) - at if number else -at), False
                     last_s, last_elapsed = max(last_s, at + offset_s), elapsed  # the sum may round downwards
                     self.status, attempt = "", 0
+                    self.stated = picture.stated or self.stated
                     yield Captured(
                         number,
                         picture.image,
@@ -132,6 +148,7 @@ class LiveSource:
                         picture.pixel_format,
                         picture.colour_space,
                         decode_ms=picture.decode_ms,
+                        stated=picture.stated,
                     )
                     number += 1
                 raise SourceError(f"{self.uri} ended")
@@ -146,6 +163,7 @@ class LiveSource:
     def _close(self) -> None:
         feed, self._feed = self._feed, None
         if feed is not None:
+            self._damaged_before += feed.damaged
             feed.close()
 
     def stop(self) -> None:

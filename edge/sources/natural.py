@@ -7,4 +7,4 @@ import re
 
 def natural_order(name: str) -> list[tuple[int, str]]:
     """Sort key under which the numbers in a name count as numbers: "frame_2" before "frame_10"."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -20,7 +20,11 @@ class Wrapped:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.uri, self.fps, self.frames = source.uri, source.fps, source.frames
-        self.spacing_mm, self.region = source.spacing_mm, source.region
+        self.stated, self.region = source.stated, source.region
+
+    @property
+    def damaged(self) -> int:
+        return self._source.damaged
 
     def __enter__(self: T) -> T:
         self._source.__enter__()

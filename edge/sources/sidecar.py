@@ -12,12 +12,13 @@ SCHEMA = 2
 
 
 class FrameRow(msgspec.Struct, frozen=True, array_like=True):
-    """One recorded frame: number and times as captured, whether the quality net saw it."""
+    """One recorded frame: number and times as captured, whether the quality net saw it, a scale of its own."""
 
     number: int
     captured_ns: int
     time_s: float
     quality: bool
+    spacing_mm: tuple[float, float] | None = None
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

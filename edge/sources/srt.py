@@ -55,8 +55,7 @@ class SrtStream:
         mode = address.options.get("mode", "caller")
         if mode not in ("caller", "listener"):
             raise SourceError(f"mode={mode} is unknown; SRT's modes here are caller and listener")
-        place = address.place if not address.place.startswith(":") else f"0.0.0.0{address.place}"
-        host, port = Address(address.scheme, place, address.options, address.url).host_port(0)
+        host, port = address.host_port(0, any_host="0.0.0.0")
         if not port:
             raise SourceError(f"{shown} names no port; write srt://HOST:PORT")
         peer = _sockaddr(host, port, shown)
@@ -94,7 +93,7 @@ class SrtStream:
         raise SourceError(f"{self._shown}: no sender came within {timeout_s:g} s; is it sending to this address?")
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes, as soon as there are any. Raises SourceError after a time-out or a broken connection."""
+        """At most `size` bytes, as soon as there are any. Raises SourceError after a time-out or a break."""
         if not self._left:
             buffer = ctypes.create_string_buffer(MAX_MESSAGE)
             count = self._srt.srt_recvmsg(self._socket, buffer, MAX_MESSAGE)

@@ -11,7 +11,10 @@ from edge.errors import SourceError
 from edge.sources import srt
 from edge.sources.address import parse_address, redacted
 from edge.sources.convert import Converter, colour_space
+from edge.sources.decoded import Deinterlacer
 from edge.sources.live import LiveSource, Picture
+from edge.sources.picture_size import check_size
+from edge.sources.shown import stretch_of
 
 OPTIONS = ("wait", "timeout", "transport", "format", "parse")
 TIMEOUT_S = 2.0
@@ -38,7 +41,7 @@ class AvFeed:
     messages. Raises SourceError where it cannot be opened.
     """
 
-    spacing_mm: tuple[float, float] | None = None
+    damaged = 0
 
     def __init__(
         self,
@@ -68,7 +71,13 @@ class AvFeed:
         self._stream.thread_type = "SLICE"
         rate = float(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_FPS)
         self.fps = rate if 0 < rate <= MAX_FPS else DEFAULT_FPS
-        self._converter = Converter()
+        try:
+            check_size(self._stream.width, self._stream.height, shown)
+        except SourceError:
+            self.close()
+            raise
+        self._mender: Deinterlacer | None = None
+        self._converter = Converter(stretch_of(self._stream.sample_aspect_ratio))
 
     def __iter__(self) -> Iterator[Picture]:
         try:
@@ -77,14 +86,25 @@ class AvFeed:
                 try:
                     frames = packet.decode()
                 except av.InvalidDataError:  # a damaged packet; the next key frame mends the picture
+                    self.damaged += 1
                     continue
-                for frame in frames:
+                for frame in self._whole(frames):
                     at = None if frame.time is None else float(frame.time)
                     image = self._converter.image(frame)
                     decode_ms = (time.perf_counter() - started) * 1e3
                     yield Picture(image, at, frame.format.name, colour_space(frame), decode_ms)
         except (av.FFmpegError, OSError) as error:
             raise SourceError(f"{self._shown} broke off: {_reason(error)}") from error
+
+    def _whole(self, frames: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        """Frames without those that are damaged; the fields of interlaced ones woven together, a frame later."""
+        for frame in frames:
+            if frame.is_corrupt:
+                self.damaged += 1
+                continue
+            if self._mender is None and frame.interlaced_frame:
+                self._mender = Deinterlacer(self._stream)
+            yield from self._mender.mended(frame) if self._mender is not None else (frame,)
 
     def close(self) -> None:
         self._container.close()

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from edge.errors import SourceError
 from edge.sources.base import Captured
+from edge.stated import Stated
 from edge.synth.cine import SyntheticLoop
 from edge.synth.screen import layout_of
 from edge.synth.screen_kinds import KINDS, KindScreen
@@ -27,6 +28,7 @@ class SynthSource:
     """
 
     region: tuple[int, int, int, int] | None = None
+    damaged = 0
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
@@ -51,7 +53,7 @@ class SynthSource:
             x, y, side = layout.echo
             self.region = (x, y, x + side, y + side)
         self.fps = self.loop.fps
-        self.spacing_mm: tuple[float, float] | None = self.loop.spacing_mm
+        self.stated = Stated(self.loop.spacing_mm, "synthetic")
 
     def __iter__(self) -> Iterator[Captured]:
         number = 0

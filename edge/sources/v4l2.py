@@ -1,4 +1,4 @@
-"""Frame grabbers and USB cameras through Video4Linux2: what the device offers is asked first, then one mode is opened."""
+"""Frame grabbers and USB cameras through Video4Linux2: what the device offers is asked, then one mode is opened."""
 
 from __future__ import annotations
 

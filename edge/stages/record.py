@@ -41,7 +41,7 @@ class Recorder:
         self._container = av.open(str(self._video.part), "w", format="matroska", options=OPTIONS)
         self._stream: av.VideoStream | None = None
         self._sidecar = self._lines.part.open("wb", buffering=0)
-        self._head = Sidecar(source.uri, source.fps, source.spacing_mm, source.region, SCHEMA, live)
+        self._head = Sidecar(source.uri, source.fps, source.stated.spacing_mm, source.region, SCHEMA, live)
         self._shape: tuple[int, ...] = ()
         self._written = 0
 
@@ -58,7 +58,8 @@ class Recorder:
         picture = picture.reformat(format=self._stream.pix_fmt)
         picture.pts, picture.time_base = self._written, 1 / self._rate
         self._container.mux(self._stream.encode(picture))
-        self._line(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality))
+        own_mm = frame.stated.spacing_mm if frame.stated is not None else None
+        self._line(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality, own_mm))
         self._written += 1
 
     def _opened(self, shape: tuple[int, ...]) -> av.VideoStream:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.preprocess import Frame
+from edge.screen.calibration import Calibration, TypedDepth, calibrate
 from edge.screen.kind import FROZEN, STILL_S, EchoWatch
 from edge.screen.known import KnownScreen
-from edge.screen.scale import Calibration, TypedDepth, calibrate
 from edge.screen.sector import Sector
 from edge.screen.tracker import SectorTracker
 from edge.sources import Captured
@@ -38,6 +38,7 @@ class Screening:
         self._tracker = SectorTracker(shared.source.region, known.profile)
         self._typed: TypedDepth | None = None
         self._echo: EchoWatch | None = None
+        self._stated = shared.source.stated
         self.calibration = Calibration()
 
     @property
@@ -47,6 +48,7 @@ class Screening:
 
     def find(self, frames: Sequence[Frame]) -> None:
         """Find the sector of a recording. Raises SourceError where there is none."""
+        self._stated = self._source.stated
         self._use(self._tracker.find(frames))
 
     def look(self, frame: Captured) -> Look:
@@ -58,7 +60,9 @@ class Screening:
         sector, news = self._tracker.update(frame.image)
         if sector is None:
             return Look(problem=news)
-        echo = self._echo if not news else None
+        stated = frame.stated or self._source.stated
+        echo = self._echo if not news and stated == self._stated else None
+        self._stated = stated
         is_new, echo = echo is None, echo or self._use(sector)
         return Look(sector=sector, problem=echo.look(frame.image, now_s), is_new=is_new)
 
@@ -78,8 +82,10 @@ class Screening:
         scale, typed_cm = self._tracker.scale, self._known.depth_cm
         self._typed = self._typed or TypedDepth(typed_cm, sector, scale.step_px)
         depth_cm = typed_cm if self._typed.holds_for(sector, scale) else 0.0
-        self.calibration = calibrate(sector, scale, self._source.spacing_mm, depth_cm)
-        if typed_cm and not depth_cm and self._source.spacing_mm is None:
+        self.calibration = calibrate(sector, scale, self._stated, depth_cm, self._known.depth_from)
+        if self.calibration.reason:
+            log.warning("scale %s; refused: %s", self.calibration.origin, self.calibration.reason)
+        if typed_cm and not depth_cm and self._stated.spacing_mm is None:
             log.warning("the screen has changed, the typed depth is not used any more: %s", self.calibration.origin)
         self._echo = EchoWatch(sector, max(STILL_S, self._limits.freeze_ms / 1000))
         return self._echo

@@ -34,6 +34,8 @@ def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
     analyser, analysed = inference.analyser, clock.count("segment")
     events = analyser.beats.events if analyser else ()
     return Report(
+        frames_declared=stages.shared.source.frames,
+        frames_damaged=stages.shared.source.damaged,
         frames_in=capture.frames,
         frames_processed=analysed,
         frames_dropped=capture.frames - analysed,
@@ -92,6 +94,7 @@ def _sector(inference: Inference) -> dict[str, Any]:
         "is_fan": sector.fan is not None,
         "mm_per_px": calibration.spacing_mm,
         "mm_per_px_from": calibration.origin,
+        "mm_per_px_refused": calibration.reason,
     }
 
 

@@ -27,6 +27,7 @@ from edge.stages.inference import Inference
 from edge.stages.ladder import LADDER
 from edge.stages.safety import Limits
 from edge.stages.screening import Screening
+from edge.stated import Stated
 from tests.edge.nets.doubles import nets
 from tests.edge.stages.doubles import shared
 from tests.peers.processes import wait_until
@@ -39,7 +40,8 @@ PATIENT = Limits(signal_ms=5000, freeze_ms=5000, stuck_ms=5000, age_ms=5000, rec
 class Screens:
     """A live source of phantom screens at about 50 fps until stopped; `change` alters the frame, None sends nothing."""
 
-    uri, fps, frames, region, spacing_mm = "test", 50.0, None, None, (0.5, 0.5)
+    uri, fps, frames, region = "test", 50.0, None, None
+    stated, damaged = Stated((0.5, 0.5), "test"), 0
 
     def __init__(self, change: Callable[[np.ndarray], np.ndarray | None] = lambda frame: frame) -> None:
         self.change, self.status, self.reconnects = change, "", 0
@@ -369,4 +371,4 @@ def test_a_recording_that_shows_flow_is_withheld(kind: str, withheld: dict[str, 
         report = run_loop(source, segmenter, scorer, [watcher])
     assert report.safe_states == withheld
     assert watcher.banner.startswith("COLOUR DOPPLER" if withheld else "")
-    assert report.sector["mm_per_px_from"] == "source"
+    assert report.sector["mm_per_px_from"] == "synthetic"

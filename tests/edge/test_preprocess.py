@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.preprocess import Box, PreprocessSpec, grey, grey_crop, preprocess, resample, square_around
+from edge.preprocess import Box, PreprocessSpec, as_frame, grey, grey_crop, preprocess, resample, square_around
 
 pytestmark = pytest.mark.portable
 
@@ -19,7 +19,29 @@ def test_grey_keeps_grey_and_weights_colour() -> None:
     assert grey(green)[0, 0] == 150  # BT.601: 0.587 * 255
 
 
-@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.uint16), np.zeros((4, 4, 4), np.uint8), np.zeros(4, np.uint8)])
+def test_alpha_and_a_last_axis_of_one_are_let_go() -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (4, 5, 3), np.uint8)
+    with_alpha = np.dstack([colour, np.full((4, 5), 7, np.uint8)])
+    assert np.array_equal(as_frame(with_alpha), colour)
+    assert np.array_equal(as_frame(colour[..., :1]), colour[..., 0])
+    assert as_frame(colour) is colour
+    assert np.array_equal(grey(with_alpha), grey(colour))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((4, 4), np.uint16),
+        np.zeros((4, 4), np.int16),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4), bool),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((2, 4, 4, 3), np.uint8),
+    ],
+)
 def test_grey_refuses_other_frames_in_words(frame: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"a frame must be"):
         grey(frame)

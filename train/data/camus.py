@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import DataError
-from train.data.reading import existing, read_itk, read_plane, readable
+from train.data.reading import existing, grey_levels, labels_of, read_itk, read_plane, readable
 from train.data.sample import Sample, isotropic
 
 VIEWS = {"4CH": "A4C", "2CH": "A2C"}
@@ -75,8 +75,15 @@ def read_ef(root: Path) -> dict[str, float]:
     """
     table = Path(root) / "patients_info.csv"
     if table.is_file():
-        with table.open(newline="") as file:
-            return {row["Patient"]: float(row["EF"]) for row in csv.DictReader(file)}
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            absent = {"Patient", "EF"} - set(rows.fieldnames or ())
+            if absent:
+                raise DataError(f"{table} lacks the columns {', '.join(sorted(absent))}; it has {rows.fieldnames}")
+            try:
+                return {row["Patient"]: float(row["EF"]) for row in rows}
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{table}, line {rows.line_num}: EF is no number ({error})") from error
     infos = {path.parent.name: read_info(path).ef_percent for path in sorted(Path(root).glob("patient*/Info_?CH.cfg"))}
     if not infos:
         raise DataError(f"{root} has neither patients_info.csv nor Info_4CH.cfg files, which hold the reference EF")
@@ -156,8 +163,8 @@ def _files(stem: Path) -> tuple[Path, Path]:
 def _read_pair(stem: Path) -> list[Sample]:
     patient, view, phase = stem.name.split("_")
     image_path, mask_path = _files(stem)
-    image, spacing = read_plane(image_path)
-    mask, _ = read_plane(mask_path)
+    pixels, spacing = read_plane(image_path)
+    image, mask = grey_levels(pixels), labels_of(read_plane(mask_path)[0])
     _check_labels(mask)
     return [isotropic(Sample(image, mask, spacing, VIEWS[view], phase, patient, f"camus/{stem.name}"))]
 
@@ -170,6 +177,7 @@ def _read_sequence(stem: Path) -> list[Sample]:
     masks, _ = read_itk(mask_path)
     if images.ndim != 3 or images.shape != masks.shape:
         raise DataError(f"a sequence and its masks are expected, found arrays of {images.shape} and {masks.shape}")
+    images, masks = grey_levels(images), labels_of(masks)
     _check_labels(masks)
     info_path = stem.parent / f"Info_{view}.cfg"
     phases = {}
@@ -179,8 +187,8 @@ def _read_sequence(stem: Path) -> list[Sample]:
     return [
         isotropic(
             Sample(
-                np.ascontiguousarray(image.astype(np.uint8)),
-                np.ascontiguousarray(mask.astype(np.uint8)),
+                np.ascontiguousarray(image),
+                np.ascontiguousarray(mask),
                 (spacing[1], spacing[2]),
                 VIEWS[view],
                 phases.get(index, ""),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import DataError
-from train.data.reading import SUFFIXES, existing, read_itk, readable
+from train.data.reading import SUFFIXES, existing, grey_levels, labels_of, read_itk, readable
 from train.data.sample import LV, Sample, isotropic
 
 TRUTHS = ("_gt", "_truth")
@@ -43,7 +43,7 @@ def long_axis(lv: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> int:
 
 
 def short_axis_slices(
-    volume: NDArray[np.generic], lv: NDArray[np.bool_], spacing_mm: tuple[float, ...]
+    volume: NDArray[np.uint8], lv: NDArray[np.bool_], spacing_mm: tuple[float, ...]
 ) -> list[tuple[int, NDArray[np.uint8], NDArray[np.uint8], tuple[float, float]]]:
     """(index, image, mask, (row, column) spacing) of every second slice across the long axis that contains LV."""
     axis = long_axis(lv, spacing_mm)
@@ -52,7 +52,7 @@ def short_axis_slices(
     return [
         (
             int(index),
-            np.ascontiguousarray(volume.take(index, axis).astype(np.uint8)),
+            np.ascontiguousarray(volume.take(index, axis)),
             lv.take(index, axis).astype(np.uint8) * np.uint8(LV),
             (rows, columns),
         )
@@ -80,7 +80,7 @@ def _read_volume(stem: Path, truth: Path) -> list[Sample]:
     labels, _ = read_itk(truth)
     if volume.ndim != 3 or volume.shape != labels.shape:
         raise DataError(f"a volume and its mask are expected, found arrays of {volume.shape} and {labels.shape}")
-    lv = labels > 0
+    volume, lv = grey_levels(volume), labels_of(labels) > 0
     if not lv.any():
         raise DataError("its mask is empty")
     phase = next((part.upper() for part in stem.name.split("_") if part.upper() in ("ED", "ES")), "")

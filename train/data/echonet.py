@@ -59,7 +59,7 @@ def outline(chords: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
             absent = set(columns) - set(rows.fieldnames or ())
             if absent:
@@ -71,9 +71,17 @@ def _table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
 
 def _tracings(path: Path) -> dict[str, Tracings]:
     lines: dict[str, dict[int, list[list[float]]]] = {}
-    for row in _table(path, ("FileName", "X1", "Y1", "X2", "Y2", "Frame")):
+    for line, row in enumerate(_table(path, ("FileName", "X1", "Y1", "X2", "Y2", "Frame")), 2):
         frames = lines.setdefault(row["FileName"].removesuffix(".avi"), {})
-        frames.setdefault(int(row["Frame"]), []).append([float(row[key]) for key in ("X1", "Y1", "X2", "Y2")])
+        try:  # spreadsheets and pandas write whole numbers as 46.0
+            frame, chord = float(row["Frame"]), [float(row[key]) for key in ("X1", "Y1", "X2", "Y2")]
+            if frame != int(frame) or not np.isfinite(chord).all():
+                raise ValueError("no whole frame number or no finite point")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(
+                f"{path}, line {line}: {error}; a tracing has a frame number and four coordinates"
+            ) from error
+        frames.setdefault(int(frame), []).append(chord)
     return {name: {frame: np.array(chords) for frame, chords in frames.items()} for name, frames in lines.items()}
 
 

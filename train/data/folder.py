@@ -29,7 +29,7 @@ def read_folder(root: Path, patients: Iterable[str] | None = None) -> Iterator[S
     if not table.is_file():
         raise DataError(f"{table} does not exist; it needs the columns {', '.join(COLUMNS)}")
     wanted = set(patients) if patients is not None else None
-    with table.open(newline="") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         absent = set(COLUMNS) - set(rows.fieldnames or ())
         if absent:

@@ -40,7 +40,7 @@ def read_itk(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
     return SimpleITK.GetArrayFromImage(image), tuple(float(s) for s in image.GetSpacing()[::-1])
 
 
-def read_plane(path: Path) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+def read_plane(path: Path) -> tuple[NDArray[Any], tuple[float, float]]:
     """A single 2-D frame (rows = the file's second axis) and its (row, column) spacing in mm. DataError for more than
     one.
     """
@@ -49,7 +49,38 @@ def read_plane(path: Path) -> tuple[NDArray[np.uint8], tuple[float, float]]:
         array = array[0]
     if array.ndim != 2:
         raise DataError(f"a single frame is expected, found an array of shape {array.shape}")
-    return np.ascontiguousarray(array.astype(np.uint8)), (spacing[-2], spacing[-1])
+    return array, (spacing[-2], spacing[-1])
+
+
+def grey_levels(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Pixels of any type as 0-255, uint8: nothing wraps, nothing is cut to black.
+
+    Values from 0 to 255 stay as they are, but for those of a float array from 0 to 1, which are fractions. Others
+    (16-bit, Hounsfield-like, negative) are stretched from their own least to their own greatest value, for the whole
+    array alike. DataError for NaN, infinities and what holds no real numbers.
+    """
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if array.dtype.kind not in "uif" or not array.size or not np.isfinite(array).all():
+        raise DataError(f"its {array.dtype} pixels are not all finite numbers")
+    values = array.astype(np.float64)
+    least, most = float(values.min()), float(values.max())
+    if array.dtype.kind == "f" and least >= 0 and 0 < most <= 1:
+        values *= 255
+    elif least < 0 or most > 255:
+        log.warning("grey levels from %g to %g are stretched to 0-255", least, most)
+        values = (values - least) * (255 / (most - least)) if most > least else np.zeros_like(values)
+    return np.ascontiguousarray(np.rint(values).astype(np.uint8))
+
+
+def labels_of(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """A mask of any type as uint8. DataError for values that are no labels: parts, negative ones, more than 255."""
+    if array.dtype.kind not in "uif" or not np.isfinite(array).all():
+        raise DataError(f"its mask holds {array.dtype} values that are not all numbers")
+    labels = np.rint(array)
+    if array.size and (np.abs(labels - array).max() > 1e-3 or labels.min() < 0 or labels.max() > 255):
+        raise DataError(f"its mask holds values from {array.min():g} to {array.max():g}, which are not labels")
+    return np.ascontiguousarray(labels.astype(np.uint8))
 
 
 def readable(

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from edge.errors import DataError
 from edge.heart.regions import REGIONS, WALLS, region_names
-from train.data.reading import read_plane, readable
+from train.data.reading import grey_levels, read_plane, readable
 
 LEVELS = {"not visible": 1, "poor": 2, "ok": 3, "good": 4, "excellent": 5}
 """The paper's table 1."""
@@ -99,7 +99,7 @@ def _read(record: Record) -> list[QualitySample]:
     for name, value in values.items():
         scores[region_index(name)] = score_of(value)
     if path.suffix == ".mhd":
-        image, _ = read_plane(path)
+        image = grey_levels(read_plane(path)[0])
     else:
         read = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
         if read is None:
@@ -109,7 +109,7 @@ def _read(record: Record) -> list[QualitySample]:
 
 
 def _csv_records(path: Path) -> list[Record]:
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         absent = {"image", "patient", "view", *REGIONS} - set(rows.fieldnames or ())
         if absent:

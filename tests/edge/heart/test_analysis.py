@@ -5,7 +5,7 @@ import pytest
 
 from edge.heart.analysis import EXPIRE_S, SMOOTHING_S, Analyser
 from edge.heart.withhold import NO_SCALE, NO_VIEW, NOT_SCORED
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.screen.sector import find_sector
 from edge.sources import Captured
 from edge.threads.clock import StageClock

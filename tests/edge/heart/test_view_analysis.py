@@ -15,7 +15,7 @@ from edge.heart.view import VIEWS
 from edge.heart.withhold import UNCERTAIN_VIEW
 from edge.nets.manifest import VIEW_OUTPUT, Port
 from edge.nets.model import QualityScorer, Segmenter
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.screen.sector import Sector, find_sector
 from edge.sinks.jsonl import record_of
 from edge.sources import Captured

@@ -17,6 +17,7 @@ from edge.picture.overlay import AMBER, HEAD
 from edge.screen.sector import Sector, find_sector
 from edge.sinks import Shown
 from edge.sources import Captured
+from edge.stated import Stated
 from tests.edge.nets.doubles import nets
 from tests.phantom import apical_frame
 
@@ -84,7 +85,8 @@ def test_a_few_odd_frames_do_not_warn(sector: Sector, levels: GreyLevels) -> Non
 class Screens:
     """A recording of phantom screens: bright, then dark, then bright again."""
 
-    uri, fps, frames, region, spacing_mm = "test", 50.0, 72, None, (0.5, 0.5)
+    uri, fps, frames, region = "test", 50.0, 72, None
+    stated, damaged = Stated((0.5, 0.5), "test"), 0
 
     def __iter__(self) -> Iterator[Captured]:
         for number in range(self.frames):

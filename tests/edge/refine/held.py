@@ -14,7 +14,7 @@ from edge.preprocess import Box
 from edge.refine.keyframe import FROZEN_FRAME, Held, KeyFrame, RefinedFrames
 from edge.refine.refiner import Refinement, entropy_bits
 from edge.refine.volumes import Spread
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.sources import Captured
 from tests.edge.picture.test_overlay import analysis
 from tests.phantom import SIZE, apical_mask

@@ -128,3 +128,35 @@ def test_a_kind_is_drawn_in_its_layouts_size_and_seeded(kind: str) -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(SourceError, match="spectral"):
         KindScreen(LAYOUTS["screen4"], SyntheticLoop(0, "A4C", 400), "radar")
+
+
+def speckle(seed: int, shape: tuple[int, int]) -> np.ndarray:
+    return cv2.GaussianBlur(np.random.default_rng(seed).rayleigh(1, shape).astype(np.float32), (0, 0), 2)
+
+
+@pytest.mark.parametrize("deepest", [1.0, 0.35])
+@pytest.mark.parametrize("box", [(110, 50, 530, 430), (60, 30, 420, 450), (200, 100, 560, 420)])
+def test_a_linear_probe_is_named_as_such(box: tuple[int, int, int, int], deepest: float) -> None:
+    x0, y0, x1, y1 = box
+    screens = []
+    for seed in range(4):
+        fading = np.linspace(1, deepest, y1 - y0)[:, None]
+        screen = np.zeros((480, 640), np.uint8)
+        screen[y0:y1, x0:x1] = np.clip(speckle(seed, (y1 - y0, x1 - x0)) * 60 * fading, 0, 255)
+        screens.append(screen)
+    with pytest.raises(SourceError, match="NO SECTOR PROBE"):
+        SectorTracker().find(screens)
+
+
+@pytest.mark.parametrize("degrees", [-24, -18, 18, 24])
+def test_a_steered_sector_is_not_taken_for_a_trace(degrees: float) -> None:
+    """It is measured or refused, but nobody is sent back to 2D from 2D."""
+    upright = [on_screen(apical_frame(1 + 0.2 * float(np.sin(n)), n), 640, 480) for n in range(6)]
+    turn = cv2.getRotationMatrix2D((300, 40), degrees, 0.8)
+    screens = [cv2.warpAffine(screen[..., :3] if screen.ndim == 3 else screen, turn, (640, 480)) for screen in upright]
+    said = ""
+    try:
+        SectorTracker().find(screens)
+    except SourceError as error:
+        said = str(error)
+    assert not any(word in said for word in ("DOPPLER", "M-MODE", "PROBE"))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from edge.cli import main
+from edge.screen.calibration import MIN_APART_PX, depth_from_points
 from edge.screen.profile import load_profile
-from edge.screen.scale import MIN_APART_PX, depth_from_points
 from edge.screen.sector import find_sector
 from tests.peers.processes import need, virtual_screen, wait_until
 from tests.phantom import apical_frame, on_screen
@@ -58,7 +58,7 @@ def test_without_ticks_the_depth_is_kept_and_used(screens: dict[str, str], capsy
     assert load_profile("bare").depth_cm == found["depth_cm"]
     assert main(["run", screens["bare"], "--profile", "bare", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["sector"]["mm_per_px_from"] == "typed in"
+    assert report["sector"]["mm_per_px_from"] == "profile"
     assert report["sector"]["mm_per_px"] == pytest.approx([0.28, 0.28], rel=0.01)
 
 

@@ -1,44 +1,16 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.screen.scale import Calibration, Scale, TickWatch, TypedDepth, calibrate, scale_from_ticks
+from edge.preprocess import grey
+from edge.screen.scale import TickWatch, find_scale, scale_from_ticks
 from edge.screen.sector import find_sector
 from edge.screen.tracker import LOCATE_FRAMES, SectorTracker
 from tests.phantom import apical_frame, on_screen
-
-SECTOR = find_sector([apical_frame()])
-SURE, OPEN = Scale(0.4, 0.9, (), "", 25.0), Scale(None, 0.4, (), "", 25.0)
-
-
-@pytest.mark.parametrize(
-    ("scale", "source_mm", "depth_cm", "origin"),
-    [
-        (SURE, (0.3, 0.3), 16.0, "source"),
-        (SURE, None, 16.0, "typed in"),
-        (SURE, None, 0.0, "ticks"),
-        (Scale(0.4, 0.3), None, 0.0, "unknown"),
-        (OPEN, None, 0.0, "unknown"),
-    ],
-)
-def test_the_best_known_scale_is_taken(
-    scale: Scale, source_mm: tuple[float, float] | None, depth_cm: float, origin: str
-) -> None:
-    found = calibrate(SECTOR, scale, source_mm, depth_cm)
-    assert found.origin == origin
-    assert (found.spacing_mm is None) == (found == Calibration())
-
-
-def test_a_typed_depth_holds_for_the_picture_it_was_typed_for() -> None:
-    typed = TypedDepth(16.0, SECTOR, 25.0)
-    assert typed.holds_for(SECTOR, SURE)
-    assert not typed.holds_for(SECTOR, Scale(0.4, 0.9, (), "", 22.0))
-    assert not typed.holds_for(SECTOR, Scale(None, 0.0))
-    smaller = find_sector([np.pad(apical_frame(size=300), ((0, 100), (50, 50)))])
-    assert not typed.holds_for(smaller, SURE)
 
 
 @settings(deadline=None, max_examples=60)
@@ -68,11 +40,44 @@ def test_a_depth_at_the_border_of_the_plausible_rules_no_unit_out() -> None:
     assert not found.sure
 
 
+def test_a_zoomed_picture_is_not_taken_for_a_whole_one() -> None:
+    rows = np.arange(9) * 50.0  # 8 steps of 5 mm, every second one longer: 40 mm, not 80
+    column = np.stack([np.full(9, 50.0), rows], axis=1)
+    long = np.where(np.arange(9) % 2 == 0, 9.0, 3.0)
+    assert scale_from_ticks(column, long, 400.0).mm_per_px == pytest.approx(0.1)
+    assert not scale_from_ticks(column, np.full(9, 5.0), 400.0).sure
+    assert scale_from_ticks(column, np.where(np.arange(9) % 5 == 0, 9.0, 3.0), 400.0).mm_per_px == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("long_every", [0, 5])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_dots_along_the_edge_of_the_sector_are_its_scale(side: int, long_every: int) -> None:
+    screen = on_screen(apical_frame(), 640, 480)
+    screen[:, 560:600] = 0
+    sector = find_sector([screen])
+    fan = sector.fan
+    assert fan is not None
+    across, down = side * np.sin(fan.half_angle), np.cos(fan.half_angle)
+    step = fan.radius / 14.5
+    for number in range(1, 15):
+        x = fan.apex[0] + number * step * across + side * 14
+        y = fan.apex[1] + number * step * down
+        size = 3 if long_every and number % long_every == 0 else 2
+        cv2.circle(screen, (round(x), round(y)), size, (255, 255, 255), -1)
+    found = find_scale(grey(screen), sector)
+    assert len(found.ticks) >= 10
+    assert found.step_px == pytest.approx(step, rel=0.02)
+    if long_every:
+        assert found.mm_per_px == pytest.approx(10 / step, rel=0.02)
+    else:
+        assert not found.sure
+
+
 def test_moved_ticks_are_another_depth_though_nothing_else_changes() -> None:
     screens = [on_screen(apical_frame(seed=n), 640, 480) for n in range(LOCATE_FRAMES)]
     for screen in screens:  # longer ticks at every fifth centimetre
         for row in range(50, 480, 180):
-            screen[row, 560:590] = 220
+            screen[row : row + 2, 579:591] = 220
     tracker = SectorTracker()
     for screen in screens:
         sector, _ = tracker.update(screen)

@@ -195,7 +195,7 @@ def test_a_typed_depth_gives_the_scale() -> None:
 
 def test_the_real_ticks_agree_with_the_files_own_scale(sonosite: str) -> None:
     found, picture, _ = locate(sonosite)
-    assert found["mm_per_px_from"] == "source"
+    assert found["mm_per_px_from"] == "DICOM region"
     assert found["ticks"]["mm_per_px"] == pytest.approx(1.021, rel=0.01)
     assert found["ticks"]["confidence"] > SURE
     assert picture.shape == (240, 320, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import socket
 import subprocess
@@ -29,8 +30,9 @@ from edge.igtl.message import Message, read_image, receive
 from edge.picture.overlay import HeadUp
 from edge.preprocess import Box
 from edge.refine.volumes import Spread
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.sinks import Shown, Sink, open_sink
+from edge.sinks.metrics import _metric
 from edge.sources import Captured
 from tests.edge.refine.held import held
 from tests.peers.openigtlink import build_example
@@ -134,6 +136,26 @@ def test_prometheus_reads_the_metrics() -> None:
         [need("promtool", "prometheus"), "check", "metrics"], input=text, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_probe_may_ask_for_the_head_alone_and_over_ipv6() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    sink = open_sink(f"metrics://[::1]:{free_port()}", 30, "A4C")
+    with sink:
+        connection = http.client.HTTPConnection("::1", sink.port, timeout=10)  # type: ignore[attr-defined]
+        for method, path in (("HEAD", "/healthz"), ("GET", "/metrics?from=probe"), ("GET", "/healthz")):
+            connection.request(method, path)
+            answer = connection.getresponse()
+            body = answer.read()
+            assert (answer.status, body == b"") == (200, method == "HEAD")
+        connection.close()
+
+
+def test_counts_are_written_in_full() -> None:
+    first, second = (_metric("pictures_total", "counter", "x", {"": n})[-1] for n in (1234567, 1234568))
+    assert (first, second) == ("echoedge_pictures_total 1234567", "echoedge_pictures_total 1234568")
+    assert _metric("age", "gauge", "x", {"": 0.125})[-1] == "echoedge_age 0.125"
 
 
 def test_mpeg_ts_reaches_a_receiver() -> None:

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import EchoEdgeError
-from edge.sources.address import parse_address, redacted, scheme_of
+from edge.sources import open_source
+from edge.sources.address import parse_address, redacted, scheme_of, shown_host
 
 
 @pytest.mark.parametrize(
@@ -57,3 +62,49 @@ def test_schemes(uri: str, scheme: str) -> None:
 def test_places_without_host_or_port_are_refused(uri: str, says: str) -> None:
     with pytest.raises(EchoEdgeError, match=says):
         parse_address(uri, ()).host_port(18944)
+
+
+@pytest.mark.parametrize(
+    ("uri", "host", "port", "credentials"),
+    [
+        ("mqtt://user:p%2Fss@h:1/echo", "h", 1, ("user", "p/ss")),
+        ("mqtt://user:p%23ss@h/echo", "h", 1883, ("user", "p#ss")),
+        ("mqtt://us%40er:p%3A%3Fss@h/echo", "h", 1883, ("us@er", "p:?ss")),
+        ("mqtt://user@h/echo", "h", 1883, ("user", None)),
+        ("mqtt://[::1]:9/echo", "::1", 9, None),
+        ("mqtt://u:p@[fe80::1]/echo", "fe80::1", 1883, ("u", "p")),
+    ],
+)
+def test_what_is_percent_encoded_is_decoded_after_it_was_split(
+    uri: str, host: str, port: int, credentials: tuple[str, str | None] | None
+) -> None:
+    address = parse_address(uri, ())
+    assert address.host_port(1883) == (host, port)
+    assert address.credentials() == credentials
+    assert address.path == "echo"
+    assert "%" not in address.path
+
+
+def test_an_ipv6_host_is_shown_in_brackets() -> None:
+    assert shown_host("::1", 9108) == "[::1]:9108"
+    assert shown_host("127.0.0.1", 9108) == "127.0.0.1:9108"
+    with pytest.raises(EchoEdgeError, match=r"write an IPv6 host as \[::1\]"):
+        parse_address("metrics://[::1:9108", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        ("a b.png", "file://{folder}/a%20b.png"),
+        ("a#b.png", "file://{folder}/a%23b.png"),
+        ("a#b.png", "{folder}/a#b.png?loop=0"),
+        ("50%.png", "{folder}/50%.png"),
+        ("50%20.png", "{folder}/50%20.png?loop=0"),
+        ("a b.png", "FILE://localhost{folder}/a%20b.png?loop=0"),
+        ("what?.png", "{folder}/what?.png"),
+    ],
+)
+def test_files_by_path_and_by_address(tmp_path: Path, name: str, uri: str) -> None:
+    cv2.imwrite(str(tmp_path / name), np.zeros((4, 5), np.uint8))
+    with open_source(uri.format(folder=tmp_path)) as source:
+        assert next(iter(source)).image.shape == (4, 5)

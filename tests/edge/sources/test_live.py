@@ -58,13 +58,43 @@ def test_openigtlink_survives_a_restart_and_a_change_of_size() -> None:
     try:
         with open_source(f"igtl://127.0.0.1:{server.port}") as source:
             frames = list(islice(source, 4))
-            assert source.spacing_mm == (0.5, 0.25)
+            assert source.stated.spacing_mm == (0.5, 0.25)
             assert source.reconnects == 1  # type: ignore[attr-defined]
     finally:
         server.close()
     assert [f.image.shape for f in frames] == [(6, 8), (6, 8), (10, 4), (10, 4)]
     assert [f.number for f in frames] == [0, 1, 2, 3]
     assert [f.time_s for f in frames] == sorted(f.time_s for f in frames)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "stated_mm"), [((0.5, 0.25), (0.5, 0.25)), ((1.0, 1.0), None), ((float("nan"), 0.5), None)]
+)
+def test_a_matrix_of_directions_alone_is_no_scale(
+    spacing_mm: tuple[float, float], stated_mm: tuple[float, float] | None
+) -> None:
+    image = image_body(np.full((6, 8), 200, np.uint8), spacing_mm)
+    server = IgtlServer(lambda: [pack("IMAGE", "echo", image, 5)])
+    try:
+        with open_source(f"igtl://127.0.0.1:{server.port}") as source:
+            frame = next(iter(source))
+    finally:
+        server.close()
+    assert frame.stated is not None
+    assert frame.stated.spacing_mm == stated_mm
+    assert (frame.stated.problem == "") == (stated_mm is not None)
+
+
+def test_a_scale_that_changes_belongs_to_the_pictures_that_bring_it() -> None:
+    bodies = [image_body(np.full((6, 8), 200, np.uint8), mm) for mm in ((0.5, 0.5), (0.25, 0.25), None)]
+    server = IgtlServer(lambda: [pack("IMAGE", "echo", body, 5 + n) for n, body in enumerate(bodies)])
+    try:
+        with open_source(f"igtl://127.0.0.1:{server.port}") as source:
+            frames = list(islice(source, 3))
+            assert source.stated.spacing_mm is None
+    finally:
+        server.close()
+    assert [f.stated.spacing_mm for f in frames if f.stated] == [(0.5, 0.5), (0.25, 0.25), None]
 
 
 def test_a_server_of_pyigtl_is_read() -> None:
@@ -96,7 +126,7 @@ def test_the_example_server_of_openigtlink_is_read(tmp_path: Path) -> None:
         frames = list(islice(source, 3))
     served = [np.fromfile(path, np.uint8).reshape(256, 256) for path in sorted(images_of_imager().glob("*.raw"))]
     assert all(any(np.array_equal(frame.image, image) for image in served) for frame in frames)
-    assert source.spacing_mm == (1.0, 1.0)
+    assert source.stated.spacing_mm is None  # its matrix holds directions alone
     assert [f.time_s for f in frames] == sorted(f.time_s for f in frames)
 
 
@@ -150,7 +180,7 @@ def test_without_a_jetson_camera_the_remedy_is_named() -> None:
 class Broken:
     """A feed that yields one picture, then breaks."""
 
-    fps, spacing_mm = 25.0, None
+    fps, damaged = 25.0, 0
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         yield Picture(np.zeros((2, 2), np.uint8), 7.0, "gray")
@@ -172,7 +202,7 @@ def test_a_break_is_told_and_time_goes_on() -> None:
 class Leaping:
     """A feed whose time leaps, as that of a UDP sender that was started again within the time-out."""
 
-    fps, spacing_mm = 25.0, None
+    fps, damaged = 25.0, 0
 
     def __init__(self, times: tuple[float, ...]) -> None:
         self._times = times

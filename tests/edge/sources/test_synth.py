@@ -11,7 +11,7 @@ def test_a_synthetic_source_gives_its_frames() -> None:
         loop = SyntheticLoop(3, "A2C", 120, 40)
         captured = list(source)
         assert source.fps == 40
-        assert source.spacing_mm == loop.spacing_mm
+        assert source.stated.spacing_mm == loop.spacing_mm
     assert [c.number for c in captured] == [0, 1, 2, 3, 4]
     assert captured[4].time_s == pytest.approx(0.1)
     np.testing.assert_array_equal(captured[4].image, loop.frame(4).image)
@@ -22,7 +22,7 @@ def test_a_layout_gives_a_screen_and_its_region() -> None:
         image = next(iter(source)).image
         assert image.shape == (480, 640, 3)
         assert source.region == (84, 22, 484, 422)
-        assert source.spacing_mm == SyntheticLoop(0, "A4C", 400).spacing_mm
+        assert source.stated.spacing_mm == SyntheticLoop(0, "A4C", 400).spacing_mm
 
 
 def test_it_can_go_on_without_end() -> None:

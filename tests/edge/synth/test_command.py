@@ -41,7 +41,7 @@ def test_dicom_comes_back_with_its_spacing(layout: str, tmp_path: Path, capsys: 
     fact = facts_of(capsys, args)[0]
     loop = SyntheticLoop(4, "A4C", 473 if layout == "none" else 400, fps=10)
     with open_source(fact["file"]) as source:
-        assert source.spacing_mm == pytest.approx(loop.spacing_mm, rel=1e-6)
+        assert source.stated.spacing_mm == pytest.approx(loop.spacing_mm, rel=1e-6)
         assert source.fps == pytest.approx(10)
         images = [captured.image for captured in source]
         region = source.region
