@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from edge.preprocess import Frame
+from edge.screen.setting import Decided
 
 
 @dataclass(frozen=True)
 class Captured:
     """A frame with its number, when it was captured (monotonic ns) and its time in the source (seconds).
 
-    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but
-    for a frame of a replayed live run: whether the quality net saw it then. `decode_ms` is what decoding and conversion
-    took, 0 where the source does not tell.
+    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `decided` is None but
+    for a frame of a recording: what was decided about it then. `decode_ms` is what decoding and conversion took, 0
+    where the source does not tell.
     """
 
     number: int
@@ -25,7 +26,7 @@ class Captured:
     time_s: float
     pixel_format: str = "rgb24"
     colour_space: str = "unspecified"
-    quality: bool | None = None
+    decided: Decided | None = None
     decode_ms: float = 0.0
 
 

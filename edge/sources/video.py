@@ -21,8 +21,7 @@ DEFAULT_FPS = 30.0
 class VideoSource:
     """The first video stream of a file. Frames that do not decode are skipped by FFmpeg; none at all is an error.
 
-    A recording brings its sidecar: frames have the numbers, times and decisions of that run; of a live one
-    `recorded_live` is set.
+    A recording brings its sidecar: frames have the numbers, times and decisions of that run, and `is_recording` is set.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,13 +41,13 @@ class VideoSource:
         self.frames: int | None = self._stream.frames or None  # 0: the container does not say
         self._converter, self._read = Converter(), False
         self._sidecar = read_sidecar(path)
-        self.recorded_live = self._sidecar is not None and self._sidecar.live
+        self.is_recording = self._sidecar is not None
         if self._sidecar is not None:
             self.fps, self.frames = self._sidecar.fps, len(self._sidecar.frames)
             self.spacing_mm, self.region = self._sidecar.spacing_mm, self._sidecar.region
 
     def __iter__(self) -> Iterator[Captured]:
-        number = 0
+        number, setting = 0, None
         if self._read:  # asked a second time: from the beginning
             self._container.seek(0)
         self._read = True
@@ -63,7 +62,9 @@ class VideoSource:
                     if number == len(self._sidecar.frames):  # the run broke off between a frame and its line
                         return
                     row = self._sidecar.frames[number]
-                    yield Captured(row.number, image, row.captured_ns, row.time_s, name, space, row.quality)
+                    decided = row.decided(setting)
+                    setting = decided.setting
+                    yield Captured(row.number, image, row.captured_ns, row.time_s, name, space, decided)
                 number += 1
         except av.FFmpegError as error:
             if number == 0:
