@@ -52,6 +52,8 @@ class RunConfig:
     encoder: str = "auto"
     depth_cm: float = 0.0
     profile: str = ""
+    show_screen: bool = False
+    label: str = ""
     deadline_ms: float = 0.0
     signal_ms: float = 150.0
     freeze_ms: float = 150.0

@@ -22,6 +22,7 @@ from edge.stages.drawing import Drawing
 from edge.stages.ending import Ending
 from edge.stages.finished import Finished
 from edge.stages.inference import Inference
+from edge.stages.keys import keys_of
 from edge.stages.output import Output
 from edge.stages.recording import Recording
 from edge.stages.refining import Refine, Refining
@@ -41,7 +42,8 @@ class LoopOptions:
     """How the loop runs: names of the walls, limits of the safe states, threads, what is known of the screen.
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
-    names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing.
+    names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing. `shows_screen`
+    lets local windows show the scanner's whole screen; `label` stands on stills.
     """
 
     view: str = ""
@@ -51,6 +53,8 @@ class LoopOptions:
     screen: KnownScreen = field(default_factory=KnownScreen)
     record: str = ""
     refine: Refine | None = None
+    shows_screen: bool = False
+    label: str = ""
 
 
 def run_loop(
@@ -118,7 +122,7 @@ def _start(
     capture = Capture(shared)
     outputs = [stack.enter_context(Output(sink, shared)) for sink in sinks]
     refines = options.refine is not None
-    drawing = Drawing(shared, engine=segmenter, capture=capture, outputs=outputs, refines=refines)
+    drawing = Drawing(shared, engine=segmenter, capture=capture, outputs=outputs, refines=refines, label=options.label)
     stack.enter_context(drawing)
     refining = recording = heat = None
     for sink in sinks:
@@ -126,9 +130,6 @@ def _start(
             sink.closed = lambda: shared.ending.ask(CLOSED)
     if options.refine is not None:
         refining = stack.enter_context(Refining(options.refine, shared))
-        for sink in sinks:
-            if isinstance(sink, Keyed):
-                sink.keys["r"] = refining.ask
     if options.record:
         recording = stack.enter_context(Recording(options.record, shared))
     stack.enter_context(capture)
@@ -143,10 +144,14 @@ def _start(
         screening=Screening(shared, options.screen),
         view=options.view,
         deadline_ms=options.deadline_ms,
+        shows_screen=options.shows_screen,
         refining=refining,
         recording=recording,
         heat=heat,
     )
+    for sink in sinks:
+        if isinstance(sink, Keyed):
+            sink.keys |= keys_of(inference, drawing)
     return Stages(
         shared=shared, engine=segmenter, capture=capture, inference=inference, drawing=drawing, outputs=outputs
     )
@@ -156,7 +161,7 @@ def _steps(stages: Stages) -> tuple[Iterator[Captured], Callable[[Captured], Fin
     """The frames, and what is done with each. Of a recording the sector is found before its first frame is analysed."""
     source, inference = stages.shared.source, stages.inference
     frames = stages.capture.mailbox.until(lambda: stages.shared.ending.is_asked)
-    if stages.shared.live or getattr(source, "recorded_live", False):
+    if stages.shared.live or getattr(source, "is_recording", False):
         return frames, inference.process
     head = list(islice(frames, LOCATE_FRAMES))
     if not head and not stages.shared.ending.is_asked:

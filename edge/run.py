@@ -21,7 +21,7 @@ from edge.loop import LoopOptions, run_loop
 from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import CHOICES
 from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
-from edge.picture.overlay import HEIGHT, WIDTH
+from edge.picture.layout import HEIGHT, WIDTH
 from edge.report import CLOSED, SOURCE_OVER, Report, problems_of
 from edge.report_text import print_report
 from edge.screen.known import known_screen
@@ -88,6 +88,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
     p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
     p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
+    p.add_argument(
+        "--show-screen", action="store_true", help="a window:// shows the scanner's whole screen; nothing else does"
+    )
+    p.add_argument("--label", metavar="TEXT", help="written on stills (default: nothing)")
     p.add_argument("--profile", help="a screen saved by `echoedge locate --save`; another screen is refused")
     for name, text in LIMIT_HELP.items():
         p.add_argument(f"--{name}-ms", type=float, help=text)
@@ -187,6 +191,8 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             screen=known_screen(config.depth_cm, config.profile, source.stated.spacing_mm is not None),
             record=config.record,
             refine=refine,
+            shows_screen=config.show_screen,
+            label=config.label,
         )
         return run_loop(source, segmenter, scorer, sinks, options, ending=ending), outputs
 

@@ -86,12 +86,12 @@ class Probe:
         now = time.monotonic_ns()
         if shown.frame is None:
             return
+        if shown.banner:
+            self.withheld += 1
+            return
         code = read_code(shown.frame.image)
         if code is None:
             self.unread += 1
-            return
-        if shown.banner:
-            self.withheld += 1
             return
         captured = age_ms(code, shown.frame.captured_ns)
         self.rows.append((now, code.number, captured, age_ms(code, now), shown.frame.decode_ms))

@@ -16,17 +16,17 @@ from itertools import islice
 import msgspec
 import numpy as np
 
-from edge.bench.timecode import TimeCode, age_ms, draw_code, read_code, ticks_of
+from edge.bench.timecode import WIDE, TimeCode, age_ms, draw_code, read_code, ticks_of
 from edge.errors import EchoEdgeError, SourceError
 from edge.picture.overlay import HeadUp
+from edge.screen.sector import find_sector
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source
 
 CLIP_FRAMES = 60
 CELLS_ACROSS = 160
-"""A cell's share of the picture's width: cells that change must stay below what the sector's tracker takes for a new
-layout.
-"""
+CODE_DEPTH = 0.6
+"""Where the code begins, as a share of the sector's height: the sector is wide enough there."""
 UNTOUCHED = HeadUp(0, 0, 0, "", "", 0)
 
 
@@ -48,10 +48,15 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def scanner(output: str, clip: str, fps: float, ended: threading.Event) -> Sent:
-    """Show the clip's frames at a steady rate, each with a code of the moment at which it is handed over."""
+    """Show the clip's frames at a steady rate, each with a code of the moment at which it is handed over.
+
+    The code stands in the sector, where it hides some echo: nothing else of a screen is shown again.
+    """
     with open_source(clip) as source:
         frames = [np.array(frame.image) for frame in islice(source, CLIP_FRAMES)]
     frames = [np.repeat(f[..., None], 3, 2) if f.ndim == 2 else f for f in frames]
+    cell_px, extent = max(4, frames[0].shape[1] // CELLS_ACROSS), find_sector(frames).extent
+    at = ((extent[0] + extent[2] - WIDE * cell_px) // 2, round(extent[1] + CODE_DEPTH * (extent[3] - extent[1])))
     send_ms: list[float] = []
     with open_sink(output, fps) as sink:
         due = time.monotonic()
@@ -59,9 +64,7 @@ def scanner(output: str, clip: str, fps: float, ended: threading.Event) -> Sent:
         while not ended.wait(max(0.0, due - time.monotonic())):
             picture = frames[number % len(frames)].copy()
             now = time.monotonic_ns()
-            draw_code(
-                picture, TimeCode(ticks_of(now), number & 0xFFFF), cell_px=max(4, picture.shape[1] // CELLS_ACROSS)
-            )
+            draw_code(picture, TimeCode(ticks_of(now), number & 0xFFFF), at, cell_px)
             sink.write(Shown(picture=picture, head=UNTOUCHED))
             send_ms.append(round((time.monotonic_ns() - now) / 1e6, 3))
             number += 1

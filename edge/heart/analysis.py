@@ -45,7 +45,8 @@ class Analysis:
     nothing here may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld`
     names is None in `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are
     from. `view` is the operator's or, without one, the recognised one, "" where neither is known; `view_probability` is
-    None where the network knows no views; `biplane` is there once A4C and A2C have been seen.
+    None where the network knows no views; `biplane` is there once A4C and A2C have been seen. `extent` is the rectangle
+    (x0, y0, x1, y1) of the frame around the sector, None for the whole frame.
     """
 
     frame: Captured
@@ -64,6 +65,7 @@ class Analysis:
     view: str = ""
     view_probability: float | None = None
     biplane: Biplane | None = None
+    extent: tuple[int, int, int, int] | None = None
 
 
 class Analyser:
@@ -97,6 +99,7 @@ class Analyser:
         self._scored_s = 0.0
         self._visibility, self._advisor = Visibility(), Advisor(view)
         self._withholding = Withholding(view, spacing_mm is not None)
+        self._extent = sector.extent
         sector_mask = sector.mask.astype(np.uint8)
         self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST_EXACT) > 0
 
@@ -173,6 +176,7 @@ class Analyser:
             view=self.view,
             view_probability=probability,
             biplane=self.biplane.value,
+            extent=self._extent,
         )
 
     def forget(self) -> None:

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.picture.annotate import fitted
-from edge.picture.palette import AMBER, DIM, REFINED, TEXT, Canvas, text, wrapped
+from edge.picture.layout import STRIP_H, fitted
+from edge.picture.palette import AMBER, BACKGROUND, DIM, REFINED, TEXT, Canvas, text, wrapped
 from edge.refine.keyframe import ASKED, FROZEN_FRAME, PLAIN, Held, Refined
 from edge.refine.refiner import Refinement
-from edge.refine.volumes import Spread, spread_of
+from edge.refine.volumes import spread_of
 
-STILL_PX = 168
+STILL_PX = STRIP_H
 """As high as the strip below the pictures."""
 CAPTION_W = 130
 INSET_W = STILL_PX + CAPTION_W
@@ -30,14 +30,22 @@ class Inset:
     def __init__(self, region: Canvas) -> None:
         self._region = region
         self._of: Refined | None = None
+        self._drawn = False
+        region[:] = BACKGROUND
         self._still: Canvas = np.zeros((STILL_PX, STILL_PX, 3), np.uint8)
 
-    def draw(self, held: Held, withheld: str) -> None:
-        """The still with kind, frame and age; its volume unless volumes are `withheld` now."""
-        refined = held.refined
+    def draw(self, held: Held | None, withheld: str) -> None:
+        """The still with kind, frame and age; its volume unless volumes are `withheld` now. None: nothing."""
+        if held is None:
+            if self._drawn:
+                self._region[:] = BACKGROUND
+            self._drawn = False
+            return
+        self._drawn, refined = True, held.refined
         if refined is not self._of:
             self._of, self._still = refined, still(np.asarray(refined.key.frame.image, np.uint8), refined.refinement)
         self._region[:, :STILL_PX] = self._still
+        self._region[:, STILL_PX:] = BACKGROUND
         x = STILL_PX + 10
         text(self._region, TITLES.get(refined.key.kind, refined.key.kind), (x, 18), REFINED, 0.55)
         for row, words in enumerate(
@@ -47,21 +55,17 @@ class Inset:
                 f"{len(refined.refinement.samples)} samples",
             )
         ):
-            text(self._region, words, (x, 40 + 20 * row), DIM, 0.42)
+            text(self._region, words, (x, 35 + 16 * row), DIM, 0.42)
         if refined.volumes_ml and not withheld:
-            text(self._region, "LV volume ml", (x, 108), DIM, 0.42)
-            text(self._region, figure(spread_of(refined.volumes_ml)), (x, 128), TEXT)
+            spread = spread_of(refined.volumes_ml)
+            text(self._region, "LV volume ml", (x, 85), DIM, 0.42)
+            text(self._region, f"{spread.median:.0f} ({spread.low:.0f}-{spread.high:.0f})", (x, 103), TEXT)
         for row, words in enumerate(wrapped("refined; band: 5 to 95 %", CAPTION_W - 16, 0.38)):
-            text(self._region, words, (x, 148 + 14 * row), AMBER, 0.38)
-
-
-def figure(spread: Spread, unit: str = "") -> str:
-    """Such as "58 % (52-63)"."""
-    return f"{spread.median:.0f}{unit} ({spread.low:.0f}-{spread.high:.0f})"
+            text(self._region, words, (x, 120 + 13 * row), AMBER, 0.38)
 
 
 def still(image: Canvas, refinement: Refinement) -> Canvas:
-    """The LV of a frame (HxW or HxWx3 uint8) enlarged to STILL_PX x STILL_PX RGB, its band tinted, its contour drawn."""
+    """The LV of a frame (HxW or HxWx3 uint8) enlarged to STILL_PX x STILL_PX RGB: band tinted, contour drawn."""
     matrix = _view_of(refinement)
     size = (STILL_PX, STILL_PX)
     shown = np.asarray(cv2.warpAffine(fitted(image, image.shape[1::-1]), matrix, size), np.uint8)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 WIDTH, ROW = 640, 20
+INK = "#3b7ea1"
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2730}
 table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #d5dde3;text-align:left}
 td.n{text-align:right;font-variant-numeric:tabular-nums}svg{display:block;margin:.5rem 0 1.5rem} svg text{font:12px
@@ -37,15 +38,22 @@ def _number(cell: object) -> str:
 
 def bars(labels: Sequence[str], values: Sequence[float], form: str = "{:g}", label_px: int = 200) -> str:
     """Horizontal bars from zero, a row a label."""
-    largest = max([*values, 1e-12])
-    room = WIDTH - label_px - 80
+    per_unit = (WIDTH - label_px - 80) / max([*values, 1e-12])
     rows = "".join(
-        f'<text x="{label_px - 8}" y="{i * ROW + 14}" text-anchor="end">{escape(label)}</text>'
-        f'<rect x="{label_px}" y="{i * ROW + 3}" width="{max(0.0, value) / largest * room:.1f}" height="14" fill="#3b7ea1"/>'
-        f'<text x="{label_px + max(0.0, value) / largest * room + 6:.1f}" y="{i * ROW + 14}">{form.format(value)}</text>'
+        _bar(label, label_px, label_px, max(0.0, value) * per_unit, i, form.format(value))
         for i, (label, value) in enumerate(zip(labels, values))
     )
     return f'<svg role="img" width="{WIDTH}" height="{len(labels) * ROW + 6}">{rows}</svg>'
+
+
+def _bar(label: str, label_px: int, left: float, width: float, row: int, figure: str) -> str:
+    """One row: the label, a bar that begins at `left`, its figure."""
+    top = row * ROW
+    return (
+        f'<text x="{label_px - 8}" y="{top + 14}" text-anchor="end">{escape(label)}</text>'
+        f'<rect x="{left:.1f}" y="{top + 3}" width="{width:.1f}" height="14" fill="{INK}"/>'
+        f'<text x="{left + width + 6:.1f}" y="{top + 14}">{figure}</text>'
+    )
 
 
 def histogram(
@@ -56,15 +64,15 @@ def histogram(
     height: int = 120,
     outline: Sequence[float] = (),
 ) -> str:
-    """Columns of `counts` between `low` and `high`, with named vertical marks and the outline of other counts in red."""
+    """Columns of `counts` between `low` and `high`, with named vertical marks; the outline of other counts in red."""
     largest = max([*counts, *outline, 1e-12])
     step = WIDTH / max(1, len(counts))
     columns = "".join(
-        f'<rect x="{i * step:.2f}" y="{height - count / largest * (height - 20):.1f}" width="{max(step - 0.5, 0.5):.2f}" '
-        f'height="{count / largest * (height - 20):.1f}" fill="#3b7ea1"/>'
-        for i, count in enumerate(counts)
+        f'<rect x="{i * step:.2f}" y="{height - tall:.1f}" width="{max(step - 0.5, 0.5):.2f}" '
+        f'height="{tall:.1f}" fill="{INK}"/>'
+        for i, tall in enumerate(count / largest * (height - 20) for count in counts)
     )
-    # A mark's name stands on the side that has room, with a white edge, as columns may run below it.
+    # A mark's name stands on the side that has room, with a white edge, since columns may run below it.
     lines = "".join(
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{15 * i + 3}" y2="{height}" stroke="#a8201a"/>'
         f'<text x="{x + (-4 if x > WIDTH / 2 else 4):.1f}" y="{15 * i + 12}" class="mark" '
@@ -89,11 +97,7 @@ def waterfall(labels: Sequence[str], values: Sequence[float], form: str = "{:g}"
     rows, left = "", float(label_px)
     for i, (label, value) in enumerate(zip(labels, values)):
         width = value / total * room
-        rows += (
-            f'<text x="{label_px - 8}" y="{i * ROW + 14}" text-anchor="end">{escape(label)}</text>'
-            f'<rect x="{left:.1f}" y="{i * ROW + 3}" width="{max(width, 0.5):.1f}" height="14" fill="#3b7ea1"/>'
-            f'<text x="{left + width + 6:.1f}" y="{i * ROW + 14}">{form.format(value)}</text>'
-        )
+        rows += _bar(label, label_px, left, max(width, 0.5), i, form.format(value))
         left += width
     return f'<svg role="img" width="{WIDTH}" height="{len(labels) * ROW + 6}">{rows}</svg>'
 
@@ -106,7 +110,8 @@ def series(values: Sequence[float], height: int = 120) -> str:
         f"{i * step:.1f},{height - value / largest * (height - 16):.1f}" for i, value in enumerate(values)
     )
     return (
-        f'<svg role="img" width="{WIDTH}" height="{height + 4}"><polyline points="{points}" fill="none" stroke="#3b7ea1"/>'
+        f'<svg role="img" width="{WIDTH}" height="{height + 4}">'
+        f'<polyline points="{points}" fill="none" stroke="{INK}"/>'
         f'<line x1="0" x2="{WIDTH}" y1="{height}" y2="{height}" stroke="#d5dde3"/>'
         f'<text x="0" y="11">{largest:.4g}</text></svg>'
     )

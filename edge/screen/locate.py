@@ -124,6 +124,7 @@ def locate(
             "reason": scale.reason,
         },
     }
+    picture[~sector.mask] = 0  # files hold no more of a screen than the sector
     outline, _ = cv2.findContours(sector.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(picture, outline, -1, (0, 229, 255), 1)
     for x, y in scale.ticks:

@@ -77,6 +77,12 @@ class Sector:
     mask: NDArray[np.bool_]
     fan: Fan | None = None
 
+    @property
+    def extent(self) -> tuple[int, int, int, int]:
+        """(x0, y0, x1, y1) of the smallest rectangle around the mask, the end exclusive."""
+        rows, columns = np.flatnonzero(self.mask.any(1)), np.flatnonzero(self.mask.any(0))
+        return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
     def spacing_from_depth(self, depth_cm: float) -> tuple[float, float]:
         """(row, column) mm per pixel when the imaging depth is known: it runs from the probe's face to the far arc."""
         rows = np.flatnonzero(self.mask.any(1))

@@ -23,6 +23,8 @@ CHANGED_GREY = 40
 CHANGED_SHARE = 0.004
 """Share of the samples outside the sector that must differ from the reference: a clock's digits are less, a new depth
 scale is more."""
+ANOTHER_SHARE = 0.02
+"""The same share above which a recording shows another screen."""
 CHANGED_FRAMES = 3
 CHANGED_LIT = 0.5
 """Share of the screen's lit blocks that come or go from one frame to the next: above it, it is another screen."""
@@ -51,6 +53,17 @@ class SectorTracker:
         self._ticks: TickWatch | None = None
         self._changed = 0
         self._reason = LOOKING
+
+    def resume(self, sector: Sector, scale: Scale) -> None:
+        """Take what was found when the frames were captured; they are not looked at any more."""
+        self.sector, self.scale = sector, scale
+        self.searches += 1
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the newest frame's screen is not the one that the sector was found on: a passing flicker, or the
+        first frame of another screen, which may have its text where the sector was."""
+        return self._changed > 0
 
     def find(self, frames: Sequence[Frame]) -> Sector:
         """Find it on given frames at once. Raises SourceError where none is visible or something else is shown."""
@@ -133,12 +146,23 @@ class SectorTracker:
         return self._changed >= CHANGED_FRAMES
 
     def _differs(self, frame: Frame) -> bool:
-        """Whether a frame shows something else outside the sector than the one that it was found on, or other ticks."""
+        """Whether outside the sector a frame is unlike the one that the sector was found on, or has other ticks."""
+        moved = self._ticks is not None and self._ticks.has_moved(frame)
+        return moved or self._changed_share(frame) > CHANGED_SHARE
+
+    def is_another_screen(self, frame: Frame) -> bool:
+        """Whether a frame (of any size) of a recording shows another screen than the one that the sector was found on.
+
+        A recording's sector is looked for only once: smaller changes, such as a trace that runs, must not count.
+        """
+        return frame.shape != self._shape or self._changed_share(frame) > ANOTHER_SHARE
+
+    def _changed_share(self, frame: Frame) -> float:
+        """Share of the samples outside the sector that are unlike those of the frame that it was found on."""
         assert self._reference is not None
         assert self._outside is not None
         now = _samples(frame)[self._outside]
-        differs = np.abs(now.astype(np.int16) - self._reference) > CHANGED_GREY
-        return bool(differs.mean() > CHANGED_SHARE or (self._ticks is not None and self._ticks.has_moved(frame)))
+        return float((np.abs(now.astype(np.int16) - self._reference) > CHANGED_GREY).mean())
 
 
 def _samples(frame: Frame) -> NDArray[np.uint8]:

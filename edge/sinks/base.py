@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edge.heart.analysis import Analysis
 from edge.heart.best import Best
 from edge.picture.overlay import HeadUp
+from edge.preprocess import Frame
 from edge.refine.keyframe import Held
 from edge.sinks.files import OutputFile
 from edge.sources import Captured
@@ -28,7 +29,9 @@ class Shown:
     `analysis` is None where the frame has none; `frame` is None for a banner that no frame belongs to. `banner`
     says why no overlay is drawn ("" where it is), `withheld` the part of it that follows from the frame itself. `best`
     holds the best frames of the run so far, `refined` the refined key frame whose still the picture shows. `at_s` is
-    the picture's time in a video of the run: capture for a live source, the source's own for a recording.
+    the picture's time in a video of the run: capture for a live source, the source's own for a recording. `label` is
+    what the operator wants on stills. Of the screen nothing but the sector is left in all of these; `screen` is the
+    whole of it, given to local outputs alone and where that was asked for, to be shown at `side` (x0, y0, x1, y1).
     """
 
     picture: NDArray[np.uint8]
@@ -40,6 +43,9 @@ class Shown:
     best: Best | None = None
     at_s: float = 0.0
     refined: Held | None = None
+    label: str = ""
+    screen: Frame | None = None
+    side: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 class Sink(AbstractContextManager["Sink"], Protocol):
@@ -48,13 +54,22 @@ class Sink(AbstractContextManager["Sink"], Protocol):
     def write(self, shown: Shown) -> None: ...
 
 
+@dataclass(frozen=True)
+class Key:
+    """What a key does, in words and in deed."""
+
+    does: str
+    act: Callable[[], None]
+
+
 @runtime_checkable
 class Keyed(Protocol):
-    """An output with a keyboard. `keys`: what a key does, filled in before the first picture; called on the output's
-    thread.
+    """An output with a keyboard, before which a person stands: it alone may show the whole screen.
+
+    `keys` is filled in before the first picture; actions are called on a thread of the output.
     """
 
-    keys: dict[str, Callable[[], None]]
+    keys: dict[str, Key]
 
 
 @runtime_checkable

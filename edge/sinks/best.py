@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from edge.heart.best import Best, Rated
-from edge.picture.annotate import annotate, fitted
+from edge.picture.annotate import annotate
+from edge.picture.layout import fitted
 from edge.picture.palette import AMBER, DIM, NOTICE, TEXT, Canvas, text, width_of
 from edge.sinks.base import FileSink, Shown
 from edge.sinks.files import PartFile
+from edge.sinks.still import still_png
 
 PANEL_W, PANEL_H = 640, 520
 CAPTION_H = 60
@@ -25,9 +26,10 @@ class BestSink(FileSink):
     def __init__(self, path: Path) -> None:
         super().__init__(PartFile(path))
         self._best: Best | None = None
+        self._label = ""
 
     def write(self, shown: Shown) -> None:
-        self._best = shown.best or self._best
+        self._best, self._label = shown.best or self._best, shown.label
 
     def _finish(self) -> None:
         frames = [frame for frame in (self._best.ed, self._best.es) if frame] if self._best else []
@@ -36,19 +38,18 @@ class BestSink(FileSink):
         picture = np.hstack([best_panel(frame) for frame in frames])
         width = width_of(NOTICE)
         text(picture, NOTICE, (picture.shape[1] - width - 12, PANEL_H + CAPTION_H - 14), AMBER)
-        _, packed = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        self._file.part.write_bytes(packed.tobytes())
+        self._file.part.write_bytes(still_png(picture, self._label))
         self._written += 1
 
 
 def best_panel(frame: Rated) -> Canvas:
     """One frame with its regions and contour above its caption, RGB of PANEL_W x (PANEL_H + CAPTION_H)."""
     image = np.asarray(frame.analysis.frame.image, np.uint8)
-    height, width = image.shape[:2]
-    scale = min(PANEL_W / width, PANEL_H / height)
-    size = (round(width * scale), round(height * scale))
-    shown = fitted(image, size)
-    annotate(shown, frame.analysis, scale)
+    x0, y0, x1, y1 = frame.analysis.extent or (0, 0, image.shape[1], image.shape[0])
+    scale = min(PANEL_W / (x1 - x0), PANEL_H / (y1 - y0))
+    size = (round((x1 - x0) * scale), round((y1 - y0) * scale))
+    shown = fitted(image[y0:y1, x0:x1], size)
+    annotate(shown, frame.analysis, scale, (x0, y0))
     panel = np.zeros((PANEL_H + CAPTION_H, PANEL_W, 3), np.uint8)
     x, y = (PANEL_W - size[0]) // 2, (PANEL_H - size[1]) // 2
     panel[y : y + size[1], x : x + size[0]] = shown

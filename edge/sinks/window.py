@@ -7,26 +7,35 @@ with Python.
 from __future__ import annotations
 
 import gc
+import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
-from typing import Any
+
+import numpy as np
 
 from edge.errors import EchoEdgeError
-from edge.sinks.base import Shown
+from edge.sinks.base import Key, Shown
+from edge.sinks.still import still_png
+from edge.sinks.tk_view import TkView
 from edge.sources.address import parse_address
 
+log = logging.getLogger(__name__)
+
 TICK_MS = 8
-"""How often the window looks for a new picture."""
+"""How often the window looks for a new picture and for keys."""
 OPEN_S = 30.0
 
 
 class WindowSink:
-    """`window://` or `window://?full`. Keys: f full screen, Escape back to a window, q ends the run; with `--refine` r
-    refines the present frame.
+    """`window://`, `window://?full` on the whole screen, `&stills=FOLDER` for what key s keeps (default: here).
 
-    Tk belongs to the thread that makes it, so the window has one of its own, which opens with the first picture; there
-    it is also taken apart: whatever of Tk is freed on another thread aborts the process.
+    The picture is scaled to the window, its aspect kept. Keys: ? lists them. Tk belongs to the thread that makes it, so
+    the window has one of its own, which opens with the first picture; there it is also taken apart.
     """
 
     name = "window"
@@ -36,15 +45,23 @@ class WindowSink:
             import tkinter
         except ImportError as error:
             raise EchoEdgeError("window:// needs Tk: apt-get install python3-tk") from error
+        address = parse_address(uri, ("full", "stills"))
         self._tkinter = tkinter
-        self._full = parse_address(uri, ("full",)).flag("full")
-        self._newest: bytes | None = None
-        self._error: EchoEdgeError | None = None
+        self._full, self._folder = address.flag("full"), Path(address.options.get("stills", "."))
+        self._newest: Shown | None = None
         self._opened, self._closed = threading.Event(), threading.Event()
+        self._error: EchoEdgeError | None = None
         self._thread = threading.Thread(target=self._run, name="window", daemon=True)
         self._is_started = False
-        self.keys: dict[str, Callable[[], None]] = {}
         self.closed: Callable[[], None] = lambda: None
+        self._asked: SimpleQueue[Callable[[TkView], None]] = SimpleQueue()
+        self.keys: dict[str, Key] = {
+            "question": Key("these keys, or away with them", self._ask(TkView.toggle_help)),
+            "space": Key("hold the picture, and go on", self._ask(TkView.hold)),
+            "s": Key("keep a still", self._ask(self._keep_still)),
+            "f": Key("full screen; Escape goes back", self._ask(lambda view: view.fill(True))),
+            "q": Key("end the run", self._quit),
+        }
 
     def __enter__(self) -> WindowSink:
         return self
@@ -58,58 +75,59 @@ class WindowSink:
         if self._error is not None:
             raise self._error
         if not self._closed.is_set():
-            height, width = shown.picture.shape[:2]
-            self._newest = b"P6 %d %d 255 " % (width, height) + shown.picture.tobytes()
+            self._newest = replace(shown, picture=shown.picture.copy())
 
     def _run(self) -> None:
         try:
             self._show_until_closed()
         except self._tkinter.TclError as error:
-            self._error = EchoEdgeError(f"window:// finds no screen ({error}); set DISPLAY, or leave the window out")
+            self._error = EchoEdgeError(f"window:// finds no screen ({error}); set DISPLAY or leave the window out")
         finally:
-            gc.collect()
+            gc.collect()  # whatever of Tk is freed on another thread aborts the process
             self._closed.set()
             self._opened.set()
 
     def _show_until_closed(self) -> None:
-        root = self._tkinter.Tk()
-        label = self._opened_on(root)
+        view = TkView(self._tkinter, self._full, self.keys, self._quit)
         self._opened.set()
 
-        def tick() -> None:
-            newest, self._newest = self._newest, None
-            if newest is not None:
-                image = self._tkinter.PhotoImage(master=root, data=newest, format="PPM")
-                label.configure(image=image)
-                label.image = image  # Tk keeps no reference of its own
+        def tick() -> bool:
             if self._closed.is_set():
-                root.quit()
+                return False
+            while not self._asked.empty():
+                self._asked.get()(view)
+            shown, self._newest = self._newest, None
+            if shown is not None:
+                view.show(shown)
             else:
-                root.after(TICK_MS, tick)
+                view.refresh()
+            return True
 
-        tick()
-        root.mainloop()
-        label.image = None
-        root.destroy()
+        try:
+            view.every(TICK_MS, tick)
+            view.root.mainloop()
+        finally:
+            view.close()
 
-    def _opened_on(self, root: Any) -> Any:
-        """The label that holds the picture; binds the keys."""
-        root.title("EchoEdge")
-        root.configure(background="black")
-        label = self._tkinter.Label(root, borderwidth=0, background="black")
-        label.pack(expand=True)
-        root.bind("q", lambda _: self._quit())
-        root.bind("f", lambda _: root.attributes("-fullscreen", True))
-        root.bind("<Escape>", lambda _: root.attributes("-fullscreen", False))
-        for key, action in self.keys.items():
-            root.bind(key, lambda _, act=action: act())
-        root.protocol("WM_DELETE_WINDOW", self._quit)
-        root.attributes("-fullscreen", self._full)
-        # A kiosk has no window manager that would hand the keys to its only window; before it is mapped they may be
-        # refused.
-        root.bind("<Map>", lambda _: root.focus_force())
-        root.focus_force()
-        return label
+    def _ask(self, action: Callable[[TkView], None]) -> Callable[[], None]:
+        """An action of the window itself, to be done at its next look."""
+        return lambda: self._asked.put(action)
+
+    def _keep_still(self, view: TkView) -> None:
+        shown = view.shown
+        if shown is None:
+            return
+        number = f"-frame{shown.frame.number}" if shown.frame is not None else ""
+        path = self._folder / f"still-{datetime.now():%Y%m%d-%H%M%S}{number}.png"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(still_png(np.asarray(shown.picture, np.uint8), shown.label))
+        except OSError as error:
+            log.warning("no still is kept: %s", error)
+            view.note(f"no still is kept: {error.strerror}")
+        else:
+            log.info("still: %s", path)
+            view.note(f"kept {path.name}")
 
     def _quit(self) -> None:
         self._closed.set()

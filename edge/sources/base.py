@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from edge.preprocess import Frame
+from edge.screen.setting import Decided
 from edge.stated import Stated
 
 
@@ -15,10 +16,10 @@ from edge.stated import Stated
 class Captured:
     """A frame with its number, when it was captured (monotonic ns) and its time in the source (seconds).
 
-    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `quality` is None but
-    for a frame of a replayed live run: whether the quality net saw it then. `decode_ms` is what decoding and conversion
-    took, 0 where the source does not tell. `stated` is the frame's own scale where a sender states one with every
-    picture, None where the source's holds.
+    `pixel_format` and `colour_space` say what the source delivered before it became RGB or grey. `decided` is None but
+    for a frame of a recording: what was decided about it then. `decode_ms` is what decoding and conversion took, 0
+    where the source does not tell. `stated` is the frame's own scale where a sender states one with every picture, None
+    where the source's holds.
     """
 
     number: int
@@ -27,7 +28,7 @@ class Captured:
     time_s: float
     pixel_format: str = "rgb24"
     colour_space: str = "unspecified"
-    quality: bool | None = None
+    decided: Decided | None = None
     decode_ms: float = 0.0
     stated: Stated | None = None
 

@@ -7,22 +7,43 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import SourceError
+from edge.screen.setting import Decided, Setting
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class FrameRow(msgspec.Struct, frozen=True, array_like=True):
-    """One recorded frame: number and times as captured, whether the quality net saw it, a scale of its own."""
+    """One recorded frame: number and times as captured, what was decided about it, and a scale of its own.
+
+    The video holds no more of the screen than the sector, so sector and scale cannot be found again: `setting` is
+    theirs on the first frame with it, None while it stays.
+    """
 
     number: int
     captured_ns: int
     time_s: float
+    problem: str
     quality: bool
+    keeps_scores: bool
+    view: str
+    patient: int
+    setting: Setting | None = None
     spacing_mm: tuple[float, float] | None = None
+
+    def decided(self, before: Setting | None) -> Decided:
+        """What was decided, where `before` held on the frame before it."""
+        return Decided(
+            problem=self.problem,
+            quality=self.quality,
+            keeps_scores=self.keeps_scores,
+            view=self.view,
+            patient=self.patient,
+            setting=self.setting or before,
+        )
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What was recorded: source without credentials, rate, scale, echo area, whether it was a live signal.
+    """What was recorded: source without credentials, rate, scale, echo area.
 
     In the file the first line holds these, each further line a frame, so that what is there can be replayed wherever
     it breaks off; a last line holds the `note` where the recording is incomplete.
@@ -33,7 +54,6 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     spacing_mm: tuple[float, float] | None
     region: tuple[int, int, int, int] | None
     schema: int
-    live: bool = True
     frames: tuple[FrameRow, ...] = ()
     note: str = ""
 

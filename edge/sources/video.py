@@ -36,7 +36,7 @@ class VideoSource:
     `damaged`; none at all is an error.
 
     Times are the file's own, from its first frame on. A recording brings its sidecar: frames have the numbers, times and
-    decisions of that run; of a live one `recorded_live` is set.
+    decisions of that run, and `is_recording` is set.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +46,7 @@ class VideoSource:
         self._container, self.fps, self.frames = opened_video(str(path), str(path))
         self._decoder: Decoder | None = None
         self._sidecar = read_sidecar(path)
-        self.recorded_live = self._sidecar is not None and self._sidecar.live
+        self.is_recording = self._sidecar is not None
         if self._sidecar is not None:
             self.fps, self.frames = self._sidecar.fps, len(self._sidecar.frames)
             self.stated = Stated(self._sidecar.spacing_mm, RECORDING)
@@ -61,6 +61,7 @@ class VideoSource:
             self._container.seek(0)
         self._decoder = Decoder(self._container, self.uri)
         rows = self._sidecar.frames if self._sidecar is not None else None
+        setting = None
         for frame in decoded_frames(self._decoder, self.frames, self.fps):
             if rows is None:
                 yield frame
@@ -68,12 +69,14 @@ class VideoSource:
             if frame.number >= len(rows):  # the run broke off between a frame and its line
                 return
             row = rows[frame.number]
+            decided = row.decided(setting)
+            setting = decided.setting
             yield replace(
                 frame,
                 number=row.number,
                 captured_ns=row.captured_ns,
                 time_s=row.time_s,
-                quality=row.quality,
+                decided=decided,
                 stated=Stated(row.spacing_mm, RECORDING) if row.spacing_mm else None,
             )
 

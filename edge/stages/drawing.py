@@ -32,11 +32,13 @@ class Drawing:
         capture: Capture,
         outputs: Sequence[Output],
         refines: bool,
+        label: str = "",
     ) -> None:
         self.mailbox: Mailbox[Finished] = Mailbox(1 if shared.live else 2, newest_wins=shared.live)
-        self._overlay: Overlay | None = None
-        self._source, self._clock, self._guard = shared.source, shared.clock, shared.guard
-        self._engine, self._capture, self._outputs, self._refines = engine, capture, outputs, refines
+        self._overlay = Overlay(shared.source.fps, shared.source.frames, refines)
+        self._patient, self._label = 0, label
+        self._clock, self._guard = shared.clock, shared.guard
+        self._engine, self._capture, self._outputs = engine, capture, outputs
         self._realtime, self._stopped = shared.realtime, shared.stopped
         self._times: deque[float] = deque(maxlen=FPS_WINDOW)
         self.error: Exception | None = None
@@ -46,6 +48,10 @@ class Drawing:
     def __enter__(self) -> Drawing:
         self._thread.start()
         return self
+
+    def toggle_names(self) -> None:
+        """Write the regions' names from now on, or no more; any thread may call."""
+        self._overlay.names = not self._overlay.names
 
     def _run(self) -> None:
         make_realtime("draw", self._realtime)
@@ -60,20 +66,21 @@ class Drawing:
         now_ns = time.monotonic_ns()
         frame, analysis = finished.frame, finished.analysis
         banner = self._guard.state(now_ns, self._capture.status) or finished.banner
-        head = self._head(finished, now_ns)
+        # What is on screen while the source is silent would be an old picture: it goes, and its age with it.
+        is_silent = frame is None or banner.startswith("NO SIGNAL")
+        head = self._head(finished, now_ns, not is_silent)
         # Beside a banner no still is shown, but that of the frozen picture which the banner is about.
         refined = finished.refined if not banner or banner == finished.banner == FROZEN else None
         with self._clock.time("overlay"):
-            if frame is not None:
-                self._overlay = self._overlay or self._new_overlay(frame.image.shape[:2])
-                self._overlay.fit(frame.image.shape[:2])
-            overlay = self._overlay or self._new_overlay((480, 640))
+            overlay = self._overlay
+            if frame is not None and finished.patient != self._patient:
+                self._patient = finished.patient
+                overlay.restart()
             if analysis is not None and not banner:
                 picture = overlay.draw(analysis, head, finished.best, refined)
             else:
-                # What is on screen while the source is silent would be an old picture: it goes as well.
-                image = frame.image if frame is not None and not banner.startswith("NO SIGNAL") else None
-                picture = overlay.draw_safe(image, head, banner, refined)
+                image = frame.image if frame is not None and not is_silent else None
+                picture = overlay.draw_safe(image, head, banner, refined, finished.extent)
         if frame is not None:
             self._clock.add("capture to drawn", time.monotonic_ns() - frame.captured_ns)
         if self._guard.live:
@@ -90,14 +97,14 @@ class Drawing:
             best=finished.best,
             at_s=at_s,
             refined=refined,
+            label=self._label,
+            screen=None if is_silent else finished.screen,
+            side=overlay.side,
         )
         for output in self._outputs:
             output.offer(shown)
 
-    def _new_overlay(self, frame_shape: tuple[int, int]) -> Overlay:
-        return Overlay(frame_shape, self._source.fps, self._source.frames, self._refines)
-
-    def _head(self, finished: Finished, now_ns: int) -> HeadUp:
+    def _head(self, finished: Finished, now_ns: int, has_frame: bool) -> HeadUp:
         if finished.analysis is not None:
             self._times.append(time.monotonic())
         times = self._times
@@ -111,6 +118,7 @@ class Drawing:
             precision=self._engine.manifest.precision,
             dropped=self._capture.mailbox.dropped,
             notice=self._notice(finished.notice),
+            has_frame=has_frame,
         )
 
     def _notice(self, notice: str) -> str:

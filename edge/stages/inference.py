@@ -6,15 +6,19 @@ import logging
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from queue import SimpleQueue
 
 from edge.heart.analysis import Analyser, Analysis
 from edge.heart.best import BestFrames
+from edge.heart.regions import WALLS
 from edge.jetson.heat import HeatWatch
 from edge.nets.drift import Drift, DriftWatch
 from edge.nets.model import QualityScorer, Segmenter
 from edge.refine.keyframe import Held
 from edge.screen.sector import Sector
+from edge.screen.setting import Decided
 from edge.sources import Captured
 from edge.stages.finished import Finished
 from edge.stages.ladder import Ladder, Rung
@@ -34,7 +38,7 @@ class Inference:
     """One frame after the other: what the screen shows, what the networks say, what it costs.
 
     `refining`, `recording` and `heat` work beside it where they are wanted. `deadline_ms` is the time a live frame may
-    take before service is cut; 0 takes the source's frame period.
+    take before service is cut; 0 takes the source's frame period. `shows_screen`: local windows are given the screen.
     """
 
     def __init__(
@@ -46,12 +50,15 @@ class Inference:
         screening: Screening,
         view: str,
         deadline_ms: float,
+        shows_screen: bool = False,
         refining: Refining | None = None,
         recording: Recording | None = None,
         heat: HeatWatch | None = None,
     ) -> None:
         self._guard, self._clock = shared.guard, shared.clock
-        self._segmenter, self._scorer, self._view = segmenter, scorer, view
+        self._segmenter, self._scorer, self._given_view, self._view = segmenter, scorer, view, view
+        self._patient, self._shows_screen = 0, shows_screen
+        self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self.screening, self.refining, self.recording, self._heat = screening, refining, recording, heat
         self.ladder = Ladder(deadline_ms or 1000 / max(shared.source.fps, 1.0))
         self.analyser: Analyser | None = None
@@ -72,16 +79,67 @@ class Inference:
         self.ladder.floor = self._heat.level if self._heat else 0
         rung = self.ladder.rung
         self.processed += 1
-        if frame.quality is None and rung.frame_every > 1 and self.processed % rung.frame_every:
+        replayed = frame.decided
+        if replayed is None and rung.frame_every > 1 and self.processed % rung.frame_every:
             self.skipped += 1
             return None
-        with_quality = self._scores_are_due(frame, rung) if frame.quality is None else frame.quality
-        if self.recording is not None:
-            self.recording.mailbox.put((frame, with_quality))
         gap_ms, self._captured_ns = (frame.captured_ns - self._captured_ns) / 1e6, frame.captured_ns
         if self.refining is not None and gap_ms > self._guard.limits.signal_ms:
             self.refining.forget()
-        return self._looked_at(frame, self.screening.look(frame), with_quality, started_ns)
+        if replayed is not None:
+            self._take_over(replayed)
+            return self._looked_at(frame, self.screening.look_again(frame, replayed), replayed, started_ns)
+        self._obey()
+        look = self.screening.look(frame)
+        if look.in_doubt:  # a moment later it is the known screen again, or another one
+            return None
+        decided = self._decided(look, self._scores_are_due(frame, rung), bool(rung.quality_every))
+        return self._looked_at(frame, look, decided, started_ns)
+
+    def next_view(self) -> None:
+        """Take the next view for the operator's; after the last none, where none was given. Any thread may call."""
+        self._asked.put(self._next_view)
+
+    def new_patient(self) -> None:
+        """Forget beats, biplane and best frames: they are another patient's; any thread may call."""
+        self._asked.put(self._new_patient)
+
+    def _next_view(self) -> None:
+        views = tuple(WALLS) if self._given_view else ("", *WALLS)
+        self._begin(views[(views.index(self._view) + 1) % len(views)], self._patient)
+
+    def _new_patient(self) -> None:
+        self._begin(self._view, self._patient + 1)
+
+    def _obey(self) -> None:
+        """Do what was asked for since the last frame."""
+        while not self._asked.empty():
+            self._asked.get()()
+
+    def _take_over(self, replayed: Decided) -> None:
+        """A view that is given now wins over that of the recorded run."""
+        self._begin(self._given_view or replayed.view, replayed.patient)
+
+    def _begin(self, view: str, patient: int) -> None:
+        """Another view or patient: beats and scores start afresh."""
+        if (view, patient) == (self._view, self._patient):
+            return
+        if patient != self._patient:
+            self.best = BestFrames()
+            if self.refining is not None:
+                self.refining.forget()
+        self._view, self._patient, self.analyser = view, patient, None
+        self.best.restart()
+
+    def _decided(self, look: Look, quality: bool, keeps_scores: bool) -> Decided:
+        return Decided(
+            problem=look.problem,
+            quality=quality,
+            keeps_scores=keeps_scores,
+            view=self._view,
+            patient=self._patient,
+            setting=look.setting,
+        )
 
     def _scores_are_due(self, frame: Captured, rung: Rung) -> bool:
         """Whether the quality net sees this frame: counted from the last one that it saw, since frames are left out by
@@ -98,18 +156,24 @@ class Inference:
         # A file has no moment of capture: its frames are as old as their analysis.
         now_ns = time.monotonic_ns()
         frame = replace(frame, captured_ns=now_ns)
-        if self.recording is not None:
-            self.recording.mailbox.put((frame, True))
-        return self._looked_at(frame, self.screening.look_recorded(frame), True, now_ns)
+        self._obey()
+        look = self.screening.look_recorded(frame)
+        return self._looked_at(frame, look, self._decided(look, True, True), now_ns)
 
-    def _looked_at(self, frame: Captured, look: Look, with_quality: bool, started_ns: int) -> Finished:
+    def _looked_at(self, frame: Captured, look: Look, decided: Decided, started_ns: int) -> Finished:
+        """From here on there is no screen, but for a window that is to show it."""
+        if self.recording is not None:
+            self.recording.mailbox.put((look.frame, decided))
         if look.is_new:  # beats and scores start afresh
             self.analyser = None
             self.best.restart()
         if look.sector is None or look.problem:
-            return self._not_analysed(frame, look.problem, started_ns)
-        self.analyser = self.analyser or self._new_analyser(look.sector)
-        return self._analyse(self.analyser, frame, with_quality)
+            finished = self._not_analysed(look.frame, look.problem, started_ns)
+        else:
+            self.analyser = self.analyser or self._new_analyser(look.sector)
+            finished = self._analyse(self.analyser, look.frame, decided)
+        screen = frame.image if self._shows_screen else None
+        return replace(finished, extent=look.extent, patient=self._patient, screen=screen)
 
     def _new_analyser(self, sector: Sector) -> Analyser:
         return Analyser(self._segmenter, self._scorer, sector, self.screening.calibration, self._clock, self._view)
@@ -132,11 +196,11 @@ class Inference:
             return None
         return self.refining.frozen(frame, sector.box)
 
-    def _analyse(self, analyser: Analyser, frame: Captured, with_quality: bool) -> Finished:
+    def _analyse(self, analyser: Analyser, frame: Captured, decided: Decided) -> Finished:
         started_ns = time.monotonic_ns()
         self._guard.inference_started(started_ns)
         try:
-            analysis = analyser.analyse(frame, with_quality, keep_scores=bool(self.ladder.rung.quality_every))
+            analysis = analyser.analyse(frame, decided.quality, decided.keeps_scores)
         except Exception as error:  # of a backend; the picture goes on
             return self._failed(frame, error, started_ns)
         finally:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge.sinks.base import Finishes, Shown, Sink
+from edge.sinks.base import Finishes, Keyed, Shown, Sink
 from edge.stages.shared import Shared, reason_of
 from edge.threads.mailbox import Mailbox
 from edge.threads.pool import FramePool
@@ -48,7 +48,8 @@ class Output:
             return
         picture = self._pool.take(shown.picture.shape)
         np.copyto(picture, shown.picture)
-        self._mailbox.put(replace(shown, picture=picture))
+        screen = shown.screen if isinstance(self._sink, Keyed) else None
+        self._mailbox.put(replace(shown, picture=picture, screen=screen))
 
     def _run(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Recordings: every frame that was analysed, lossless, with its times and decisions, to be replayed exactly.
+"""Recordings: the sector of every frame, lossless, with its times and what was decided, to be replayed exactly.
 
 The video is FFV1 in Matroska, which any player shows; NAME.json beside it holds what a video cannot. Both can be
 replayed at any moment, but for the last frames, also where the run breaks off.
@@ -16,8 +16,10 @@ import msgspec
 import numpy as np
 
 from edge.errors import EchoEdgeError
+from edge.screen.setting import Decided, Setting
 from edge.sinks.files import GrowingFile
 from edge.sources import Captured, Source
+from edge.sources.address import scheme_of
 from edge.sources.sidecar import SCHEMA, FrameRow, Note, Sidecar, sidecar_path
 
 SUFFIX = ".mkv"
@@ -32,7 +34,7 @@ class Recorder:
     EchoEdgeError where the file cannot be made, is not called .mkv, or is being written by another run.
     """
 
-    def __init__(self, path: Path, source: Source, live: bool) -> None:
+    def __init__(self, path: Path, source: Source) -> None:
         if path.suffix != SUFFIX:
             raise EchoEdgeError(f"a recording is Matroska; give a name ending in {SUFFIX}, not {path.name}")
         self._video = GrowingFile(path)
@@ -41,12 +43,13 @@ class Recorder:
         self._container = av.open(str(self._video.part), "w", format="matroska", options=OPTIONS)
         self._stream: av.VideoStream | None = None
         self._sidecar = self._lines.part.open("wb", buffering=0)
-        self._head = Sidecar(source.uri, source.fps, source.stated.spacing_mm, source.region, SCHEMA, live)
+        self._head = Sidecar(_kind_of(source.uri), source.fps, source.stated.spacing_mm, source.region, SCHEMA)
+        self._setting: Setting | None = None
         self._shape: tuple[int, ...] = ()
         self._written = 0
 
-    def write(self, frame: Captured, quality: bool) -> None:
-        """Append one frame with the decision whether the quality net saw it."""
+    def write(self, frame: Captured, decided: Decided) -> None:
+        """Append one frame, of whose screen nothing but the sector is left, with what was decided about it."""
         image = frame.image
         if self._stream is None:
             self._shape = image.shape
@@ -58,9 +61,24 @@ class Recorder:
         picture = picture.reformat(format=self._stream.pix_fmt)
         picture.pts, picture.time_base = self._written, 1 / self._rate
         self._container.mux(self._stream.encode(picture))
-        own_mm = frame.stated.spacing_mm if frame.stated is not None else None
-        self._line(FrameRow(frame.number, frame.captured_ns, frame.time_s, quality, own_mm))
+        self._line(self._row(frame, decided))
         self._written += 1
+
+    def _row(self, frame: Captured, decided: Decided) -> FrameRow:
+        setting = None if decided.setting is self._setting else decided.setting
+        self._setting = decided.setting
+        return FrameRow(
+            frame.number,
+            frame.captured_ns,
+            frame.time_s,
+            decided.problem,
+            decided.quality,
+            decided.keeps_scores,
+            decided.view,
+            decided.patient,
+            setting,
+            frame.stated.spacing_mm if frame.stated is not None else None,
+        )
 
     def _opened(self, shape: tuple[int, ...]) -> av.VideoStream:
         stream = self._container.add_stream("ffv1", rate=self._rate)
@@ -86,3 +104,8 @@ class Recorder:
             self._sidecar.close()
             for file in (self._video, self._lines):
                 file.settle(self._written > 0, is_whole=not note)
+
+
+def _kind_of(uri: str) -> str:
+    """An address as it is; of a file only how its name ends: people name files after patients."""
+    return uri if scheme_of(uri) not in ("", "file") else f"file{Path(uri.partition('?')[0]).suffix}"

@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from edge.screen.setting import Decided
 from edge.sources import Captured
 from edge.stages.record import Recorder
 from edge.stages.shared import Shared, reason_of
@@ -25,9 +26,9 @@ class Recording:
     """
 
     def __init__(self, path: str, shared: Shared) -> None:
-        self.mailbox: Mailbox[tuple[Captured, bool]] = Mailbox(RECORD_SLOTS, newest_wins=shared.live)
+        self.mailbox: Mailbox[tuple[Captured, Decided]] = Mailbox(RECORD_SLOTS, newest_wins=shared.live)
         self._shared = shared
-        self._recorder = Recorder(Path(path), shared.source, shared.live)
+        self._recorder = Recorder(Path(path), shared.source)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     def __enter__(self) -> Recording:
@@ -36,8 +37,8 @@ class Recording:
 
     def _run(self) -> None:
         try:
-            for frame, quality in self.mailbox:
-                self._recorder.write(frame, quality)
+            for frame, decided in self.mailbox:
+                self._recorder.write(frame, decided)
             self._recorder.finish()
         except Exception as error:
             self.mailbox.close()

@@ -22,12 +22,12 @@ class FramePool:
         self._shape: tuple[int, ...] = ()
 
     def take(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """An array of this shape that nobody else refers to; its content is left over."""
+        """An array of this shape that nobody else refers to; black when it is new, else its content is left over."""
         if shape != self._shape:
             self._slots, self._shape = [], shape
         for slot in self._slots:
             if sys.getrefcount(slot) == HELD_BY_POOL:
                 return slot
-        made = np.empty(shape, np.uint8)
+        made = np.zeros(shape, np.uint8)
         self._slots.append(made)
         return made

@@ -33,8 +33,7 @@ from tests.edge.endings import (
     pictures_of,
     replayed,
 )
-from tests.edge.sinks.test_network import virtual_screen
-from tests.peers.processes import need, wait_until
+from tests.peers.processes import need, virtual_screen, wait_until
 
 CODES = {"SIGHUP": 129, "SIGINT": 130, "SIGTERM": 143, "SIGKILL": -9}
 

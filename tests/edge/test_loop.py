@@ -17,6 +17,7 @@ import pytest
 
 from edge.errors import SourceError
 from edge.loop import LoopOptions, run_loop
+from edge.picture.layout import HEAD, LEGEND_Y
 from edge.picture.palette import CONTOUR
 from edge.report import Report
 from edge.screen.known import KnownScreen
@@ -77,8 +78,8 @@ class Watcher:
         self.banner, self.contour, self.pictures = "", False, 0
 
     def write(self, shown: Shown) -> None:
-        right = shown.picture[40:500, 640:].astype(int)
-        self.contour = bool((np.abs(right - CONTOUR).max(2) < 12).sum() > 50)
+        panels = shown.picture[HEAD:LEGEND_Y].astype(int)
+        self.contour = bool((np.abs(panels - CONTOUR).max(2) < 12).sum() > 50)
         self.banner = shown.banner
         self.pictures += 1
         assert not (self.contour and self.banner)  # never both

@@ -65,10 +65,10 @@ def running(*command: object, port: int | None = None) -> Iterator[subprocess.Po
 
 
 @contextmanager
-def virtual_screen() -> Iterator[dict[str, str]]:
-    """The environment of a program that shall draw on a screen of 1280x720 which nobody sees."""
+def virtual_screen(size: str = "1280x720") -> Iterator[dict[str, str]]:
+    """The environment of a program that shall draw on a screen of this size which nobody sees."""
     server, display = need("Xvfb", "xvfb"), f":{50 + free_port() % 500}"
-    with running(server, display, "-screen", "0", "1280x720x24", "-nolisten", "tcp"):
+    with running(server, display, "-screen", "0", f"{size}x24", "-nolisten", "tcp"):
         wait_until(lambda: Path(f"/tmp/.X11-unix/X{display[1:]}").exists(), "the X server")
         yield {**os.environ, "DISPLAY": display}
 

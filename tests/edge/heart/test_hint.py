@@ -11,7 +11,7 @@ from edge.heart.hint import ALL, APEX, DEEP, DEPTH, LUNG, TOWARDS, WALL, WHOLE, 
 from edge.heart.regions import REGIONS as NAMES
 from edge.heart.regions import WALLS
 from edge.heart.visibility import Visibility
-from edge.picture.overlay import PANEL_W
+from edge.picture.layout import LEGEND_W, WIDTH
 from edge.picture.palette import width_of
 from tests.edge.heart.test_visibility import REGIONS
 
@@ -87,7 +87,7 @@ def test_every_hint_fits_below_the_picture_and_names_something_poor(
     hint = advice(visibility, WALLS.get(view, ("left", "right")))
     assert (hint is None) == (not visibility.poor.any())
     if hint is not None:
-        assert width_of(str(hint)) + 30 < PANEL_W
+        assert width_of(str(hint)) + 30 < WIDTH - LEGEND_W
         assert hint.level <= 2.75
 
 

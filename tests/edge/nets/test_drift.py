@@ -13,7 +13,8 @@ import edge.nets.drift
 from edge.loop import run_loop
 from edge.nets.drift import BINS, EVERY, WINDOW, DriftWatch, distance, drift_of, grey_levels_of, histogram_of
 from edge.nets.manifest import GreyLevels
-from edge.picture.overlay import AMBER, HEAD
+from edge.picture.layout import HEAD
+from edge.picture.palette import AMBER
 from edge.screen.sector import Sector, find_sector
 from edge.sinks import Shown
 from edge.sources import Captured

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from edge.heart.withhold import NOTHING, Withheld
-from edge.picture.chart import FIGURES_W
 from edge.picture.inset import INSET_W, STILL_PX, still
-from edge.picture.overlay import CHART, HEIGHT, WIDTH, Overlay
+from edge.picture.layout import FIGURES_W, FOOT_Y, STRIP_Y, WIDTH
+from edge.picture.overlay import Overlay
 from edge.picture.palette import REFINED
 from edge.refine.keyframe import FROZEN_FRAME
 from edge.refine.volumes import Spread
-from tests.edge.picture.test_overlay import HEAD, analysis
+from tests.edge.picture.test_overlay import LINE, analysis
 from tests.edge.refine.held import held, refinement
 from tests.phantom import apical_frame
 
-INSET = np.s_[HEIGHT - CHART :, WIDTH - FIGURES_W - INSET_W : WIDTH - FIGURES_W]
-FIGURES = np.s_[HEIGHT - CHART :, WIDTH - FIGURES_W :]
+INSET = np.s_[STRIP_Y:FOOT_Y, WIDTH - FIGURES_W - INSET_W : WIDTH - FIGURES_W]
+FIGURES = np.s_[STRIP_Y:FOOT_Y, WIDTH - FIGURES_W :]
 
 
 def tinted(picture: np.ndarray) -> np.ndarray:
@@ -43,32 +43,32 @@ def test_where_nothing_may_be_lv_the_whole_sector_is_shown() -> None:
 
 
 def test_the_still_stands_beside_the_moving_picture_and_never_over_it() -> None:
-    shown, overlay = analysis(), Overlay((400, 400), 30, refines=True)
-    plain = overlay.draw(shown, HEAD).copy()
-    refined = overlay.draw(shown, HEAD, refined=held(fraction=Spread(52, 58, 63))).copy()
+    shown, overlay = analysis(), Overlay(30, refines=True)
+    plain = overlay.draw(shown, LINE).copy()
+    refined = overlay.draw(shown, LINE, refined=held(fraction=Spread(52, 58, 63))).copy()
     differs = (plain != refined).any(2)
     assert differs[INSET].sum() > 5000
     assert differs[FIGURES].sum() > 20  # the EF with its interval
     differs[INSET] = differs[FIGURES] = False
     assert not differs.any()
-    assert not (overlay.draw(shown, HEAD)[INSET] != plain[INSET]).any()  # and it goes
+    assert not (overlay.draw(shown, LINE)[INSET] != plain[INSET]).any()  # and it goes
 
 
 def test_volumes_that_are_withheld_now_are_not_shown() -> None:
-    overlay, known = Overlay((400, 400), 30, refines=True), held(fraction=Spread(52, 58, 63))
+    overlay, known = Overlay(30, refines=True), held(fraction=Spread(52, 58, 63))
     drawn = {}
     for why in ("", "view unknown"):
         now = replace(analysis(), withheld=Withheld("", "", why) if why else NOTHING)
-        plain = overlay.draw(now, HEAD).copy()
-        drawn[why] = (overlay.draw(now, HEAD, refined=known) != plain).any(2)
+        plain = overlay.draw(now, LINE).copy()
+        drawn[why] = (overlay.draw(now, LINE, refined=known) != plain).any(2)
     assert drawn["view unknown"][INSET].sum() < drawn[""][INSET].sum()
     assert not drawn["view unknown"][FIGURES].any()
 
 
 def test_a_frozen_picture_has_its_still_beside_the_banner() -> None:
-    overlay = Overlay((400, 400), 30, refines=True)
-    picture = overlay.draw_safe(apical_frame(), HEAD, "PICTURE FROZEN: x", held(FROZEN_FRAME))
+    overlay = Overlay(30, refines=True)
+    picture = overlay.draw_safe(apical_frame(), LINE, "PICTURE FROZEN: x", held(FROZEN_FRAME), (0, 0, 400, 400))
     assert tinted(picture[INSET]).sum() > 100
     colour = np.abs(picture[INSET].astype(int) - REFINED).max(2) < 12
     assert colour.any()  # the word FROZEN
-    assert not tinted(overlay.draw_safe(apical_frame(), HEAD, "NO SIGNAL: x")[INSET]).any()
+    assert not tinted(overlay.draw_safe(apical_frame(), LINE, "NO SIGNAL: x")[INSET]).any()

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from edge.heart.biplane import Biplane
-from edge.picture.overlay import CHART, HEAD, HEIGHT, Overlay
-from tests.edge.picture.test_overlay import HEAD as FIGURES
-from tests.edge.picture.test_overlay import analysis
+from edge.picture.layout import FIGURES_W, HEAD, STRIP_Y, WIDTH
+from edge.picture.overlay import Overlay
+from tests.edge.picture.test_overlay import LINE, analysis
 
 
 def picture(**changes: object) -> np.ndarray:
-    return Overlay((400, 400), 30).draw(replace(analysis(), **changes), FIGURES).copy()
+    return Overlay(30).draw(replace(analysis(), **changes), LINE).copy()
 
 
 def test_the_view_stands_in_the_head_line_and_hides_no_echo() -> None:
@@ -22,7 +22,8 @@ def test_the_view_stands_in_the_head_line_and_hides_no_echo() -> None:
     assert (picture(view="", view_probability=0.4) != named).any()
 
 
-def test_biplane_ef_takes_the_line_of_the_single_plane() -> None:
+def test_biplane_ef_takes_the_place_of_the_single_plane() -> None:
     differs = (picture(biplane=Biplane(120.0, 50.0, 58.3)) != picture()).any(-1)
-    rows = np.flatnonzero(differs.any(1)) - (HEIGHT - CHART)
-    assert 60 < rows.min() < rows.max() < 85
+    rows, columns = (np.flatnonzero(differs.any(axis)) for axis in (1, 0))
+    assert STRIP_Y < rows.min() < rows.max() < STRIP_Y + 92
+    assert WIDTH - FIGURES_W < columns.min() < columns.max() < WIDTH - FIGURES_W + 148

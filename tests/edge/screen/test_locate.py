@@ -13,8 +13,11 @@ import pytest
 
 from edge.cli import main
 from edge.screen.calibration import MIN_APART_PX, depth_from_points
+from edge.screen.locate import locate
 from edge.screen.profile import load_profile
 from edge.screen.sector import find_sector
+from edge.screen.tracker import SectorTracker
+from edge.sources import open_source
 from tests.peers.processes import need, virtual_screen, wait_until
 from tests.phantom import apical_frame, on_screen
 
@@ -121,3 +124,14 @@ def test_points_are_clicked_in_a_window(screens: dict[str, str]) -> None:
             process.communicate()
     assert process.returncode == 0, err
     assert np.allclose(json.loads(out)["mm_per_px"], 50 / 180)
+
+
+def test_the_picture_of_what_was_found_holds_the_sector_and_our_marks_alone() -> None:
+    found, picture, _ = locate("synth://a4c?seed=3&layout=screen1&frames=34")
+    assert found["ticks"]["count"] > 5
+    with open_source("synth://a4c?seed=3&layout=screen1&frames=32") as source:
+        sector = SectorTracker(source.region).find([frame.image for frame in source])
+    outside = picture[cv2.dilate(sector.mask.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0]
+    lit = outside[outside.any(1)]
+    assert len(lit) > 50
+    assert (lit == (255, 200, 90)).all()  # circles around the ticks

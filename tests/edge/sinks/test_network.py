@@ -6,7 +6,6 @@ import http.client
 import re
 import socket
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -36,7 +35,7 @@ from edge.sinks.metrics import _metric
 from edge.sources import Captured
 from tests.edge.refine.held import held
 from tests.peers.openigtlink import build_example
-from tests.peers.processes import free_port, need, running, virtual_screen, wait_until
+from tests.peers.processes import free_port, need, running, wait_until
 from tests.phantom import apical_mask
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
@@ -305,26 +304,6 @@ def test_without_receivers_nothing_fails() -> None:
         with sink:
             sink.write(shown())
             sink.write(shown(1))
-
-
-def test_a_window_shows_the_picture_takes_keys_and_closes_on_its_own_thread() -> None:
-    """Whatever of Tk is freed on another thread ends the process with SIGABRT."""
-    pytest.importorskip("tkinter", reason="no Tk (apt-get install python3-tk)")
-    xdotool = need("xdotool", "xdotool")
-    script = (
-        "import gc, subprocess, threading\nfrom edge.sinks import open_sink\n"
-        "from tests.edge.sinks.test_network import shown\nfrom tests.peers.processes import wait_until\n"
-        "pressed = []\nwith open_sink('window://?full', 25) as sink:\n"
-        "    sink.keys['r'] = lambda: pressed.append(threading.current_thread().name)\n"
-        "    sink.write(shown())\n    sink.write(shown(1))\n"
-        f"    wait_until(lambda: subprocess.run(['{xdotool}', 'key', 'r']) and pressed, 'the key')\n"
-        "del sink\ngc.collect()\nprint(pressed[0])\n"
-    )
-    with virtual_screen() as environment:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, env=environment, timeout=60
-        )
-    assert (done.returncode, done.stdout) == (0, "window\n"), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ class Live:
         assert not self._thread.is_alive()
 
     def ask(self) -> None:
-        self.sink.keys["r"]()
+        self.sink.keys["r"].act()
 
 
 def test_a_key_refines_the_present_frame_and_it_grows_old() -> None:
