@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from edge.errors import EchoEdgeError, MissingExtraError
-
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "run": ("edge.run", "openvino", "segment, score and measure a recording; write the annotated video"),
-    "locate": ("edge.screen.locate", "dicom", "what is found on a scanner's screen: sector, depth ticks, mm per pixel"),
-    "bench": ("edge.bench.command", "openvino", "latency and frame rate of the pipeline, with what disturbed them"),
-    "bench nets": ("edge.bench.nets", "openvino", "latency of each network, every precision on every backend"),
-    "bench glass": ("edge.bench.glass", "openvino", "latency from the scanner's screen to ours, by a time-code"),
-    "bench loadgen": ("edge.bench.loadgen", "loadgen", "one network under MLPerf's load generator"),
-    "bench roofline": ("edge.bench.roofline", "openvino", "the CPU's measured peaks, how near each network comes"),
-    "doctor": ("edge.doctor", "openvino", "what this machine has, and what to install for the rest"),
-    "power": ("edge.jetson.power", "openvino", "set a Jetson's power mode: bench, bedside or battery"),
-    "first-boot": ("edge.jetson.first_boot", "openvino", "build a device's engines while the CPU already runs"),
-    "update": ("edge.update.command", "sign", "install a signed release on a device, go back, see what is installed"),
-    "synth": ("edge.synth.command", "dicom", "write synthetic echo loops with their ground truth"),
-    "evaluate quality": ("train.evaluate.quality", "train", "a quality model against labels, observers and errors"),
-    "evaluate": ("train.evaluate.segmentation", "data", "accuracy of a model folder on annotated data"),
-    "evaluate clips": ("train.evaluate.clips", "data", "accuracy, flicker and view of models on whole clips"),
-    "evaluate refine": (
-        "train.evaluate.refine",
-        "train",
-        "accuracy and uncertainty of the refining model on annotated data",
-    ),
-    "train segmentation": ("train.segmentation", "train", "train PSPNet-MK or another of the table's networks"),
-    "train ral": ("train.ral.command", "train", "train RAL on clips: segmentation and view, with memory over time"),
-    "train quality": ("train.quality.end_to_end", "train", "train the regional quality net"),
-    "train echo-dnd": ("train.echo_dnd", "train", "train the dual-noise diffusion model"),
-    "distill": ("train.distill", "train", "a few-step student from a dual-noise diffusion teacher"),
-    "train coherence": ("train.quality.coherence", "train", "train the net that predicts coherence from a picture"),
-    "average": ("train.average", "train", "one checkpoint from the mean of several runs of a network"),
-    "reproduce": ("train.reproduce", "train", "a paper's table, run again beside its figures"),
-    "export": ("compile.export.command", "train", "checkpoint to ONNX with its manifest"),
-    "compile": ("compile.main", "compile", "a model's FP32 files to the best of a target, with evidence"),
-    "engine": ("compile.engine.build", "compile", "build a TensorRT engine from an artefact"),
-    "sign": ("compile.ship.sign", "sign", "sign a model folder with Ed25519"),
-    "bundle": ("compile.ship.bundle", "sign", "wheels and models in one signed file for `echoedge update`"),
-    "calib choose": ("compile.calibration", "compile", "choose calibration frames"),
-    "calib report": ("calib.report", "compile", "coverage of a calibration set, drift of live frames"),
-}
-"""Command -> module with `main(argv) -> exit code`, the extra its packages come with, one line of help."""
+import edge
+from edge.commands import COMMANDS, GROUPS
+from edge.errors import EchoEdgeError
+from edge.imports import check_ours, explained
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+HELP, VERSION = ("-h", "--help"), ("-V", "--version")
+SIMILAR = 0.7
+"""How alike a typed and a known command must be, 0 to 1, to be suggested."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,20 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if debug:
         args.remove("--debug")
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.DEBUG if debug else logging.WARNING)
-    name = next((n for n in (" ".join(args[:2]), args[0] if args else "") if n in COMMANDS), None)
-    if name is None:
-        return _help(args)
-    module, extra, _ = COMMANDS[name]
     try:
-        try:
-            command = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if debug:
-                raise
-            raise MissingExtraError(f"`echoedge {name}` ({error.name})", extra) from error
-        code = int(command.main(args[len(name.split()) :]))
-        sys.stdout.flush()  # a full disk shows here, and not after our last word
-        return code
+        return _dispatch(args, debug)
     except EchoEdgeError as error:
         if debug:
             raise
@@ -86,9 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (
-        OSError
-    ) as error:  # of the machine, such as a full disk: what is wrong with which file is all there is to say
+    except OSError as error:  # of the machine, such as a full disk: which file and what is wrong is all there is to say
         if debug:
             raise
         print(f"echoedge: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
@@ -97,22 +52,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _help(args: list[str]) -> int:
-    width = max(len(name) for name in COMMANDS)
-    lines = [
-        "usage: echoedge COMMAND [options] [--debug]",
-        "",
-        *(f"  {name:{width}}  {text}" for name, (_, _, text) in COMMANDS.items()),
-        "",
-        "`echoedge COMMAND --help` shows a command's options. Research use only; not a medical device.",
-        "example: echoedge run loop.dcm --out out",
-    ]
-    wanted = not args or args[0] in ("-h", "--help")
-    print("\n".join(lines), file=sys.stdout if wanted else sys.stderr)
-    if wanted:
+def _dispatch(args: list[str], debug: bool) -> int:
+    if not args or args[0] in HELP:
+        print(_help())
         return 0
-    print(f"echoedge: '{' '.join(args[:2])}' is no command", file=sys.stderr)
-    return BAD_INPUT
+    if args[0] in VERSION:
+        print(f"echoedge {edge.__version__}")
+        return 0
+    name = next((n for n in (" ".join(args[:2]), args[0]) if n in COMMANDS), None)
+    if name is None:
+        raise EchoEdgeError(_unknown(args))
+    module, extra, _ = COMMANDS[name]
+    check_ours(module)
+    try:
+        code = int(importlib.import_module(module).main(args[len(name.split()) :]))
+        sys.stdout.flush()  # a full disk shows here, and not after our last word
+        return code
+    except ImportError as error:
+        if debug:
+            raise
+        raise explained(error, name, extra) from error
+
+
+def _help() -> str:
+    width = max(len(name) for name in COMMANDS)
+    lines = ["usage: echoedge COMMAND [options]"]
+    for title, commands in GROUPS.items():
+        lines += ["", title, *(f"  {name:{width}}  {command.help}" for name, command in commands.items())]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "`echoedge COMMAND --help` shows a command's options and an example; --debug shows an error's traceback,",
+            "--version the version. Research use only; not a medical device.",
+            "example: echoedge run loop.dcm --out out",
+        ]
+    )
+
+
+def _unknown(args: list[str]) -> str:
+    """What was typed, and the command that it most resembles."""
+    word, both = args[0], " ".join(args[:2])
+    deeper = [name for name in COMMANDS if name.startswith(f"{word} ")]
+    if deeper and (both == word or args[1].startswith("-")):
+        return f"'{word}' is not a command by itself; there are {', '.join(deeper)}"
+    near = difflib.get_close_matches(both, COMMANDS, 1, SIMILAR) or difflib.get_close_matches(
+        word, COMMANDS, 1, SIMILAR
+    )
+    if near:
+        hint = f"did you mean `echoedge {near[0]}`?"
+    elif "://" in word or Path(word).exists():
+        hint = f"did you mean `echoedge run {word}`?"
+    else:
+        hint = "`echoedge --help` lists the commands"
+    return f"'{both if deeper or ' ' in ''.join(near) else word}' is not a command; {hint}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from edge.errors import EchoEdgeError
 from edge.refine.refiner import SAMPLES
 from edge.sources.address import redacted
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
 PREFIX = "ECHOEDGE_"
 RefineMode = Literal["off", "keyframes", "always"]
 REFINE: tuple[str, ...] = get_args(RefineMode)
@@ -27,9 +26,9 @@ REFINE: tuple[str, ...] = get_args(RefineMode)
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Every setting of a run. Times in ms, depth in cm; 0 and "" leave a thing open.
+    """Every setting of a run. Times in ms, depth in cm; 0 and "" leave a setting open.
 
-    `sinks` are addresses of outputs; `out` and `name` are short for NAME.mp4, NAME.jsonl and NAME.png in a folder.
+    `sinks` are addresses of outputs; `out` and `name` stand for NAME.mp4, NAME.jsonl and NAME.png in a folder.
     `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md. `refine`
     says which frames a second model refines beside the loop.
     """
@@ -38,10 +37,10 @@ class RunConfig:
     sinks: tuple[str, ...] = ()
     out: str = ""
     name: str = ""
-    model: str = str(MODELS / "pspnet-mk")
-    quality: str = str(MODELS / "quality")
+    model: str = "pspnet-mk"
+    quality: str = "quality"
     refine: RefineMode = "off"
-    refine_model: str = str(MODELS / "echo-dnd")
+    refine_model: str = "echo-dnd"
     refine_samples: int = SAMPLES
     precision: str = "auto"
     backend: str = "auto"
@@ -76,11 +75,11 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
     for origin, layer in layers:
         unknown = sorted(set(layer) - set(NAMES))
         if unknown:
-            raise EchoEdgeError(f"{origin} sets '{unknown[0]}', which is no setting; there are {', '.join(NAMES)}")
+            raise EchoEdgeError(f"{origin} sets '{unknown[0]}', which is not a setting; there are {', '.join(NAMES)}")
         try:
             msgspec.convert(layer, RunConfig, strict=False)
         except msgspec.ValidationError as error:
-            raise EchoEdgeError(f"{origin} holds a wrong value: {error}") from error
+            raise EchoEdgeError(f"{origin} has a wrong value: {error}") from error
         merged |= layer
     config = msgspec.convert(merged, RunConfig, strict=False)
     check_ranges(config)
@@ -113,7 +112,7 @@ def check_ranges(config: RunConfig) -> None:
 
 
 def printed(config: RunConfig) -> str:
-    """The settings as TOML that `--config` reads again; passwords in addresses are left out."""
+    """The settings as TOML for `--config` to read again; passwords in addresses are left out."""
     lines = []
     for name, value in asdict(config).items():
         if isinstance(value, str):
@@ -125,7 +124,7 @@ def printed(config: RunConfig) -> str:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """ECHOEDGE_VIEW=A4C sets `view`; ECHOEDGE_SINKS holds addresses with blanks between. Other names are not ours."""
+    """ECHOEDGE_VIEW=A4C sets `view`; ECHOEDGE_SINKS takes addresses separated by blanks. Other names are not ours."""
     found: dict[str, Any] = {}
     for name in NAMES:
         value = environment.get(PREFIX + name.upper())
@@ -142,10 +141,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(tomllib.loads(path.read_text()))
     except OSError as error:
-        raise EchoEdgeError(f"cannot read the settings {path}: {error.strerror}") from error
+        raise EchoEdgeError(f"{path} cannot be read ({error.strerror}); give a settings file by --config") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EchoEdgeError(
-            f"{path} is no TOML: {error}; `echoedge run --print-config` writes one to start from"
+            f"{path} is not TOML: {error}; `echoedge run --print-config` prints settings to start from"
         ) from error
 
 

@@ -16,10 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from edge.config import MODELS
 from edge.errors import EchoEdgeError
 from edge.finding import Finding, package, version
 from edge.jetson.board import detect
@@ -27,6 +26,7 @@ from edge.jetson.checks import examine_jetson
 from edge.machine import read_text
 from edge.nets.backends import BACKENDS
 from edge.nets.manifest import find_manifests, verified_artefact
+from edge.terminal import terminal
 
 INT8_FLAGS = ("avx512_vnni", "avx_vnni", "asimddp")
 """CPU flags of 8-bit dot products: Intel and AMD (two encodings), Arm."""
@@ -68,7 +68,7 @@ def _gpu(root: Path) -> Finding:
             return Finding("NVIDIA GPU", "ok", done.stdout.strip().replace("\n", "; "))
     if detect(root).is_jetson:
         return Finding("NVIDIA GPU", "ok", "integrated (Tegra)")
-    return Finding("NVIDIA GPU", "absent", "none; networks run on the CPU", "nothing to do: the CPU reaches frame rate")
+    return Finding("NVIDIA GPU", "absent", "none", "nothing: the networks reach frame rate on the CPU")
 
 
 def _engines(_: Path) -> Finding:
@@ -95,14 +95,14 @@ def _srt(_: Path) -> Finding:
     found = find_libsrt()
     if found:
         return Finding("SRT", "ok", found)
-    return Finding("SRT", "absent", "inputs srt://", "apt-get install libsrt1.5-openssl")
+    return Finding("SRT", "absent", "srt:// inputs", "apt-get install libsrt1.5-openssl")
 
 
 def _gstreamer(_: Path) -> Finding:
     if shutil.which("gst-launch-1.0"):
         return Finding("GStreamer", "ok", shutil.which("gst-launch-1.0") or "")
     return Finding(
-        "GStreamer", "absent", "CSI cameras and hardware decoding on Jetson", "apt-get install gstreamer1.0-tools"
+        "GStreamer", "absent", "CSI cameras and hardware encoding on Jetson", "apt-get install gstreamer1.0-tools"
     )
 
 
@@ -117,13 +117,13 @@ def _models(_: Path) -> Finding:
     described, problem = [], ""
     for folder in ("pspnet-mk", "quality"):
         try:
-            for manifest, path in find_manifests(MODELS / folder):
+            for manifest, path in find_manifests(folder):
                 verified_artefact(manifest, path)
                 described.append(f"{folder} {manifest.precision}")
         except EchoEdgeError as error:
             problem = problem or str(error)
     if problem:
-        return Finding("models", "broken", problem, "fetch the models folder again")
+        return Finding("models", "broken", problem, "install EchoEdge again")
     return Finding("models", "ok", ", ".join(described))
 
 
@@ -151,7 +151,7 @@ CHECKS: tuple[Callable[[Path], Finding], ...] = (
 
 
 def examine(root: Path = Path("/"), target: str = "") -> list[Finding]:
-    """All findings; `root` is the file system to look at, so that tests can show another machine's.
+    """All findings; `root` is the file system to look at, so that a test can show another machine's.
 
     target "jetson" adds what a device at the bedside needs: board, power, heat, slots, services.
     """
@@ -164,10 +164,10 @@ def examine(root: Path = Path("/"), target: str = "") -> list[Finding]:
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="echoedge doctor",
-        description="What this machine has and what to install for the rest. Exit code 1 when the main job cannot run.",
+        description="What this machine has, and what to install for the rest. Exit code 1: `echoedge run` cannot work.",
         epilog="example: echoedge doctor --target jetson",
     )
-    p.add_argument("--target", choices=("jetson",), default="", help="look also at what a device at the bedside needs")
+    p.add_argument("--target", choices=("jetson",), default="", help="check what a device at the bedside needs as well")
     p.add_argument("--json", action="store_true", help="print the findings as JSON")
     return p
 
@@ -179,10 +179,10 @@ def main(argv: Sequence[str]) -> int:
         print(msgspec.json.format(msgspec.json.encode([asdict(f) for f in findings])).decode())
     else:
         table = Table("", "what", "found", "to do")
-        marks = {"ok": "[green]ok[/]", "absent": "[yellow]-[/]", "broken": "[red]broken[/]"}
+        marks = {"ok": Text("ok", "green"), "absent": Text("-", "yellow"), "broken": Text("broken", "red")}
         for finding in findings:
             table.add_row(marks[finding.state], finding.name, finding.detail, finding.remedy)
-        Console().print(table)
+        terminal().print(table)
     return 1 if any(finding.state == "broken" for finding in findings) else 0
 
 

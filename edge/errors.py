@@ -7,6 +7,7 @@ EchoEdgeError
 ├── DataError         a data set that is not laid out as documented
 ├── TrainingError     a training run that cannot go on
 ├── UpdateError       a release bundle or slot that must not be used
+├── InstallationError EchoEdge's own files, or a package it needs, are damaged or shadowed
 └── MissingExtraError a feature whose optional packages are not installed
 """
 
@@ -41,8 +42,13 @@ class UpdateError(EchoEdgeError):
     """A release bundle or slot that must not be used."""
 
 
-class MissingExtraError(EchoEdgeError):
-    """A feature whose optional packages are not installed."""
+class InstallationError(EchoEdgeError):
+    """EchoEdge's own files, or a package it needs, are damaged or shadowed."""
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs packages that are not installed: pip install 'echoedge[{extra}]'")
+
+class MissingExtraError(EchoEdgeError):
+    """A feature whose optional packages are not installed; `package` is the one that was looked for, where known."""
+
+    def __init__(self, feature: str, extra: str, package: str = "") -> None:
+        missing = f"{package}, which is not installed" if package else "packages that are not installed"
+        super().__init__(f"{feature} needs {missing}: pip install 'echoedge[{extra}]'")

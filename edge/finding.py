@@ -11,7 +11,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: `state` is "ok", "absent" (optional) or "broken" (the main job cannot run); `remedy` says what to do."""
+    """One line of the table. `state` is "ok", "absent" (optional) or "broken" (`echoedge run` could not work); `remedy`
+    says what to do.
+    """
 
     name: str
     state: str

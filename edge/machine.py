@@ -1,4 +1,4 @@
-"""What this machine is, as far as compiling for it and measuring on it depend on it."""
+"""What compiling for this machine, and measuring on it, depends on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge.jetson.board import detect
 
 
 def machine_name(root: Path = Path("/")) -> str:
-    """CPU model and usable cores, and the board where it is a Jetson: stands beside every latency."""
+    """The CPU's or the board's model and the usable cores: stands beside every latency."""
     cpuinfo = read_text(root / "proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     board = read_text(root / "proc/device-tree/model").strip("\0\n ")
@@ -40,7 +40,7 @@ def compute_capability(root: Path = Path("/")) -> int | None:
 
 
 def recorded(command: str, argv: Sequence[str]) -> str:
-    """A command line for a manifest: of absolute paths only the last part stands, the rest is this machine's own."""
+    """A command line for a manifest: absolute paths keep their last part, the rest is this machine's own business."""
     shown = [re.sub(r"(^|[:=])/(?:[^:=]*/)?([^/:=]+)", r"\1.../\2", argument) for argument in argv]
     return shlex.join(["echoedge", *command.split(), *shown])
 

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from edge.report import SOURCE_OVER, Report
+from edge.terminal import terminal
 
 
 def print_report(report: Report, source: str) -> None:
     """The summary table on the terminal."""
-    console = Console()
+    console = terminal()
     table = Table(title=f"{Path(source).name}: {report.fps:.1f} frames a second, {report.backend} {report.precision}")
     for heading in ("stage", "p50 ms", "p90 ms", "p99 ms", "max ms"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
 from rich.table import Table
+
+from edge.terminal import terminal
 
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -19,4 +20,4 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], title: s
     table = Table(*headings, title=title)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    terminal().print(table)

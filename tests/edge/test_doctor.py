@@ -23,6 +23,12 @@ def test_this_machine_can_do_the_main_job() -> None:
     assert all(row["remedy"] for row in rows.values() if row["state"] == "absent" and row["name"] != "Jetson")
 
 
+def test_the_table_shows_the_pip_command_whole() -> None:
+    script = "import sys; sys.modules['pydicom'] = None; from edge.doctor import main; main([])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert "pip install 'echoedge[dicom]'" in done.stdout
+
+
 def test_a_jetson_is_recognised_from_its_files(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "proc/device-tree").mkdir(parents=True)
