@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-import edge
+import echoedge
 from calib.drift import grey_levels_of
 from calib.feed import FrameFeed
 from compile.gates import TOLERANCES, accuracy_gate, race, speed_gate
@@ -84,11 +84,11 @@ def folder(folders: dict[str, Path], tmp_path: Path) -> Path:
 
 
 def test_a_failed_gate_is_refused_unless_asked_for(folder: Path) -> None:
-    assert edge.open_model(folder).manifest.precision == "fp32"
+    assert echoedge.open_model(folder).manifest.precision == "fp32"
     with pytest.raises(ModelError, match=r"int8.onnx failed a gate: LV Dice of A2C .*--allow-failed-gate"):
-        edge.open_model(folder, "int8")
-    assert edge.open_model(folder, "int8", allow_failed_gate=True).manifest.precision == "int8"
-    assert edge.open_model(folder, allow_failed_gate=True).manifest.precision == "int8"
+        echoedge.open_model(folder, "int8")
+    assert echoedge.open_model(folder, "int8", allow_failed_gate=True).manifest.precision == "int8"
+    assert echoedge.open_model(folder, allow_failed_gate=True).manifest.precision == "int8"
 
 
 def test_manifests_without_gates_are_read(folder: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_damaged_artefact_is_refused(folder: Path) -> None:
     content[len(content) // 2] ^= 1
     artefact.write_bytes(bytes(content))
     with pytest.raises(ModelError, match="was changed or damaged; fetch the model folder again"):
-        edge.open_model(folder, "fp32")
+        echoedge.open_model(folder, "fp32")
 
 
 def test_signatures(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,34 +117,34 @@ def test_signatures(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ModelError, match="exists already"):
         new_key(tmp_path / "keys")
     monkeypatch.setenv(KEY_SETTING, str(public))
-    edge.open_model(folder, "fp32")  # unsigned, and no signature is required
+    echoedge.open_model(folder, "fp32")  # unsigned, and no signature is required
     monkeypatch.setenv(REQUIRE_SETTING, "1")
     with pytest.raises(ModelError, match=r"is not signed; sign its folder with `echoedge sign`"):
-        edge.open_model(folder, "fp32")
+        echoedge.open_model(folder, "fp32")
     assert len(sign_folder(folder, private)) == 2
-    edge.open_model(folder, "fp32")
+    echoedge.open_model(folder, "fp32")
     path = folder / "fp32.json"
     path.write_bytes(path.read_bytes().replace(b"CC-BY-NC-SA-4.0", b"Apache-2.0"))
     with pytest.raises(ModelError, match="does not match its signature"):
-        edge.open_model(folder, "fp32")
+        echoedge.open_model(folder, "fp32")
 
 
 def test_a_foreign_signature_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = new_key(tmp_path / "ours"), new_key(tmp_path / "theirs")
     sign_folder(folder, theirs[0])
-    edge.open_model(folder, "fp32")  # no trusted key is configured
+    echoedge.open_model(folder, "fp32")  # no trusted key is configured
     shutil.copy(ours[1], folder.parent / "trusted_key.json")
     with pytest.raises(ModelError, match="not by the trusted one"):
-        edge.open_model(folder, "fp32")
+        echoedge.open_model(folder, "fp32")
     monkeypatch.setenv(KEY_SETTING, str(tmp_path / "nowhere.json"))
     with pytest.raises(ModelError, match="is not a public key"):
-        edge.open_model(folder, "fp32")
+        echoedge.open_model(folder, "fp32")
 
 
 def test_a_key_is_required_but_none_is_configured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(REQUIRE_SETTING, "1")
     with pytest.raises(ModelError, match="no trusted key"):
-        edge.open_model(folder, "fp32")
+        echoedge.open_model(folder, "fp32")
 
 
 def test_nothing_unsound_is_signed(folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import edge
+import echoedge
 from compile.engine.race import race_engines
 from edge.errors import ModelError
 from edge.nets.artefacts import QUALITY
@@ -27,5 +27,5 @@ def test_a_race_writes_the_gate_that_the_runtime_chooses_by(
     assert (gate.reference_sha256, gate.backend, gate.runs) == (wide.sha256, "tensorrt 10.3.0", 3)
     assert read_manifest(folder / narrow.file.replace(".engine", ".json")).gates.speed == gate
     assert {cuda.calls[-1] for cuda in device.made} == {"close"}
-    with edge.open_model(folder) as score:
+    with echoedge.open_model(folder) as score:
         assert score.manifest.precision == ("fp16" if gate.failures() else "int8")

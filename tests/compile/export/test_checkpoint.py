@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-import edge
+import echoedge
 from compile.export.checkpoint import onnx_from_checkpoint
 from compile.export.command import main as export
 from edge.errors import ModelError
@@ -20,7 +20,7 @@ def test_a_checkpoint_becomes_a_folder_the_runtime_opens(folders: dict[str, Path
     port = manifest.inputs[0]
     assert (port.name, port.shape, port.dtype) == ("frame", (1, 1, SIZES[net], SIZES[net]), "uint8")
     assert manifest.gates.failures() == []
-    with edge.open_model(folders[net]) as model:
+    with echoedge.open_model(folders[net]) as model:
         assert model.infer().shape == ((89, 89) if net == "pspnet-mk" else (8,))
 
 

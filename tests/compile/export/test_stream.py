@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-import edge
+import echoedge
 from calib.feed import StreamFeed, spread
 from compile.apart import apart
 from compile.export.command import main as export
@@ -103,7 +103,7 @@ def test_the_runtime_remembers_until_it_is_reset(exported: tuple[Path, Path], ba
     loop = SyntheticLoop(3, "A2C", 128)
     frames = [loop.frame(number).image for number in range(6)]
     sector = find_sector(frames)
-    with edge.open_model(exported[1], backend=backend, threads=1) as model:
+    with echoedge.open_model(exported[1], backend=backend, threads=1) as model:
         assert isinstance(model, Segmenter)
         first = [model(frame, sector) for frame in frames]
         model.infer()  # once more the last frame
@@ -132,7 +132,7 @@ def test_without_parts_there_are_no_states_and_no_view(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path / "fp32.json")
     assert manifest.states == ()
     assert [port.name for port in manifest.outputs] == ["mask"]
-    with edge.open_model(tmp_path, backend="onnxruntime") as model:
+    with echoedge.open_model(tmp_path, backend="onnxruntime") as model:
         assert isinstance(model, Segmenter)
         assert model.view_probabilities is None
 
@@ -198,8 +198,8 @@ def test_a_candidate_that_ends_the_process_is_named_and_the_others_are_made(
     assert re.search(words, Path("report-cpu.html").read_text())
     assert re.search(f"{words}: share of frames answered", read_manifest(folder / "int8.json").gates.failures()[0])
     with pytest.raises(ModelError, match="ends the process in openvino"):
-        edge.open_model(folder, "int8", "openvino")
-    with edge.open_model(folder, backend="openvino", threads=1) as model:
+        echoedge.open_model(folder, "int8", "openvino")
+    with echoedge.open_model(folder, backend="openvino", threads=1) as model:
         assert model.manifest.precision == "fp32"
     made = {manifest.file for manifest, _ in find_manifests(folder)}
     assert made == {"fp32.onnx", "int8.onnx", "fp16.onnx", "int8-tensorrt.onnx"}

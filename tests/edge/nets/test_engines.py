@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edge
+import echoedge
 import edge.nets.engines
 from edge.errors import BackendError, ModelError
 from edge.nets.manifest import Gates, SpeedGate
@@ -47,10 +47,10 @@ def race(p90_ms: float) -> Gates:
 
 def test_an_engine_for_this_gpu_goes_before_every_file(folder: Path, device: Device) -> None:
     add_engine(folder)
-    with edge.open_model(folder) as score:
+    with echoedge.open_model(folder) as score:
         assert (score.backend.name, score.manifest.precision) == ("tensorrt", "fp16")
         found = score(apical_frame())
-    with edge.open_model(folder, "fp32", "onnxruntime") as score:
+    with echoedge.open_model(folder, "fp32", "onnxruntime") as score:
         assert np.allclose(found, score(apical_frame()))
     assert [cuda.calls[-1] for cuda in device.made] == ["close"] * len(device.made)
 
@@ -63,7 +63,7 @@ def test_an_engine_for_this_gpu_goes_before_every_file(folder: Path, device: Dev
 def test_an_int8_engine_is_chosen_after_it_won_a_race(folder: Path, device: Device, gates: Gates, chosen: str) -> None:
     add_engine(folder)
     add_engine(folder, "int8", gates=gates)
-    with edge.open_model(folder) as score:
+    with echoedge.open_model(folder) as score:
         assert score.manifest.precision == chosen
 
 
@@ -85,8 +85,8 @@ def test_a_foreign_engine_is_refused_by_name_and_the_cpu_runs(
     made = add_engine(folder, **changes)
     remedy = rf"(?s){made.file}.*{words}.*echoedge engine MODEL --precision fp16 --library tensorrt"
     with pytest.raises(ModelError, match=remedy):
-        edge.open_model(folder, backend="tensorrt")
-    with edge.open_model(folder) as score:
+        echoedge.open_model(folder, backend="tensorrt")
+    with echoedge.open_model(folder) as score:
         assert score.manifest.file == "int8.onnx"
     assert made.file in caplog.text
 
@@ -95,13 +95,13 @@ def test_asking_for_an_engine_without_one_or_without_a_gpu(
     folder: Path, device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ModelError, match=r"has no engine to use; build one with `echoedge engine"):
-        edge.open_model(folder, backend="tensorrt")
+        echoedge.open_model(folder, backend="tensorrt")
     monkeypatch.undo()
     monkeypatch.setattr("edge.nets.backends.trt.find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(BackendError, match="on a Jetson it comes with JetPack"):
-        edge.open_model(folder, backend="tensorrt")
-    with edge.open_model(folder) as score:
+        echoedge.open_model(folder, backend="tensorrt")
+    with echoedge.open_model(folder) as score:
         assert score.manifest.file == "int8.onnx"
 
 
@@ -131,7 +131,7 @@ def test_an_engine_is_built_meanwhile_and_takes_over(
         path.unlink()
     before = add_engine(folder, parent="2" * 64).file if old else "int8.onnx"
     builder(tmp_path, monkeypatch, BUILDER)
-    with edge.open_model(folder, builds_engine=True) as score:
+    with echoedge.open_model(folder, builds_engine=True) as score:
         assert score.manifest.file == before
         score(apical_frame())
         assert score.building is not None
@@ -140,7 +140,7 @@ def test_an_engine_is_built_meanwhile_and_takes_over(
         assert score.manifest == made
         assert score.backend.name == "tensorrt"
     assert (tmp_path / "made" / "arguments").read_text() == "--precision fp16 --library tensorrt"
-    with edge.open_model(folder, "fp32", "onnxruntime") as reference:
+    with echoedge.open_model(folder, "fp32", "onnxruntime") as reference:
         assert np.allclose(scores, reference(apical_frame()))
 
 
@@ -162,7 +162,7 @@ def test_a_build_that_fails_changes_nothing(
 ) -> None:
     script, words = FAILURES[case]
     builder(tmp_path, monkeypatch, script)
-    with edge.open_model(folder, builds_engine=True) as score:
+    with echoedge.open_model(folder, builds_engine=True) as score:
         assert score.building is not None
         score.building.wait()
         score(apical_frame())
@@ -175,7 +175,10 @@ def test_closing_ends_builds_and_those_that_wait_for_them(
 ) -> None:
     caplog.set_level(logging.WARNING)
     builder(tmp_path, monkeypatch, f"import time; open({str(tmp_path / 'begun')!r}, 'a').write('x'); time.sleep(600)")
-    with edge.open_model(folder, builds_engine=True) as first, edge.open_model(folder, builds_engine=True) as second:
+    with (
+        echoedge.open_model(folder, builds_engine=True) as first,
+        echoedge.open_model(folder, builds_engine=True) as second,
+    ):
         while not (tmp_path / "begun").exists():
             assert first.building is not second.building
     assert (tmp_path / "begun").read_text() == "x"  # the second never began

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import edge
+import echoedge
 from edge.errors import ModelError
 from edge.nets.manifest import SCHEMA, Manifest, Port, find_manifests, read_manifest, sha256_of, write_manifest
 from edge.preprocess import PreprocessSpec
@@ -64,10 +64,10 @@ def test_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_or_empty_folder_says_what_to_give(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="is not a model folder"):
-        edge.open_model(tmp_path / "absent")
+    with pytest.raises(ModelError, match="is neither a model folder nor the name of a model"):
+        echoedge.open_model(tmp_path / "absent")
     with pytest.raises(ModelError, match="holds no manifest"):
-        edge.open_model(tmp_path)
+        echoedge.open_model(tmp_path)
 
 
 def test_a_changed_artefact_is_refused(tmp_path: Path) -> None:
@@ -76,16 +76,16 @@ def test_a_changed_artefact_is_refused(tmp_path: Path) -> None:
     write_manifest(manifest(sha256=sha256_of(artefact)), tmp_path / "fp32.json")
     artefact.write_bytes(b"other weights")
     with pytest.raises(ModelError, match="was changed or damaged"):
-        edge.open_model(tmp_path)
+        echoedge.open_model(tmp_path)
 
 
 def test_an_absent_artefact_is_named(tmp_path: Path) -> None:
     write_manifest(manifest(), tmp_path / "fp32.json")
     with pytest.raises(ModelError, match=r"fp32\.onnx is missing"):
-        edge.open_model(tmp_path)
+        echoedge.open_model(tmp_path)
 
 
 def test_a_precision_that_is_not_there_lists_what_is(tmp_path: Path) -> None:
     write_manifest(manifest(), tmp_path / "fp32.json")
     with pytest.raises(ModelError, match="no int8 file of segmentation for the target cpu, only fp32"):
-        edge.open_model(tmp_path, precision="int8")
+        echoedge.open_model(tmp_path, precision="int8")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import edge
+import echoedge
 from edge.errors import BackendError
 from edge.nets.backends import BACKENDS
 from edge.nets.model import QualityScorer, Segmenter
@@ -17,7 +17,7 @@ from tests.phantom import apical_frame, apical_mask
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_three_lines_segment_a_phantom(root: Path, precision: str, backend: str) -> None:
-    with edge.open_model(root / "models/pspnet-mk", precision, backend) as segment:
+    with echoedge.open_model(root / "models/pspnet-mk", precision, backend) as segment:
         frame = apical_frame()
         mask = segment(frame)
     assert mask.shape == frame.shape
@@ -27,17 +27,17 @@ def test_three_lines_segment_a_phantom(root: Path, precision: str, backend: str)
 
 
 def test_a_colour_frame_of_another_shape(root: Path) -> None:
-    with edge.open_model(root / "models/pspnet-mk") as segment:
+    with echoedge.open_model(root / "models/pspnet-mk") as segment:
         mask = segment(np.repeat(apical_frame(size=300)[:, :280, None], 3, axis=2))
     assert mask.shape == (300, 280)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_eight_scores_fall_with_the_picture(root: Path, precision: str) -> None:
-    with edge.open_model(root / "models/quality", precision) as score:
+    with echoedge.open_model(root / "models/quality", precision) as score:
         assert isinstance(score, QualityScorer)
         frame = apical_frame()
-        sector = edge.find_sector([frame])
+        sector = echoedge.find_sector([frame])
         clear = score(frame, sector)
         veiled = frame.copy()
         veiled[frame > 0] = 40
@@ -50,7 +50,7 @@ def test_eight_scores_fall_with_the_picture(root: Path, precision: str) -> None:
 def test_both_backends_agree(root: Path) -> None:
     masks = []
     for backend in BACKENDS:
-        with edge.open_model(root / "models/pspnet-mk", "fp32", backend) as segment:
+        with echoedge.open_model(root / "models/pspnet-mk", "fp32", backend) as segment:
             masks.append(segment(apical_frame()))
     assert (masks[0] == masks[1]).mean() > 0.9995
 
@@ -58,7 +58,7 @@ def test_both_backends_agree(root: Path) -> None:
 def test_int8_stays_close_to_fp32(root: Path) -> None:
     masks = []
     for precision in ("fp32", "int8"):
-        with edge.open_model(root / "models/pspnet-mk", precision) as segment:
+        with echoedge.open_model(root / "models/pspnet-mk", precision) as segment:
             assert isinstance(segment, Segmenter)
             masks.append(segment(apical_frame()))
     assert (masks[0] == masks[1]).mean() > 0.98
@@ -66,7 +66,7 @@ def test_int8_stays_close_to_fp32(root: Path) -> None:
 
 def test_an_unknown_backend_lists_those_there_are(root: Path) -> None:
     with pytest.raises(BackendError, match="choose auto, openvino or onnxruntime"):
-        edge.open_model(root / "models/pspnet-mk", backend="tpu")
+        echoedge.open_model(root / "models/pspnet-mk", backend="tpu")
 
 
 @pytest.mark.parametrize("folder", ["pspnet-mk", "quality"])
