@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -14,17 +15,19 @@ from edge.synth.cine import SyntheticLoop
 from edge.synth.screen import layout_of
 from edge.synth.screen_kinds import KINDS, KindScreen
 
-KEYS = ("seed", "fps", "layout", "kind", "frames", "size", "severity")
+KEYS = ("seed", "fps", "layout", "kind", "frames", "size", "severity", "dropout")
 TEXTS = ("layout", "kind")
 DEFAULT_FRAMES = 300
+LOST_S = 2.0
+"""How long a dropout lasts."""
 
 
 class SynthSource:
     """Frames of a SyntheticLoop, rendered as they are asked for; grey without a layout, RGB with one.
 
     Options: seed, fps, layout, kind (of a layout's screen, see KINDS), frames (0 for no end), size (px, without a
-    layout), severity 0-1. `region` is the box of the picture on the screen. Raises SourceError for an unknown option or
-    a value out of range.
+    layout), severity 0-1, dropout (every so many seconds LOST_S of frames are missing; 0 for never). `region` is the box
+    of the picture on the screen. Raises SourceError for an unknown option or a value out of range.
     """
 
     region: tuple[int, int, int, int] | None = None
@@ -48,18 +51,23 @@ class SynthSource:
         self.loop = SyntheticLoop(int(number.get("seed", 0)), view, size, number.get("fps"), number.get("severity"))
         if "kind" in options and layout is None:
             raise SourceError(f"{uri}: a kind of screen needs a layout, such as &layout=screen1")
+        shown_s = number.get("dropout", 0.0)
+        if not 0 <= shown_s < math.inf:
+            raise SourceError(f"{uri}: dropout is {shown_s:g}; give the seconds between two losses, or 0 for none")
         self._screen = KindScreen(layout, self.loop, options.get("kind", KINDS[0])) if layout else None
         if layout:
             x, y, side = layout.echo
             self.region = (x, y, x + side, y + side)
         self.fps = self.loop.fps
+        self._shown, self._lost = round(shown_s * self.fps), round(LOST_S * self.fps)
         self.stated = Stated(self.loop.spacing_mm, "synthetic")
 
     def __iter__(self) -> Iterator[Captured]:
         number = 0
         while self.frames is None or number < self.frames:
             captured_ns = time.monotonic_ns()
-            frame = self.loop.frame(number)
+            losses = number // self._shown if self._shown else 0
+            frame = self.loop.frame(number + losses * self._lost)
             image = self._screen.compose(frame) if self._screen else frame.image
             yield Captured(number, image, captured_ns, frame.time_s)
             number += 1
@@ -75,7 +83,7 @@ class SynthSource:
 
 def _number(uri: str, key: str, text: str) -> float:
     try:
-        value = float(text) if key in ("fps", "severity") else int(text)
+        value = float(text) if key in ("fps", "severity", "dropout") else int(text)
     except ValueError as error:
         raise SourceError(f"{uri}: {key} is '{text}'; give a number") from error
     return value

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,11 @@ def test_it_can_go_on_without_end() -> None:
 def test_a_wrong_address_says_what_is_wrong(uri: str, word: str) -> None:
     with pytest.raises(SourceError, match=word):
         open_source(uri)
+
+
+def test_a_dropout_leaves_two_seconds_out() -> None:
+    with open_source("synth://a4c?seed=3&fps=10&size=64&frames=25&dropout=1") as source:
+        times = [frame.time_s for frame in source]
+    gaps = [round(later - earlier, 3) for earlier, later in itertools.pairwise(times)]
+    assert [number for number, gap in enumerate(gaps, start=1) if gap > 0.2] == [10, 20]
+    assert max(gaps) == pytest.approx(2.1)
