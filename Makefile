@@ -9,7 +9,7 @@ CAMUS  ?= ../shared/data/camus
 DATA   ?= camus:$(CAMUS)
 VALID  ?= $(CAMUS)/split_valid.txt
 
-.PHONY: setup peers demo test lint bench models lock wheelhouse prove-aarch64 prove-service clean
+.PHONY: setup peers demo test test-quick test-docs lint bench models index wheel lock wheelhouse prove-aarch64 prove-service clean
 
 # What the tests of streams and outputs talk to; without it they skip and say which peer is missing.
 PEERS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gst-1.0 \
@@ -41,6 +41,16 @@ demo: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
+# What changes most, in two minutes: no codec, stream, training, compiling or refining.
+QUICK := $(addprefix tests/edge/,heart picture screen threads igtl stages weights test_config.py test_imports.py test_preprocess.py \
+	test_postprocess.py test_terminal.py) tests/echoedge
+test-quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "not slow and not data and not gpu" --ignore tests/edge/stages/test_refining.py $(QUICK)
+
+# The commands of README.md and docs/start.md, from the wheel, in a new environment and an empty folder.
+test-docs: wheel
+	$(BIN)/python tests/docs/run_blocks.py --wheel dist/*.whl README.md docs/start.md
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -54,6 +64,15 @@ models: $(VENV)/.dev
 	for net in pspnet-mk quality; do \
 		$(BIN)/echoedge compile models/$$net --target all $(DATA:%=--data %) --held-out $(VALID) --report out/$$net.html || exit; \
 	done
+	$(BIN)/python -m edge.weights.listing models
+
+# The list by which `echoedge weights get` checks what it fetches; after every change of a model.
+index: $(VENV)/.run
+	$(BIN)/python -m edge.weights.listing models
+
+wheel: $(VENV)/.run
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
@@ -87,4 +106,4 @@ prove-service: $(VENV)/.dev
 	jetson/prove_service.sh out/service wheelhouse/cp311-x86_64
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) dist out .pytest_cache .ruff_cache .mypy_cache
