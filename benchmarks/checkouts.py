@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from edge.bench.clip import default_clip
@@ -22,14 +21,15 @@ from edge.bench.interleave import Worker
 from edge.bench.session import add_options, perform
 from edge.bench.stats import ratio_interval
 from edge.bench.worker import Spec
-from edge.config import MODELS
+from edge.nets.shelf import SHIPPED
+from edge.terminal import terminal
 
 HERE = Path(__file__).resolve().parent.parent
 
 
 def pipeline_of(checkout: Path, name: str, source: str) -> Worker:
     """The pipeline worker of a checkout, whatever is installed."""
-    models = checkout / MODELS.relative_to(HERE)
+    models = checkout / SHIPPED.relative_to(HERE)
     spec = Spec("pipeline", name, source, str(models / "pspnet-mk"), str(models / "quality"))
     os.environ["PYTHONPATH"] = str(checkout)
     return Worker(name, "pipeline", [sys.executable, "-m", "edge.bench.worker", msgspec.json.encode(spec).decode()], {})
@@ -56,7 +56,7 @@ def main() -> None:
     table.add_row("frames a second", f"{this.fps / other.fps:.3f}")
     table.add_row("CPU time a frame", f"{cpu:.3f}")
     table.add_row("capture to drawn, p50", f"{ratio:.3f} ({low:.3f} to {high:.3f})")
-    Console().print(table)
+    terminal().print(table)
 
 
 if __name__ == "__main__":

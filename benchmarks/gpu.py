@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from compile.export.checkpoint import graph_from_checkpoint
 from edge.bench.machine import machine_facts
 from edge.bench.roofline import demand_of
 from edge.bench.stats import Percentiles, percentiles
-from edge.config import MODELS
+from edge.nets.shelf import SHIPPED
+from edge.terminal import terminal
 
 PRECISIONS = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 WARM = 20
@@ -124,7 +124,7 @@ def main() -> None:
     args = p.parse_args()
     if not torch.cuda.is_available():
         sys.exit("no CUDA GPU that this torch can use: see `nvidia-smi` and torch's CUDA build")
-    folders = args.model or [f for f in sorted(MODELS.iterdir()) if (f / "checkpoint.safetensors").exists()]
+    folders = args.model or [f for f in sorted(SHIPPED.iterdir()) if (f / "checkpoint.safetensors").exists()]
     found = measure(folders, args.frames)
     gpu = torch.cuda.get_device_name()
     if args.json:
@@ -148,7 +148,7 @@ def main() -> None:
     for name, (t, least) in found.items():
         cells = (t.p50, t.p90, t.p99, least)
         table.add_row(name, *(f"{value:.3f}" for value in cells), f"{100 * least / t.p50:.0f} %")
-    Console().print(table)
+    terminal().print(table)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ from train.data import open_data
 from train.data.camus import read_split
 from train.evaluate.metrics import dice, spearman
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -31,8 +29,8 @@ def main() -> None:
     results = {}
     for precision in ("fp32", "int8"):
         with (
-            open_segmenter(MODELS / "pspnet-mk", precision) as segment,
-            open_scorer(MODELS / "quality", precision) as score,
+            open_segmenter("pspnet-mk", precision) as segment,
+            open_scorer("quality", precision) as score,
         ):
             masks = [segment(f, s) == LV for f, s in zip(frames, sectors)]
             scores = np.array([score(f, s) for f, s in zip(frames, sectors)])

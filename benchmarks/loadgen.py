@@ -13,14 +13,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from edge.bench.loadgen import Load, outputs_in, run_test
-from edge.config import MODELS
 from edge.nets.model import open_segmenter
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.screen.sector import find_sector
+from edge.terminal import terminal
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import Sample
@@ -54,7 +53,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", required=True, help="camus:FOLDER or another data set of `echoedge evaluate`")
     p.add_argument("--split", type=Path, required=True, help="file with the held-out patients")
-    p.add_argument("--model", type=Path, default=MODELS / "pspnet-mk")
+    p.add_argument("--model", default="pspnet-mk")
     p.add_argument("--frames", type=int, default=0, help="the first so many only")
     p.add_argument("--out", type=Path, required=True, help="folder for LoadGen's logs")
     args = p.parse_args()
@@ -68,7 +67,7 @@ def main() -> None:
     )
     table.add_row("fp32, ONNX Runtime", f"{reference:.4f}", "")
     table.add_row("int8, OpenVINO", f"{found:.4f}", f"{100 * found / reference:.2f} %")
-    Console().print(table)
+    terminal().print(table)
     if found < ENOUGH * reference:
         sys.exit(f"less than {100 * ENOUGH:.0f} % of the reference")
 

@@ -18,7 +18,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import onnx
-from rich.console import Console
 from rich.table import Table
 
 from edge.bench.clip import default_clip
@@ -27,11 +26,12 @@ from edge.bench.result import Result
 from edge.bench.session import add_options, conclude, perform
 from edge.bench.stats import ratio_interval
 from edge.bench.worker import Spec
-from edge.config import MODELS
 from edge.nets.manifest import find_manifests
+from edge.nets.shelf import model_folder
 from edge.preprocess import preprocess
 from edge.screen.sector import find_sector
 from edge.sources import open_source
+from edge.terminal import terminal
 
 HERE = Path(__file__).resolve().parent / "peers"
 ROOT = HERE.parent.parent
@@ -44,7 +44,7 @@ def make_crops(clip: Path, folder: Path) -> None:
     """The clip's sector crops as CROPS.npy and as numbered PNGs."""
     with open_source(str(clip)) as source:
         frames = [np.array(frame.image) for frame in islice(source, CROPS)]
-    spec = find_manifests(MODELS / "pspnet-mk")[0][0].preprocess
+    spec = find_manifests("pspnet-mk")[0][0].preprocess
     box = find_sector(frames).box
     crops = np.stack([preprocess(frame, box, spec) for frame in frames])
     np.save(folder / "crops.npy", crops)
@@ -100,13 +100,13 @@ def main() -> None:
     args = p.parse_args()
     if not args.out:
         p.error("--out is needed: the peers' files are kept there")
-    clip, folder, model = default_clip(), args.out, MODELS / "pspnet-mk"
+    clip, folder, model = default_clip(), args.out, model_folder("pspnet-mk")
     folder.mkdir(parents=True, exist_ok=True)
     make_crops(clip, folder)
     float_network(model / "fp32.onnx", folder / "float.onnx")
     crops, python = folder / "crops.npy", sys.executable
     builders = [
-        partial(worker_of, Spec("pipeline", PIPELINE, str(clip), str(model), str(MODELS / "quality"))),
+        partial(worker_of, Spec("pipeline", PIPELINE, str(clip), str(model), "quality")),
         partial(worker_of, Spec("net", NETWORK, str(clip), str(model), precision="int8")),
         partial(peer, "ONNX Runtime fp32", python, HERE / "onnxruntime_plain.py", model / "fp32.onnx", crops),
         partial(peer, "OpenVINO fp32", python, HERE / "openvino_plain.py", model / "fp32.onnx", crops),
@@ -124,7 +124,7 @@ def main() -> None:
     result = perform(builders, "peers", args, ["peers", *sys.argv[1:]])
     code = conclude(result, args)
     if not args.json:
-        Console().print(ratios(result))
+        terminal().print(ratios(result))
     sys.exit(code)
 
 

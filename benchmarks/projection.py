@@ -15,16 +15,14 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from edge.bench.roofline import Demand, demand_of
-from edge.config import MODELS
 from edge.nets.artefacts import choose, tasks_of
 from edge.nets.manifest import find_manifests, verified_artefact
+from edge.terminal import terminal
 
 YOLO11_GMAC = np.array([6.5, 21.5, 68.0, 86.9, 194.9]) / 2
 """n, s, m, l, x at 640 px."""
@@ -95,8 +93,8 @@ def main() -> None:
     p.add_argument("--json", action="store_true")
     args = p.parse_args()
     rows = []
-    for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
-        found = find_manifests(Path(folder))
+    for folder in args.model or ["pspnet-mk", "quality"]:
+        found = find_manifests(folder)
         manifest, path = choose(found, tasks_of(found)[0], "fp32", "any")
         demand = demand_of(verified_artefact(manifest, path), quantized=True)
         for precision in BYTES:
@@ -128,7 +126,7 @@ def main() -> None:
     for row in rows:
         figures = (f"{value:.2f}" for value in (row.low_ms, row.likely_ms, row.high_ms))
         table.add_row(row.board, row.network, row.precision, *figures, f"{100 * row.fit_error:.0f} %")
-    Console(width=120).print(table)
+    terminal().print(table)
 
 
 if __name__ == "__main__":

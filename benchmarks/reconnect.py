@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from senders import make_pictures, start_server
 
@@ -28,6 +27,7 @@ from edge.screen.known import KnownScreen
 from edge.sinks import Shown
 from edge.sources import Live, open_source
 from edge.stages.safety import Limits
+from edge.terminal import terminal
 from tests.edge.nets.doubles import nets
 from tests.peers.processes import free_port
 
@@ -116,7 +116,7 @@ def main() -> int:
         "descriptors": {"before": holds[0][1], "after": holds[-1][1]},
     }
     met = max(back_s) <= MAX_BACK_S and max(banner_ms) <= MAX_BANNER_MS and holds[-1] == holds[0]
-    console = Console()
+    console = terminal()
     console.print(table)
     console.print(figures)
     console.print("all as wanted" if met else "NOT as wanted")

@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from edge.sinks import Shown
 from edge.stages.safety import Limits
+from edge.terminal import terminal
 from tests.edge.test_loop import Run, Screens, Watcher, black, silent, still
 from tests.peers.processes import wait_until
 
@@ -61,7 +61,7 @@ def main() -> None:
                 waits.append(1000 * (watch.at - started))
                 run.score_net.answer = good
         table.add_row(name, f"{np.median(waits):.0f}", f"{max(waits):.0f}")
-    Console().print(table)
+    terminal().print(table)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from senders import make_pictures, start_server
 
-from edge.config import MODELS
 from edge.loop import LoopOptions, run_loop
 from edge.machine import machine_name, usable_cores
 from edge.nets.model import open_scorer, open_segmenter
@@ -32,6 +30,7 @@ from edge.screen.known import KnownScreen
 from edge.sinks import Shown, open_sink
 from edge.sources import Live, open_source
 from edge.stages.safety import Limits
+from edge.terminal import terminal
 from tests.peers.processes import free_port
 
 KEEPS_UP_FPS = 30
@@ -107,8 +106,8 @@ def main() -> int:
     p.add_argument("--fps", type=int, default=30)
     p.add_argument("--width", type=int, default=1280)
     p.add_argument("--height", type=int, default=720)
-    p.add_argument("--model", default=str(MODELS / "pspnet-mk"))
-    p.add_argument("--quality", default=str(MODELS / "quality"))
+    p.add_argument("--model", default="pspnet-mk")
+    p.add_argument("--quality", default="quality")
     p.add_argument("--sink", action="append", default=[])
     p.add_argument("--json", type=Path)
     for name, default in (("signal", 150), ("freeze", 150), ("stuck", 150), ("age", 200)):
@@ -156,9 +155,9 @@ def main() -> int:
     for name, value in figures.items():
         if name != "latency_ms":
             text, met = wanted.get(name, ("", True))
-            verdict = f"{text}: {'[green]met' if met else '[red]NOT met'}" if text else ""
+            verdict = f"{text}: {'met' if met else 'NOT met'}" if text else ""
             table.add_row(name, f"{value:.2f}" if isinstance(value, float) else str(value), verdict)
-    Console().print(table)
+    terminal().print(table)
     if args.json:
         args.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0 if all(met for _, met in wanted.values()) else 1

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from calib.choose import THIRDS, CalibrationSet, read_set, strata_of
@@ -19,6 +18,7 @@ from edge.nets.drift import Drift
 from edge.picture import svg
 from edge.preprocess import grey
 from edge.sources import open_source
+from edge.terminal import terminal
 
 LIVE_FRAMES = 64
 
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     chosen = read_set(args.set)
     drift = drift_from(chosen, args.live) if args.live else None
-    console = Console()
+    console = terminal()
     table = Table(title=f"{len(chosen.frames)} frames of {len({f.patient for f in chosen.frames})} patients")
     for heading in ("factor", "frames at each level"):
         table.add_column(heading)

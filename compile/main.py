@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.box import SIMPLE
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -35,6 +35,7 @@ from edge.nets.artefacts import choose
 from edge.nets.backends.trt import open_library
 from edge.nets.manifest import Manifest, find_manifests
 from edge.options import add_backend, add_data, add_patients, add_precision, add_seed, add_threads
+from edge.terminal import terminal
 from train.data.camus import read_split
 
 TARGETS = {"cpu": ("int8",), "orin": ("fp16", "int8"), "rtx": ("fp16", "int8")}
@@ -95,7 +96,7 @@ def main(argv: Sequence[str]) -> int:
     targets = targets_of(references, args.target)
     held_out = read_split(args.held_out)
     first = next(iter(references.values()))[0]
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     quantizer = None
     with console.status("reading data"):
         trial = open_trial(first.task, args.data, held_out, first.preprocess.size_px, args.seed)
@@ -118,7 +119,7 @@ def main(argv: Sequence[str]) -> int:
             command=command,
         )
         with console.status("") as status:
-            outcomes = run_plan(args.model, plan, trial, quantizer, status.update)
+            outcomes = run_plan(args.model, plan, trial, quantizer, lambda step: status.update(escape(step)))
         died |= any(o.died for o in outcomes)
         best = winner(outcomes)
         print_outcomes(outcomes, target, trial.data)
@@ -170,7 +171,7 @@ def _build(folder: Path, best: Manifest, target: str, command: str) -> None:
         )
         return
     settings = EngineSettings(compute_capabilities=DEFAULT_RTX if library == "tensorrt_rtx" else ())
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=terminal(stderr=True), transient=True) as progress:
         found = find_manifests(folder)
         manifest, path = choose(found, best.task, precision, "tensorrt", allow_failed_gate=True)
         sidecar, _ = build_engine(manifest, path, library, open_library(library), settings, command, local, progress)
@@ -184,7 +185,7 @@ def mean_of(scores: Scores, metric: str) -> float:
 
 def print_outcomes(outcomes: Sequence[Outcome], target: str, data: str) -> None:
     """The table of what was made, and why something was not chosen."""
-    console = Console()
+    console = terminal()
     first, best = outcomes[0], winner(outcomes)
     metrics = list(dict.fromkeys(metric for _, metric in first.scores))
     table = Table(

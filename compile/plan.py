@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compile.gates import TOLERANCES
-from edge.nets.backends import BACKENDS
+from edge.nets.backends import installed_backend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,4 +40,4 @@ def judging_backend(target: str, wanted: str) -> str:
     """
     if target != "cpu":
         return "onnxruntime"
-    return next(iter(BACKENDS)) if wanted == "auto" else wanted
+    return installed_backend(wanted)

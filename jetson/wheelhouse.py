@@ -6,6 +6,7 @@ example: python jetson/wheelhouse.py --python 3.10 --out wheelhouse/cp310-aarch6
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -86,7 +87,9 @@ def fetch(python: str, machine: str, out: Path) -> None:
             ],
             check=True,
         )
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(out), str(REQUIREMENTS.parent.parent)], check=True)
+    # With the files that the device builds its engines from, see hatch_build.py.
+    ours = [*pip, "wheel", "--no-deps", "--wheel-dir", str(out), str(REQUIREMENTS.parent.parent)]
+    subprocess.run(ours, check=True, env=os.environ | {"ECHOEDGE_WHEEL": "full"})
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     """An empty figure. Raises MissingExtraError without matplotlib."""
     try:
         from matplotlib.figure import Figure
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("drawing figures", "train") from error
     return Figure((width_in, height_in), dpi=DPI, layout="constrained")
 

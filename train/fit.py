@@ -33,7 +33,7 @@ Loss = Callable[[nn.Module, list[torch.Tensor]], "torch.Tensor | Iterator[torch.
 """(network, batch) -> the loss, or its parts one after the other: each is back-propagated before the next is computed,
 which is how back-propagation through time is cut short."""
 Validate = Callable[[nn.Module], dict[str, float]]
-COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+COLUMNS = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 PLATEAU_FACTOR = 0.2

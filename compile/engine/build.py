@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.progress import Progress
 
 from compile.engine.builder import EngineSettings, engine_from_onnx, layers_of
@@ -36,6 +35,7 @@ from edge.nets.manifest import (
     write_manifest,
 )
 from edge.options import add_allow_failed_gate
+from edge.terminal import terminal
 
 
 def build_engine(
@@ -181,7 +181,7 @@ def device_command(model: Path, precision: str) -> str:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     local = compute_capability()
     library = args.library
     if library == "auto":

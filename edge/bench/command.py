@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from edge.bench.clip import default_clip
@@ -19,12 +18,13 @@ from edge.bench.interleave import worker_of
 from edge.bench.result import SCHEMA_FILE, read_result
 from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
-from edge.config import MODELS, REFINE, RefineMode
+from edge.config import REFINE, RefineMode
 from edge.errors import EchoEdgeError
 from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import BACKENDS
 from edge.refine.refiner import SAMPLES
 from edge.sources.address import redacted
+from edge.terminal import terminal
 
 REGRESSED = 1
 
@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "source", nargs="*", help="any source of `echoedge run` (default: a synthetic 1280x720 screen, H.264)"
     )
-    p.add_argument("--model", default=str(MODELS / "pspnet-mk"), help="segmentation model folder")
-    p.add_argument("--quality", default=str(MODELS / "quality"), help="quality model folder")
+    p.add_argument("--model", default="pspnet-mk", help="segmentation model folder")
+    p.add_argument("--quality", default="quality", help="quality model folder")
     p.add_argument(
         "--precision", default="auto", help=f"one or several, such as int8,fp32 (auto, {', '.join(PRECISIONS)})"
     )
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         default="off",
         help=f"one or several ({', '.join(REFINE)}); with --at-fps, since a recording waits for its refined frames",
     )
-    p.add_argument("--refine-model", default=str(MODELS / "echo-dnd"), help="refining model folder")
+    p.add_argument("--refine-model", default="echo-dnd", help="refining model folder")
     p.add_argument("--refine-samples", type=int, default=SAMPLES, metavar="K", help="samples a refined frame")
     p.add_argument("--sink", action="append", default=[], metavar="URI", help="an output of `echoedge run`, repeatable")
     p.add_argument(
@@ -140,8 +140,9 @@ def show_comparison(args: argparse.Namespace) -> int:
     else:
         invalid = [name for name, result in (("base", base), ("new", new)) if not result.valid]
         if invalid:
-            Console().print(f"[red]invalid: {' and '.join(invalid)}[/]; only ratios to the yardstick mean anything")
-        Console().print(comparison_table(rows))
+            found = f"invalid: {' and '.join(invalid)}; only ratios to the yardstick mean anything"
+            terminal().print(found, style="red")
+        terminal().print(comparison_table(rows))
         for row in slower:
             print(f"slower by more than {args.regression:g} %: {row.name} ({100 * (row.low - 1):.1f} % at least)")
     return REGRESSED if slower else 0

@@ -26,7 +26,6 @@ from edge.bench.session import add_options, conclude, judged
 from edge.bench.stats import jitter_ms, percentiles, thinned
 from edge.bench.timecode import age_ms, read_code
 from edge.bench.trace import DRAWN, Trace
-from edge.config import MODELS
 from edge.errors import EchoEdgeError, SourceError
 from edge.loop import LoopOptions, run_loop
 from edge.nets.model import open_scorer, open_segmenter
@@ -59,8 +58,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--eye", default="", metavar="URI", help="where that is captured; none: ends when the picture is handed over"
     )
-    p.add_argument("--model", default=str(MODELS / "pspnet-mk"), help="segmentation model folder")
-    p.add_argument("--quality", default=str(MODELS / "quality"), help="quality model folder")
+    p.add_argument("--model", default="pspnet-mk", help="segmentation model folder")
+    p.add_argument("--quality", default="quality", help="quality model folder")
     add_options(p)
     return p
 

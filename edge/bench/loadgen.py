@@ -23,7 +23,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -31,13 +30,13 @@ from edge.bench.clip import default_clip
 from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
-from edge.config import MODELS
 from edge.errors import EchoEdgeError, MissingExtraError
 from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import BACKENDS
 from edge.nets.model import QualityScorer, Segmenter, open_model
 from edge.screen.sector import find_sector
 from edge.sources import open_source
+from edge.terminal import terminal
 
 SCENARIOS = ("SingleStream", "MultiStream", "Offline", "Server")
 OFFICIAL_S = 600.0
@@ -89,7 +88,7 @@ def run_test(net: Segmenter | QualityScorer, inputs: Inputs, load: Load, folder:
     """
     try:
         import mlperf_loadgen as lg
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("LoadGen", "loadgen") from error
     folder.mkdir(parents=True, exist_ok=True)
     keep_outputs = load.mode == "accuracy"
@@ -191,7 +190,7 @@ def parser() -> argparse.ArgumentParser:
         "shorter run is marked as such. Accuracy mode on CAMUS: benchmarks/loadgen.py. Not an MLPerf submission.",
         epilog="example: echoedge bench loadgen --model models/pspnet-mk --seconds 600 --out loadgen",
     )
-    p.add_argument("--model", default=str(MODELS / "pspnet-mk"), help="model folder")
+    p.add_argument("--model", default="pspnet-mk", help="model folder")
     p.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
     p.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
     p.add_argument("--threads", type=int, default=0, help="threads the network may use (default: all cores)")
@@ -234,7 +233,7 @@ def main(argv: Sequence[str]) -> int:
         document = {"valid": not invalid, "invalid_because": invalid, "scenarios": [asdict(f) for f in findings]}
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
         return 0
-    console = Console()
+    console = terminal()
     for reason in invalid:
         console.print(f"[red]not to be quoted:[/] {escape(reason)}", soft_wrap=True)
     table = Table("scenario", "reported", "value", "LoadGen says", title=name)

@@ -13,7 +13,6 @@ from edge.bench.command import listed
 from edge.bench.interleave import worker_of
 from edge.bench.session import add_options, conclude, perform
 from edge.bench.worker import Spec
-from edge.config import MODELS
 from edge.errors import BackendError
 from edge.nets.artefacts import PRECISIONS, readable, tasks_of
 from edge.nets.backends import BACKENDS
@@ -41,8 +40,8 @@ def main(argv: Sequence[str]) -> int:
     precisions = listed(args.precision, PRECISIONS)
     source = args.source or str(default_clip())
     builders = []
-    for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
-        found = find_manifests(Path(folder))
+    for folder in args.model or ["pspnet-mk", "quality"]:
+        found = find_manifests(folder)
         cpu = {precision for task in tasks_of(found) for precision in readable(found, task, "cpu")}
         # A compiled engine is read by one backend only, which "auto" takes.
         engines = {manifest.precision for manifest, _ in found if manifest.engine is not None}

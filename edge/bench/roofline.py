@@ -18,18 +18,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
-from edge.config import MODELS
 from edge.nets.artefacts import readable, tasks_of
 from edge.nets.backends.ov import openvino_core
 from edge.nets.manifest import find_manifests, verified_artefact
 from edge.nets.model import load_model
+from edge.terminal import terminal
 
 CHANNELS, SIDE, KERNEL = 256, 56, 3
 """The probing convolution: 1.85 G multiply-accumulates, weights and activations within the caches."""
@@ -162,8 +161,8 @@ def main(argv: Sequence[str]) -> int:
     places = []
     with Monitor() as monitor:
         roof = ceiling(args.threads)
-        for folder in args.model or [str(MODELS / "pspnet-mk"), str(MODELS / "quality")]:
-            found = find_manifests(Path(folder))
+        for folder in args.model or ["pspnet-mk", "quality"]:
+            found = find_manifests(folder)
             for manifest, path in (p for task in tasks_of(found) for p in readable(found, task, "cpu").values()):
                 if manifest.precision not in roof.macs_per_s:
                     continue
@@ -184,7 +183,7 @@ def main(argv: Sequence[str]) -> int:
         }
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
         return 0
-    console = Console()
+    console = terminal()
     for reason in invalid:
         console.print(f"[red]not to be quoted:[/] {escape(reason)}", soft_wrap=True)
     peaks = ", ".join(

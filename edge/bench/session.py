@@ -10,10 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 import edge
 from edge.bench.interleave import YARDSTICK, Plan, Worker, measure
@@ -25,6 +24,7 @@ from edge.bench.validity import notes, problems
 from edge.bench.worker import Order
 from edge.machine import recorded
 from edge.sources.address import redacted
+from edge.terminal import terminal
 
 INVALID = 1
 """Exit code of a measurement that does not count."""
@@ -58,8 +58,8 @@ def perform(
 ) -> Result:
     """Measure and judge. With `limit_ms`, also look for the first configuration's highest rate within it."""
     started = datetime.now(timezone.utc)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar, ExitStack() as stack:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal(stderr=True), transient=True) as bar, ExitStack() as stack:
         task = bar.add_task("", total=1.0)
         plan = Plan(
             args.seconds,
@@ -177,15 +177,15 @@ def headline(result: Result) -> str:
 
 def show(result: Result, even_if_invalid: bool) -> None:
     """The verdict, and the figures where they may be shown."""
-    console = Console()
+    console = terminal()
     if not result.valid:
-        console.print("[bold red]INVALID[/]: these figures must not be quoted, because")
+        console.print("INVALID: these figures must not be quoted, because", style="bold red")
         for reason in result.invalid_because:
-            console.print(f"  - {escape(reason)}", soft_wrap=True)
+            console.print(f"  - {reason}", soft_wrap=True)
     if result.valid or even_if_invalid:
-        stamp = "" if result.valid else "[bold red]INVALID[/] "
+        stamp = ("", "") if result.valid else ("INVALID ", "bold red")
         if result.kind != "nets":
-            console.print(f"{stamp}[bold]{escape(headline(result))}[/]", soft_wrap=True)
+            console.print(Text.assemble(stamp, (headline(result), "bold")), soft_wrap=True)
         console.print(latency_table(result))
         console.print(costs_table(result))
         if result.kind != "nets":
@@ -195,7 +195,7 @@ def show(result: Result, even_if_invalid: bool) -> None:
             found = f"{best:.1f} frames a second" if best else "no rate tried"
             console.print(f"{found} within {result.throughput.limit_ms:g} ms p99 and nothing dropped")
     for note in result.notes:
-        console.print(f"[dim]{escape(note)}[/]", soft_wrap=True)
+        console.print(note, style="dim", soft_wrap=True)
 
 
 def latency_table(result: Result) -> Table:

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.config import MODELS
 from edge.errors import BackendError
 from edge.nets.artefacts import readable, tasks_of, usable
 from edge.nets.manifest import find_manifests
+from edge.nets.shelf import SHIPPED
 
 NETWORKS = {"pspnet-mk": "ECHOEDGE_MODEL", "quality": "ECHOEDGE_QUALITY"}
 """Model folder -> the setting that points the runtime to it."""
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         description="Build the TensorRT engines of the shipped networks for this device and point the service to them.",
         epilog="example: echoedge first-boot --out /opt/echoedge/current/engines",
     )
-    p.add_argument("--models", type=Path, default=MODELS, help="folder of model folders (default: the shipped ones)")
+    p.add_argument("--models", type=Path, default=SHIPPED, help="folder of model folders (default: the shipped ones)")
     p.add_argument("--out", type=Path, required=True, help=f"folder for the engines and {SETTINGS}")
     return p
 

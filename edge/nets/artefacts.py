@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge.errors import ModelError
 from edge.nets.manifest import Manifest
+from edge.nets.shelf import how_to_get
 
 Found = tuple[Manifest, Path]
 """A manifest and its path, as `edge.nets.manifest.find_manifests` lists them."""
@@ -65,10 +66,11 @@ def choose(found: Sequence[Found], task: str, precision: str, target: str, allow
     if target == "any" and task in tasks_of(found):
         raise ModelError(f"{folder} has no fp32 file of {task}; make it with `echoedge export`")
     if there:
+        named = "orin" if target == "tensorrt" else "cpu"
         wanted = "fp32 or fp16" if precision == "auto" else precision
         raise ModelError(
             f"{folder} has no {wanted} file of {task} for the target {target}, only {', '.join(sorted(there))}; "
-            f"make it with `echoedge compile {folder} --target {'orin' if target == 'tensorrt' else 'cpu'}`"
+            + (how_to_get(folder, wanted) or f"make it with `echoedge compile {folder} --target {named}`")
         )
     held = ", ".join(tasks_of(found))
     raise ModelError(

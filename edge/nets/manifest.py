@@ -12,6 +12,7 @@ import msgspec
 
 from edge.errors import ModelError
 from edge.nets.backends.base import states_of
+from edge.nets.shelf import model_folder
 from edge.nets.signature import verify_signature
 from edge.preprocess import PreprocessSpec
 
@@ -186,13 +187,9 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def find_manifests(folder: Path) -> list[tuple[Manifest, Path]]:
-    """Every manifest of a model folder with its path. Raises ModelError where there is none."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ModelError(
-            f"{folder} is not a model folder; give one that holds .onnx files and their .json, such as models/pspnet-mk"
-        )
+def find_manifests(model: str | Path) -> list[tuple[Manifest, Path]]:
+    """Every manifest of a model, given by its folder or name, with its path. Raises ModelError where there is none."""
+    folder = model_folder(model)
     found = [(read_manifest(path), path) for path in sorted(folder.glob("*.json"))]
     if not found:
         raise ModelError(f"{folder} holds no manifest (*.json); make one with `echoedge export`")

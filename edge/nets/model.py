@@ -149,7 +149,7 @@ def open_segmenter(
     allow_failed_gate: bool = False,
     builds_engine: bool = False,
 ) -> Segmenter:
-    """Load a folder such as `models/pspnet-mk`.
+    """Load a model by its name, such as `pspnet-mk`, or its folder.
 
     precision: "auto" or "int8", "fp16", "fp32". backend: "auto", "openvino", "onnxruntime" or "tensorrt". "auto" takes
     an engine built for this GPU, else the first of int8, fp16, fp32 that the folder has for the CPU; what failed a gate
@@ -158,7 +158,7 @@ def open_segmenter(
     not in a folder that may not be written, such as an installed release's, whose engines `echoedge first-boot` builds.
     Raises ModelError for a folder, manifest or file that must not be loaded, BackendError where nothing runs it.
     """
-    return _opened(Segmenter, SEGMENTATION, Path(folder), precision, backend, threads, allow_failed_gate, builds_engine)
+    return _opened(Segmenter, SEGMENTATION, folder, precision, backend, threads, allow_failed_gate, builds_engine)
 
 
 def open_scorer(
@@ -169,8 +169,8 @@ def open_scorer(
     allow_failed_gate: bool = False,
     builds_engine: bool = False,
 ) -> QualityScorer:
-    """Load a folder such as `models/quality`; arguments and errors as `open_segmenter`'s."""
-    return _opened(QualityScorer, QUALITY, Path(folder), precision, backend, threads, allow_failed_gate, builds_engine)
+    """Load a model by its name, such as `quality`, or its folder; arguments and errors as `open_segmenter`'s."""
+    return _opened(QualityScorer, QUALITY, folder, precision, backend, threads, allow_failed_gate, builds_engine)
 
 
 def open_model(
@@ -181,8 +181,8 @@ def open_model(
     allow_failed_gate: bool = False,
     builds_engine: bool = False,
 ) -> Segmenter | QualityScorer:
-    """Load a folder of either task, for what treats both alike; arguments and errors as `open_segmenter`'s."""
-    tasks = tasks_of(find_manifests(Path(folder)))
+    """Load a model of either task, for what treats both alike; arguments and errors as `open_segmenter`'s."""
+    tasks = tasks_of(find_manifests(folder))
     if len(tasks) != 1 or tasks[0] not in TASKS:
         raise ModelError(f"{folder} is for {', '.join(tasks)}; give a folder for one of {', '.join(TASKS)}")
     opener = open_segmenter if tasks[0] == SEGMENTATION else open_scorer
@@ -192,14 +192,15 @@ def open_model(
 def _opened(
     kind: Callable[[Manifest, Backend], M],
     task: str,
-    folder: Path,
+    named: str | Path,
     precision: str,
     backend: str,
     threads: int | None,
     allow_failed_gate: bool,
     builds_engine: bool,
 ) -> M:
-    found = find_manifests(folder)
+    found = find_manifests(named)
+    folder = found[0][1].parent
     if task not in tasks_of(found):
         raise ModelError(f"{folder} is for {', '.join(tasks_of(found))}; give a folder for {task}")
     gpu = _gpu(backend)

@@ -99,7 +99,7 @@ def _verify(key: str, signature: str, path: Path) -> None:
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("checking a model's signature", "sign") from error
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), path.read_bytes())

@@ -144,17 +144,12 @@ def open_refiner(
     threads: int | None = None,
     allow_failed_gate: bool = False,
 ) -> Refiner:
-    """Load a folder such as `models/echo-dnd`, each graph on its own; arguments as
+    """Load a model by its name, such as `echo-dnd`, or its folder, each graph on its own; arguments as
     `edge.nets.model.open_segmenter`'s.
 
     Raises ModelError where one of the two graphs is missing, was changed or failed a gate.
     """
-    if not Path(folder).is_dir():
-        raise ModelError(
-            f"{folder} is not the folder of a refining model; make one with `echoedge distill`, then "
-            f"`echoedge export CHECKPOINT --name echo-dnd --out {folder}` (docs/echo-dnd.md)"
-        )
-    found = find_manifests(Path(folder))
+    found = find_manifests(folder)
     encoder, denoiser = (choose(found, task, precision, "cpu", allow_failed_gate) for task in (ENCODER, DENOISER))
     return load_refiner(encoder, denoiser, backend, threads)
 

@@ -27,7 +27,7 @@ class MqttSink:
         try:
             from paho.mqtt import client
             from paho.mqtt.enums import CallbackAPIVersion
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingExtraError("the MQTT output", "mqtt") from error
         address = parse_address(uri, ("qos",))
         host, port = address.host_port(DEFAULT_PORT)

@@ -52,7 +52,7 @@ class DicomSource:
         try:
             import pydicom
             from pydicom import encaps, pixels
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingExtraError("reading DICOM", "dicom") from error
         # It logs a traceback for every damaged frame; what is wrong is said here, in one line.
         logging.getLogger("pydicom").setLevel(logging.CRITICAL)

@@ -57,7 +57,7 @@ def write_nifti(path: Path, stack: NDArray[np.uint8], spacing_mm: tuple[float, f
     """Frames x rows x columns uint8 as .nii.gz, axes lateral, depth, time as in CAMUS; the third spacing is in ms."""
     try:
         import SimpleITK
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("writing NIfTI", "data") from error
     image: Any = SimpleITK.GetImageFromArray(stack)
     image.SetSpacing((spacing_mm[1], spacing_mm[0], 1000 / fps))
@@ -89,7 +89,7 @@ def write_dicom(
         import pydicom
         from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
         from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("writing DICOM", "dicom") from error
     stack = np.stack(pictures)
     colour = stack.ndim == 4

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from edge.errors import UpdateError
 from edge.nets.signature import KEY_SETTING, read_key
+from edge.terminal import terminal
 from edge.update import slots
 from edge.update.install import Systemd, install
 
@@ -58,7 +58,7 @@ def _is_up(unit: str) -> bool:
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     if args.verb == "status":
         status = status_of(args.home)
         if args.json:

@@ -58,7 +58,7 @@ def read_channel_data(path: Path) -> ChannelData:
     MissingExtraError without pyuff-ustb."""
     try:
         import pyuff_ustb
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("reading channel data", "channel") from error
     try:
         stored = pyuff_ustb.Uff(str(path)).read("channel_data")

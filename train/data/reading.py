@@ -30,7 +30,7 @@ def read_itk(path: Path) -> tuple[NDArray[Any], tuple[float, ...]]:
     """
     try:
         import SimpleITK
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("reading NIfTI and MetaImage", "data") from error
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)
     try:

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from edge.nets.manifest import sha256_of
+from edge.terminal import terminal
 from train.diffusion.data import MaskData
 from train.diffusion.sample import draw_noise, repeat, sample
 from train.diffusion.schedule import trailing_grid
@@ -30,7 +30,7 @@ def consensus(
     out = np.empty((len(images), *images[0].shape[1:]), np.uint8)
     with torch.inference_mode():
         for index, image in enumerate(
-            track(images, "teacher's consensus", console=Console(stderr=True), transient=True)
+            track(images, "teacher's consensus", console=terminal(stderr=True), transient=True)
         ):
             encoded = repeat(teacher.encode(image[None].to(device)), samples)
             noise = draw_noise(teacher.config, samples, len(grid), generator)

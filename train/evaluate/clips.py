@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from edge.errors import DataError
@@ -18,6 +18,7 @@ from edge.heart.view import VIEWS
 from edge.nets.model import Segmenter, open_segmenter
 from edge.screen.sector import find_sector
 from edge.tables import markdown_table, print_table
+from edge.terminal import terminal
 from train.data.camus import read_split
 from train.data.clips import Clip, open_clips
 from train.data.sample import LV
@@ -60,7 +61,7 @@ def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1, f
     """Means over clips with bootstrap 95 % intervals over patients; see `evaluate_clip`."""
     rows = [
         evaluate_clip(segmenter, clip, hold, forget)
-        for clip in track(clips, segmenter.manifest.name, console=Console(stderr=True), transient=True)
+        for clip in track(clips, escape(segmenter.manifest.name), console=terminal(stderr=True), transient=True)
     ]
     patients = np.array([clip.patient for clip in clips])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from edge.errors import DataError
 from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
 from edge.tables import print_table
+from edge.terminal import terminal
 from train.data import open_data
 from train.data.camus import read_ef, read_split
 from train.data.regional_quality import QualitySample, read_quality
@@ -156,7 +156,7 @@ def _related(scorer: QualityScorer, segmenter: Segmenter, place: str, patients: 
 
 def print_result(result: dict[str, Any]) -> None:
     """Whatever was measured as tables."""
-    console = Console()
+    console = terminal()
     if "table" in result:
         rows = []
         for name, row in result["table"].items():

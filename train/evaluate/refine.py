@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from edge.errors import DataError
@@ -22,6 +22,7 @@ from edge.preprocess import Frame, PreprocessSpec, preprocess
 from edge.refine.refiner import breadth, entropy_bits, open_refiner
 from edge.screen.sector import find_sector
 from edge.tables import print_table
+from edge.terminal import terminal
 from train.data import open_data
 from train.data.camus import read_split
 from train.data.sample import LV, Sample
@@ -126,7 +127,7 @@ def measure(estimator: Estimator, samples: Sequence[Sample], size: int, title: s
     the two.
     """
     spec, rows, seconds = PreprocessSpec(size_px=size), [], []
-    for reference in track(samples, title, console=Console(stderr=True), transient=True):
+    for reference in track(samples, escape(title), console=terminal(stderr=True), transient=True):
         image = preprocess(reference.image, find_sector([reference.image]).box, spec)
         started = time.perf_counter()
         found = estimator(image)
@@ -173,7 +174,7 @@ def main(argv: Sequence[str]) -> int:
     if not samples:
         raise DataError(f"{args.data} has no frames of the patients asked for")
     results: dict[str, dict[str, Any]] = {}
-    if args.model.is_dir():
+    if not args.model.is_file():
         with open_refiner(args.model, args.precision, args.backend) as refiner:
             results["folder"] = measure(
                 lambda image: refiner.infer(image, args.samples, args.seed), samples, refiner.size_px

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from edge.errors import DataError
 from edge.nets.model import open_segmenter
 from edge.tables import markdown_table, print_table
+from edge.terminal import terminal
 from train.data import open_data
 from train.data.camus import read_ef, read_split
 from train.data.sample import Sample
@@ -104,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
         classes = {name: label for name, label in CLASSES.items() if label < len(segmenter.manifest.classes)}
         masks = [
             segmenter(sample.image)
-            for sample in track(samples, "evaluating", console=Console(stderr=True), transient=True)
+            for sample in track(samples, "evaluating", console=terminal(stderr=True), transient=True)
         ]
         rows = [evaluate_frame(mask, sample, classes) for mask, sample in zip(masks, samples)]
         result = {

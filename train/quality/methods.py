@@ -147,7 +147,7 @@ def statistics() -> Any:
     """scipy.stats. Raises MissingExtraError without SciPy."""
     try:
         from scipy import stats
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("significance tests", "train") from error
     return stats
 

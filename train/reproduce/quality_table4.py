@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from edge.terminal import terminal
 from train.options import table_options
 from train.reproduce.quality_report import write_report
 from train.reproduce.quality_rows import SCALES
@@ -51,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
-        Console().print(text, markup=False, highlight=False)
+        terminal().print(text)
     return 0
 
 

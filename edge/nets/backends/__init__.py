@@ -11,7 +11,7 @@ from edge.nets.backends.base import Arrays, Backend
 from edge.nets.backends.ort import OnnxRuntimeBackend
 from edge.nets.backends.ov import OpenVinoBackend
 
-__all__ = ["BACKENDS", "CHOICES", "TENSORRT", "Arrays", "Backend", "open_backend"]
+__all__ = ["BACKENDS", "CHOICES", "TENSORRT", "Arrays", "Backend", "installed_backend", "open_backend"]
 
 BACKENDS: dict[str, Callable[[Path, int | None], Backend]] = {
     "openvino": OpenVinoBackend,
@@ -28,13 +28,18 @@ def open_backend(path: Path, backend: str = "auto", threads: int | None = None) 
 
     Raises BackendError for an unknown name, for a file the engine refuses, and where no engine is installed.
     """
-    if backend == "auto":
+    return BACKENDS[installed_backend(backend)](path, threads)
+
+
+def installed_backend(wanted: str = "auto") -> str:
+    """`wanted`, or for "auto" the first installed engine of BACKENDS. Raises BackendError as `open_backend`."""
+    if wanted == "auto":
         installed = [name for name in BACKENDS if find_spec(name)]
         if not installed:
             raise BackendError(
                 "no inference engine is installed: pip install 'echoedge[openvino]' or 'echoedge[onnxruntime]'"
             )
-        backend = installed[0]
-    if backend not in BACKENDS:
-        raise BackendError(f"'{backend}' is not a backend; choose auto, {' or '.join(BACKENDS)}")
-    return BACKENDS[backend](path, threads)
+        return installed[0]
+    if wanted not in BACKENDS:
+        raise BackendError(f"'{wanted}' is not a backend; choose auto, {' or '.join(BACKENDS)}")
+    return wanted

@@ -23,7 +23,7 @@ class OnnxRuntimeBackend:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         try:
             import onnxruntime
-        except ImportError as error:
+        except ModuleNotFoundError as error:
             raise MissingExtraError("the ONNX Runtime backend", "onnxruntime") from error
         self.version = onnxruntime.__version__
         options = onnxruntime.SessionOptions()

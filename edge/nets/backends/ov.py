@@ -20,7 +20,7 @@ def openvino_core() -> Any:
     """
     try:
         import openvino
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError("the OpenVINO backend", "openvino") from error
     return openvino.Core()
 

@@ -23,7 +23,6 @@ from edge.bench.result import Result
 from edge.bench.trace import Trace
 from edge.bench.worker import Order, Spec
 from edge.cli import main
-from edge.config import MODELS
 from edge.errors import BackendError
 from edge.sources import open_source
 from edge.sources.paced import Repeated
@@ -106,7 +105,7 @@ def test_a_worker_answers_orders(clip: Path) -> None:
 
 
 def test_at_a_rate_beyond_reach_frames_are_dropped_and_counted(clip: Path, refine_folder: Path) -> None:
-    nets = (str(MODELS / "pspnet-mk"), str(MODELS / "quality"))
+    nets = ("pspnet-mk", "quality")
     spec = Spec("pipeline", "x", str(clip), *nets, refine="always", refine_model=str(refine_folder))
     with ExitStack() as stack:
         worker = stack.enter_context(worker_of(spec))

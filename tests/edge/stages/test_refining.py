@@ -98,7 +98,9 @@ def test_the_model_itself_and_every_frame(refine_folder: Path, tmp_path: Path) -
 def test_what_cannot_be_opened_says_how_to_make_it(tmp_path: Path) -> None:
     with opened_refine("off", "nowhere") as refine:
         assert refine is None
-    with pytest.raises(ModelError, match=r"is not the folder of a refining model; make one with `echoedge distill`"):
+    with pytest.raises(
+        ModelError, match=r"neither a model folder nor the name of a model; the models here are echo-dnd"
+    ):
         opened_refine("keyframes", str(tmp_path / "echo-dnd")).__enter__()
     with pytest.raises(EchoEdgeError, match="--refine-samples 1 cannot show uncertainty"):
         opened_refine("keyframes", "nowhere", 1).__enter__()
