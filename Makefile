@@ -14,7 +14,7 @@ VALID  ?= $(CAMUS)/split_valid.txt
 # What the tests of streams and outputs talk to; without it they skip and say which peer is missing.
 PEERS := ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad python3-gst-1.0 \
 	gir1.2-gst-rtsp-server-1.0 mosquitto prometheus xvfb xdotool g++ linux-libc-dev libsrt-openssl-dev openssl \
-	openigtlink-examples libopenigtlink-dev shellcheck systemd
+	openigtlink-examples libopenigtlink-dev shellcheck systemd tesseract-ocr
 
 # Runtime only: no torch.
 $(VENV)/.run: requirements/run.txt pyproject.toml

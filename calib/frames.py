@@ -102,7 +102,7 @@ def read_recordings(folder: Path) -> Iterator[Candidate]:
         try:
             with open_source(str(path)) as source:
                 images = [grey(captured.image) for captured in source]
-                spacing = source.spacing_mm
+                spacing = source.stated.spacing_mm
         except SourceError:
             continue
         picked = np.unique(np.linspace(0, len(images) - 1, min(len(images), FRAMES_PER_RECORDING)).round().astype(int))

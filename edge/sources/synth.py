@@ -26,7 +26,7 @@ class SynthSource:
     """Frames of a SyntheticLoop, rendered as they are asked for; grey without a layout, RGB with one.
 
     Options: seed, fps, layout, kind (of a layout's screen, see KINDS), frames (0 for no end), size (px, without a
-    layout), severity 0-1, dropout (every so many seconds LOST_S of frames are missing; 0 for never). `region` is the box
+    layout), severity 0-1, dropout (every so many seconds LOST_S of frames are missing; 0: never). `region` is the box
     of the picture on the screen. Raises SourceError for an unknown option or a value out of range.
     """
 

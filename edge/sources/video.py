@@ -35,8 +35,8 @@ class VideoSource:
     """The first video stream of a file, upright and with square pixels. Frames that do not decode are counted in
     `damaged`; none at all is an error.
 
-    Times are the file's own, from its first frame on. A recording brings its sidecar: frames have the numbers, times and
-    decisions of that run, and `is_recording` is set.
+    Times are the file's own, from its first frame on. A recording brings its sidecar: frames have the numbers, times
+    and decisions of that run, and `is_recording` is set.
     """
 
     def __init__(self, path: Path) -> None:

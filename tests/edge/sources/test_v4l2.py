@@ -87,7 +87,8 @@ def test_the_structures_are_the_kernels(tmp_path: Path) -> None:
     (tmp_path / "a.c").write_text(
         "#include <linux/videodev2.h>\n#include <stdio.h>\n#include <stddef.h>\n"
         'int main(){printf("%lu %lu %lu %zu %zu %zu %zu %zu %zu",'
-        "(unsigned long)VIDIOC_ENUM_FMT,(unsigned long)VIDIOC_ENUM_FRAMESIZES,(unsigned long)VIDIOC_ENUM_FRAMEINTERVALS,"
+        "(unsigned long)VIDIOC_ENUM_FMT,(unsigned long)VIDIOC_ENUM_FRAMESIZES,"
+        "(unsigned long)VIDIOC_ENUM_FRAMEINTERVALS,"
         "sizeof(struct v4l2_fmtdesc),sizeof(struct v4l2_frmsizeenum),sizeof(struct v4l2_frmivalenum),"
         "offsetof(struct v4l2_fmtdesc,pixelformat),offsetof(struct v4l2_frmsizeenum,discrete),"
         "offsetof(struct v4l2_frmivalenum,discrete));}"
