@@ -82,9 +82,7 @@ def _ejection_fraction(analysis: Analysis, refined: Held | None) -> tuple[str, s
     """Title, figure, unit, range: of two planes where they have been seen, else of the one, refined where it is."""
     if analysis.biplane is not None:
         return "EF, biplane", f"{analysis.biplane.ef_percent:.0f}", "%", "two planes"
-    if analysis.withheld.volume:
-        return "EF", "", "%", ""
-    if refined is not None and refined.ejection_fraction is not None:
+    if refined is not None and refined.ejection_fraction is not None and not analysis.withheld.volume:
         spread = refined.ejection_fraction
         return "EF, refined", f"{spread.median:.0f}", "%", f"{spread.low:.0f}-{spread.high:.0f} (samples)"
     fractions = analysis.ejection_fractions
