@@ -37,12 +37,14 @@ class Figures:
         for cell in (self._ef, self._rate, self._reason, self._names, *self._values):
             cell.changes(None)
 
-    def draw(self, analysis: Analysis, best: Best | None, refined: Held | None, rate_bpm: float | None) -> None:
+    def draw(self, analysis: Analysis, best: Best | None, refined: Held | None) -> None:
         """One frame's figures."""
         withheld = analysis.withheld
         _large(self._ef, *_ejection_fraction(analysis, refined))
-        rate = "" if rate_bpm is None or withheld.picture else f"{rate_bpm:.0f}"
-        _large(self._rate, "Heart rate", rate, "bpm", "" if rate or withheld.picture else "waiting for a beat")
+        rhythm = analysis.heart.rhythm
+        rate = f"{rhythm.rate_bpm:.0f}" if rhythm else ""
+        below = "waiting for a beat" if rhythm is None else "irregular" if rhythm.is_irregular else ""
+        _large(self._rate, "Heart rate", rate, "bpm", below)
         reason = f"withheld: {withheld.area}" if withheld.area else f"volume withheld: {withheld.volume}"
         if self._reason.changes(reason if withheld.volume else ""):
             lines = wrapped(reason, ROWS_X - 20, SMALL) if withheld.volume else []
