@@ -113,7 +113,7 @@ def compare_ef(
     DataError when no patient has ED and ES.
     """
     model, experts = planes_of(frames), planes_of((sample, sample.mask) for sample, _ in frames)
-    rows = {}
+    rows: dict[str, tuple[Mapping[str, float], Mapping[str, float], str]] = {}
     for view in sorted({view for _, view, _ in experts}):
         rows[f"{view}, one plane"] = (single_plane_ef(model, view), single_plane_ef(experts, view), EXPERTS)
     rows["biplane"] = (biplane_ef(model), biplane_ef(experts), EXPERTS)

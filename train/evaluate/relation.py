@@ -64,8 +64,8 @@ def by_thirds(
 
 
 def relation(rows: Sequence[Judged]) -> dict[str, Any]:
-    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds`, Spearman of
-    quality with the absolute EF error. Each correlation comes with its p.
+    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds`, Spearman
+    of quality with the absolute EF error. Each correlation comes with its p.
 
     EF is of one plane, in percent, its reference that of the experts' masks by the same formula. Views without ED and
     ES of enough patients have no "ef".

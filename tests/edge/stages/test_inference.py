@@ -7,11 +7,13 @@ import pytest
 
 from edge.screen.known import KnownScreen
 from edge.sources import Captured
+from edge.stages.ending import Ending
 from edge.stages.finished import Finished
 from edge.stages.inference import Inference
 from edge.stages.safety import Guard, Limits
 from edge.stages.screening import Screening
 from edge.stages.shared import Shared
+from edge.stated import Stated
 from edge.threads.clock import StageClock
 from edge.threads.realtime import Realtime
 from tests.edge.nets.doubles import SIZE, nets
@@ -26,7 +28,8 @@ WIDE = [on_screen(apical_frame(seed=n), 800, 600) for n in range(4)]
 class Source:
     """What a live source says of itself; the frames are handed over by the test."""
 
-    uri, fps, frames, region, spacing_mm = "test", float(FPS), None, None, (0.5, 0.5)
+    uri, fps, frames, region = "test", float(FPS), None, None
+    stated, damaged = Stated((0.5, 0.5), "test"), 0
 
 
 class Room:
@@ -39,6 +42,7 @@ class Room:
             guard=Guard(LIMITS, live=True),
             clock=StageClock(),
             realtime=Realtime(),
+            ending=Ending(),
         )
         screening = Screening(shared, KnownScreen())
         self.inference = Inference(
