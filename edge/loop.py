@@ -104,6 +104,8 @@ def _analyse(stages: Stages) -> Exception | None:
                 finished = step(frame)
                 if finished is not None and not stages.drawing.mailbox.put(finished):
                     break
+        if not stages.shared.live:
+            stages.inference.finish()
     except Exception as error:  # the outputs are finished first
         log.debug("the run ends by an error", exc_info=True)
         return error

@@ -18,7 +18,8 @@ class Report:
     source "capture", "service cut" and "not analysed" (a banner was shown)
     add up to `frames_dropped`, those that came in and were not processed; the others were processed and lost
     afterwards. `withheld`: frames a reason for which the volume was not shown. `best`: the best ED and ES frame and the
-    best beat. `refined`: the newest refined key frames, with percentiles over their samples.
+    best beat. `heart`: the last beats' figures, those that are known. `refined`: the newest refined key frames, with
+    percentiles over their samples.
 
     `ended` is "source over", "window closed", "failed" or the name of a signal; `failure` is the reason of "failed".
     `not_analysed`: frames by the banner that was shown instead; `failed`: those of them that a network failed on, by
@@ -46,7 +47,8 @@ class Report:
     withheld: dict[str, int]
     best: dict[str, Any]
     view: str = ""
-    biplane: dict[str, float] | None = None
+    biplane: dict[str, Any] | None = None
+    heart: dict[str, Any] = field(default_factory=dict)
     refined: list[dict[str, Any]] = field(default_factory=list)
     ended: str = "source over"
     failure: str = ""

@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.heart.beats import BeatDetector, Event, ejection_fractions
-from edge.heart.biplane import Biplane, BiplaneMeasure
+from edge.heart.beats import BeatDetector, Event
+from edge.heart.biplane import Biplane
 from edge.heart.hint import Advisor, Hint
 from edge.heart.measure import Ventricle, measure_ventricle
+from edge.heart.plausible import implausible, too_large
+from edge.heart.record import NO_HEART, Heart, HeartRecord
 from edge.heart.regions import NotMeasurable, Regions, find_regions
+from edge.heart.shape import shape_of
 from edge.heart.steady import weight_after
 from edge.heart.view import SceneCheck, ViewTracker
 from edge.heart.visibility import Visibility
@@ -40,13 +43,14 @@ NO_SCORES = np.full(8, np.nan, np.float32)
 class Analysis:
     """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
 
-    scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `ejection_fractions`
-    those of the beats so far in percent, `reason` why regions are not measurable ("" where they are), `invalid` why
-    nothing here may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld`
-    names is None in `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are
-    from. `view` is the operator's or, without one, the recognised one, "" where neither is known; `view_probability` is
-    None where the network knows no views; `biplane` is there once A4C and A2C have been seen. `extent` is the rectangle
-    (x0, y0, x1, y1) of the frame around the sector, None for the whole frame.
+    scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `heart` what the last
+    beats come to and how old they are, `ejection_fractions` each one's in percent, `reason` why regions are not
+    measurable ("" where they are), `invalid` why nothing here may be shown ("" where it may). Scores are NaN while the
+    quality net is switched off. What `withheld` names is None in `ventricle`; `hint` is what the operator might do
+    about the picture; `calibration` is what mm are from. `view` is the operator's or, without one, the recognised one,
+    "" where neither is known; `view_probability` is None where the network knows no views; `biplane` is there once A4C
+    and A2C have been seen. `extent` is the rectangle (x0, y0, x1, y1) of the frame around the sector, None for the
+    whole frame.
     """
 
     frame: Captured
@@ -66,13 +70,14 @@ class Analysis:
     view_probability: float | None = None
     biplane: Biplane | None = None
     extent: tuple[int, int, int, int] | None = None
+    heart: Heart = NO_HEART
 
 
 class Analyser:
     """Owns the models, the sector of one recording and the state over time: smoothed scores, view, beats, network
     memory.
 
-    `view` is the operator's, "" to take the one that the network recognises.
+    `view` is the operator's, "" to take the one that the network recognises; `record` holds the patient's beats so far.
     """
 
     def __init__(
@@ -83,18 +88,21 @@ class Analyser:
         calibration: Calibration,
         clock: StageClock,
         view: str = "",
+        record: HeartRecord | None = None,
     ) -> None:
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
-        self.biplane = BiplaneMeasure()
+        self.record = record or HeartRecord()
+        self.record.interrupt()
         self.view = self._given_view = view
         self._views, self._scene = ViewTracker(), SceneCheck()
         self.segmenter.reset()
-        self.ejection_fractions: tuple[float, ...] = ()
         self.calibration, spacing_mm = calibration, calibration.spacing_mm
         scale = sector.box.side / REGION_PX
         self._grid_mm = (spacing_mm[0] * scale, spacing_mm[1] * scale) if spacing_mm else None
         self._grid_px = scale * scale
+        depth_cm = spacing_mm[0] / sector.spacing_from_depth(1.0)[0] if spacing_mm else None
+        self._depth_reason, self._beat_reason = implausible(depth=depth_cm), ""
         self._scores: NDArray[np.float32] | None = None
         self._scored_s = 0.0
         self._visibility, self._advisor = Visibility(), Advisor(view)
@@ -153,13 +161,17 @@ class Analyser:
         probability = self._recognised()
         self._visibility.update(frame.time_s, scores, regions)
         scored = self._scores is not None
-        withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason)
+        scale_reason = self._depth_reason or self._beat_reason or too_large(ventricle.length_mm, ventricle.volume_ml)
+        withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason, scale_reason)
         hint = self._advisor.update(frame.time_s, self._visibility, reason)
         ventricle = withheld.take_from(ventricle)
-        event = self.beats.update(frame.number, ventricle.area_px, ventricle.volume_ml)
+        shape = None
+        if regions is not None and not withheld.picture:
+            shape = shape_of(mask, regions, None if self._depth_reason else self._grid_mm)
+        event = self.beats.update(frame.number, frame.time_s, ventricle.area_px)
+        heart = self.record.update(frame.time_s, self.view, shape, [event] if event else [])
         if event is not None:
-            self.ejection_fractions = tuple(ejection_fractions(self.beats.events))
-        self.biplane.update(frame.number, self.view, ventricle, event)
+            self._beat_reason = self.record.impossible_in_mm(self.view)
         return Analysis(
             frame=frame,
             box=self.sector.box,
@@ -169,13 +181,14 @@ class Analyser:
             regions=regions,
             reason=reason,
             event=event,
-            ejection_fractions=self.ejection_fractions,
+            ejection_fractions=self.record.ejection_fractions(self.view),
             withheld=withheld,
             hint=hint,
             calibration=self.calibration,
             view=self.view,
             view_probability=probability,
-            biplane=self.biplane.value,
+            biplane=self.record.biplane,
+            heart=heart,
             extent=self._extent,
         )
 
@@ -190,8 +203,13 @@ class Analyser:
 
     def _start_beats(self) -> None:
         """Areas of another plane belong to other beats."""
-        self.beats, self.ejection_fractions = BeatDetector(), ()
-        self.biplane.forget_frames()
+        self.beats = BeatDetector()
+        self.record.interrupt()
+
+    def finish(self) -> None:
+        """The recording has ended: what its last beat leaves open goes into the record."""
+        for event in self.beats.finish():
+            self.record.close(self.view, [event])
 
     def _recognised(self) -> float | None:
         """Probability of the likeliest view, None without a classifier; settles `view` where the operator gave none."""

@@ -11,7 +11,9 @@ import numpy as np
 from edge.heart.analysis import Analysis
 from edge.heart.measure import ejection_fraction
 
-DELAY = 3
+NEAR = 2
+"""Frames that an event may be away from the frame that stands for it."""
+DELAY = 4
 """Frames that the beat detector looks back before it takes a frame into account."""
 
 
@@ -72,7 +74,7 @@ class BestFrames:
         """Take one frame; `candidates` are the frame numbers that the beat detector may still name."""
         self.confirmed = None
         if analysis.event is not None:
-            self.confirmed = self._kept.get(analysis.event.frame)
+            self.confirmed = self._nearest(analysis.event.frame)
             self._confirm(analysis.event.kind, self.confirmed)
         number = analysis.frame.number
         self._kept[number] = analysis
@@ -80,6 +82,11 @@ class BestFrames:
         wanted = {*candidates, *self._newest}
         self._kept = {number: kept for number, kept in self._kept.items() if number in wanted}
         return self.best
+
+    def _nearest(self, number: int) -> Analysis | None:
+        """The kept frame nearest to a number: an event lies between frames, or at a neighbour of a candidate."""
+        near = [kept for kept in self._kept if abs(kept - number) <= NEAR]
+        return self._kept[min(near, key=lambda kept: abs(kept - number))] if near else None
 
     def restart(self) -> None:
         """Another picture from here on: what was found stays, what was begun is dropped."""

@@ -1,61 +1,70 @@
-"""Biplane volumes: the discs of ED and ES in A4C and in A2C, put together once both views have been seen."""
+"""Biplane volumes: the discs of ED and ES in A4C and in A2C, put together once both views have had a beat."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.heart.beats import WINDOW, Event
-from edge.heart.measure import Ventricle, biplane_volume, ejection_fraction
+import numpy as np
+
+from edge.heart.atrium import area_length_volume
+from edge.heart.beat import Beat
+from edge.heart.measure import biplane_volume, ejection_fraction
+from edge.heart.shape import Shape
 from edge.heart.withhold import DISC_VIEWS
 
+MAX_AXIS_DIFFERENCE = 0.1
+"""The long axes of the two views should differ by no more than this (Lang et al. 2015, ASE/EACVI): the shorter one is
+foreshortened then."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Biplane:
-    """LV volumes in ml at ED and ES and the EF in percent, from the newest beat of each of the two planes."""
+    """LV volumes in ml at ED and ES and the EF in percent, from the last beats of each of the two planes; the left
+    atrium's volume in ml where both planes showed it. `warning` names a foreshortened plane, "" where none is."""
 
     edv_ml: float
     esv_ml: float
     ef_percent: float
+    atrium_ml: float | None = None
+    warning: str = ""
 
 
-class BiplaneMeasure:
-    """Feed it each frame's ventricle with its view; `value` is the biplane measurement, None until both views had ED
-    and ES.
+def biplane_of(a4c: Sequence[Beat], a2c: Sequence[Beat]) -> Biplane | None:
+    """From the last beats of both planes, in mm; None while one of them has none.
 
-    Keep one a patient: planes of different hearts make no volume. `forget_frames` where the frames' numbering or the
-    view changes: what was measured stays.
+    Each plane's discs are the median over its beats; a volume's long axis is the longer of the two planes'.
     """
+    if not a4c or not a2c:
+        return None
+    edv_ml, esv_ml = (
+        _volume_ml([getattr(b, phase) for b in a4c], [getattr(b, phase) for b in a2c]) for phase in ("ed", "es")
+    )
+    return Biplane(
+        edv_ml=edv_ml,
+        esv_ml=esv_ml,
+        ef_percent=ejection_fraction(edv_ml, esv_ml),
+        atrium_ml=_atrium_ml(a4c[-1].es, a2c[-1].es),
+        warning=foreshortened(*(float(np.median([b.ed.length for b in beats])) for beats in (a4c, a2c))),
+    )
 
-    def __init__(self) -> None:
-        self.value: Biplane | None = None
-        self._recent: deque[tuple[int, Ventricle]] = deque(maxlen=WINDOW)
-        self._planes: dict[tuple[str, str], Ventricle] = {}
 
-    def forget_frames(self) -> None:
-        """No event to come belongs to a frame seen so far."""
-        self._recent.clear()
+def foreshortened(a4c_mm: float, a2c_mm: float) -> str:
+    """Which plane's long axis at ED is too short beside the other's, in words; "" where they agree."""
+    (shorter_mm, shorter), (longer_mm, longer) = sorted(zip((a4c_mm, a2c_mm), DISC_VIEWS))
+    share = 1 - shorter_mm / longer_mm
+    if share <= MAX_AXIS_DIFFERENCE:
+        return ""
+    return f"{shorter} foreshortened: its long axis is {100 * share:.0f} % shorter than that of {longer}"
 
-    def update(self, frame: int, view: str, ventricle: Ventricle, event: Event | None) -> None:
-        """Take one frame: `event` is an ED or ES that it confirms, at this frame or an earlier one."""
-        if view not in DISC_VIEWS:
-            return
-        self._recent.append((frame, ventricle))
-        if event is None:
-            return
-        found = next((v for number, v in self._recent if number == event.frame), None)
-        if found is None or found.diameters_mm is None:
-            return
-        self._planes[view, event.kind] = found
-        volumes = [self._volume_ml(kind) for kind in ("ED", "ES")]
-        if volumes[0] and volumes[1] is not None:
-            self.value = Biplane(volumes[0], volumes[1], ejection_fraction(volumes[0], volumes[1]))
 
-    def _volume_ml(self, kind: str) -> float | None:
-        planes = [self._planes[view, kind] for view in DISC_VIEWS if (view, kind) in self._planes]
-        if len(planes) < len(DISC_VIEWS):
-            return None
-        one, other = planes
-        assert one.diameters_mm is not None
-        assert other.diameters_mm is not None
-        return biplane_volume(max(one.length_mm or 0.0, other.length_mm or 0.0), one.diameters_mm, other.diameters_mm)
+def _volume_ml(one: Sequence[Shape], other: Sequence[Shape]) -> float:
+    lengths = [float(np.median([shape.length for shape in plane])) for plane in (one, other)]
+    diameters = [np.median([shape.diameters for shape in plane], axis=0) for plane in (one, other)]
+    return biplane_volume(max(lengths), *diameters)
+
+
+def _atrium_ml(one: Shape, other: Shape) -> float | None:
+    if one.atrium is None or other.atrium is None:
+        return None
+    return area_length_volume(one.atrium, other.atrium, min(one.atrium.length, other.atrium.length)) / 1000

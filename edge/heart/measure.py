@@ -91,3 +91,8 @@ def disc_diameters(endocardium: Points, annulus: Points, apex: Points) -> tuple[
 def ejection_fraction(end_diastolic_ml: float, end_systolic_ml: float) -> float:
     """EF in percent: 100 (EDV - ESV) / EDV."""
     return 100 * (end_diastolic_ml - end_systolic_ml) / end_diastolic_ml
+
+
+def fractional_area_change(end_diastolic: float, end_systolic: float) -> float:
+    """FAC in percent: 100 (A_ED - A_ES) / A_ED, from the cavity's areas in one view, in any unit."""
+    return 100 * (end_diastolic - end_systolic) / end_diastolic

@@ -44,19 +44,23 @@ class Withholding:
     def __init__(self, view: str, calibrated: bool) -> None:
         self._scale = "" if calibrated else NO_SCALE
         self.see(view)
-        self._picture = Steady("", OFF_S, ON_S)
+        self._picture, self._unlikely = Steady("", OFF_S, ON_S), Steady("", OFF_S, ON_S)
 
     def see(self, view: str, unknown: str = NO_VIEW) -> None:
         """The view from now on; `unknown` is the reason where it is ""."""
         self._names = region_names(view)
         self._view = "" if view in DISC_VIEWS else f"volume needs A4C or A2C, not {view}" if view else unknown
 
-    def update(self, time_s: float, visibility: Visibility, scored: bool, reason: str) -> Withheld:
-        """`scored`: the quality net runs; `reason`: why regions, and with them their quality, are not known, or ""."""
+    def update(
+        self, time_s: float, visibility: Visibility, scored: bool, reason: str, scale_reason: str = ""
+    ) -> Withheld:
+        """`scored`: the quality net runs; `reason`: why regions, and with them their quality, are not known, or "";
+        `scale_reason`: why the scale cannot be right, or "".
+        """
         quality = self._poorly_seen(visibility) if scored else NOT_SCORED
         picture = self._picture.update(time_s, reason or quality)
-        area = self._scale or picture
-        return Withheld(picture, area, self._scale or self._view or picture)
+        scale = self._scale or self._unlikely.update(time_s, scale_reason)
+        return Withheld(picture, scale or picture, scale or self._view or picture)
 
     def _poorly_seen(self, visibility: Visibility) -> str:
         """Two neighbouring segments that are not seen: where contrast is recommended before volumes are trusted (Senior

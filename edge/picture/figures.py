@@ -37,12 +37,14 @@ class Figures:
         for cell in (self._ef, self._rate, self._reason, self._names, *self._values):
             cell.changes(None)
 
-    def draw(self, analysis: Analysis, best: Best | None, refined: Held | None, rate_bpm: float | None) -> None:
+    def draw(self, analysis: Analysis, best: Best | None, refined: Held | None) -> None:
         """One frame's figures."""
         withheld = analysis.withheld
         _large(self._ef, *_ejection_fraction(analysis, refined))
-        rate = "" if rate_bpm is None or withheld.picture else f"{rate_bpm:.0f}"
-        _large(self._rate, "Heart rate", rate, "bpm", "" if rate or withheld.picture else "waiting for a beat")
+        rhythm = analysis.heart.rhythm
+        rate = f"{rhythm.rate_bpm:.0f}" if rhythm else ""
+        below = "waiting for a beat" if rhythm is None else "irregular" if rhythm.is_irregular else ""
+        _large(self._rate, "Heart rate", rate, "bpm", below)
         reason = f"withheld: {withheld.area}" if withheld.area else f"volume withheld: {withheld.volume}"
         if self._reason.changes(reason if withheld.volume else ""):
             lines = wrapped(reason, ROWS_X - 20, SMALL) if withheld.volume else []
@@ -82,9 +84,7 @@ def _ejection_fraction(analysis: Analysis, refined: Held | None) -> tuple[str, s
     """Title, figure, unit, range: of two planes where they have been seen, else of the one, refined where it is."""
     if analysis.biplane is not None:
         return "EF, biplane", f"{analysis.biplane.ef_percent:.0f}", "%", "two planes"
-    if analysis.withheld.volume:
-        return "EF", "", "%", ""
-    if refined is not None and refined.ejection_fraction is not None:
+    if refined is not None and refined.ejection_fraction is not None and not analysis.withheld.volume:
         spread = refined.ejection_fraction
         return "EF, refined", f"{spread.median:.0f}", "%", f"{spread.low:.0f}-{spread.high:.0f} (samples)"
     fractions = analysis.ejection_fractions

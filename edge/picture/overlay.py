@@ -15,7 +15,6 @@ import numpy as np
 from edge.heart.analysis import Analysis
 from edge.heart.best import Best
 from edge.heart.hint import Hint
-from edge.heart.rate import HeartRate
 from edge.picture.annotate import annotate, name_regions
 from edge.picture.chart import Chart
 from edge.picture.figures import Figures
@@ -100,7 +99,6 @@ class Overlay:
         self._chart = Chart(canvas[STRIP_Y:FOOT_Y, :curve_w], max(2, frames - 1) / fps)
         self._figures = Figures(canvas[STRIP_Y:FOOT_Y, WIDTH - FIGURES_W :])
         self._inset = Inset(canvas[STRIP_Y:FOOT_Y, WIDTH - FIGURES_W - INSET_W : WIDTH - FIGURES_W])
-        self._rate = HeartRate()
         self._draw_legend()
 
     @property
@@ -109,9 +107,8 @@ class Overlay:
         return self._zoom.side if self._zoom is not None else (WIDTH // 2, HEAD, WIDTH, LEGEND_Y)
 
     def restart(self) -> None:
-        """Another patient: curve and rate begin afresh."""
+        """Another patient: the curve begins afresh."""
         self._chart.clear()
-        self._rate.forget()
 
     def draw(self, analysis: Analysis, head: HeadUp, best: Best | None = None, refined: Held | None = None) -> Canvas:
         """One analysed frame as a 720x1280x3 uint8 RGB picture."""
@@ -123,10 +120,9 @@ class Overlay:
         annotate(main, analysis, zoom.scale, zoom.extent[:2])
         if self.names:
             name_regions(main, analysis, zoom.scale, zoom.extent[:2])
-        self._rate.update(frame.number, frame.time_s, analysis.event)
         self._draw_lines(head, _view(analysis), analysis.hint)
         self._chart.draw(analysis)
-        self._figures.draw(analysis, best, refined, self._rate.bpm)
+        self._figures.draw(analysis, best, refined)
         self._inset.draw(refined, analysis.withheld.volume)
         return canvas
 
@@ -152,7 +148,6 @@ class Overlay:
         self._draw_lines(head, "", None)
         self._chart.clear()
         self._figures.clear()
-        self._rate.forget()
         self._inset.draw(refined, banner)
         if banner.startswith("LOOKING") and self._zoom is None:
             self._draw_search()

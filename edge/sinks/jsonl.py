@@ -13,6 +13,7 @@ import numpy as np
 
 from edge.heart.analysis import Analysis
 from edge.heart.best import Best
+from edge.heart.record import known
 from edge.heart.regions import region_names
 from edge.picture.palette import NOTICE
 from edge.refine.keyframe import Held, held_record
@@ -66,7 +67,7 @@ def record_of(
     `withheld_measurements` the reasons, `best` the frame numbers of the best ED and ES so far, `refined` the
     key frame whose still is shown, with its 5th, 50th and 95th percentiles over the samples."""
     ventricle, regions, withheld = analysis.ventricle, analysis.regions, analysis.withheld
-    fractions = () if withheld.volume else analysis.ejection_fractions
+    fractions = analysis.ejection_fractions
     names = region_names(analysis.view) if analysis.view else names
     included = regions.included if regions is not None else [False] * len(names)
     return {
@@ -93,9 +94,10 @@ def record_of(
         "best": {frame.kind: frame.analysis.frame.number for frame in (best.ed, best.es) if frame} if best else None,
         "view": analysis.view or None,
         "view_probability": _rounded(analysis.view_probability),
-        "biplane": {name: round(value, 1) for name, value in asdict(analysis.biplane).items()}
+        "biplane": {k: round(v, 1) if isinstance(v, float) else v for k, v in asdict(analysis.biplane).items()}
         if analysis.biplane
         else None,
+        "heart": known(analysis.heart) or None,
         "refined": held_record(refined, withheld.volume) if refined else None,
         "event": {"kind": analysis.event.kind, "frame": analysis.event.frame} if analysis.event else None,
         "notice": NOTICE,

@@ -20,6 +20,16 @@ DEFAULT_PORT = 9108
 ALIVE_S = 2.0
 """Without a picture or a banner for this long the loop itself hangs: banners come twice a second."""
 
+FIGURES = (
+    ("edv", "end_diastolic_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
+    ("esv", "end_systolic_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
+    ("fac", "fractional_area_change_ratio", "Median over the last beats.", 1e-2),
+    ("strain", "longitudinal_contour_strain_ratio", "Median over the last beats.", 1e-2),
+    ("mapse", "mitral_annular_excursion_metres", "Median over the last beats.", 1e-3),
+    ("atrium", "left_atrial_volume_cubic_metres", "One plane, at ES, median over the last beats.", 1e-6),
+)
+"""Key of the record's `heart`, name, help, base units a unit."""
+
 
 class MetricsSink:
     """`metrics://127.0.0.1:9108`. `/healthz` is 200 while the loop draws, `/readyz` while it shows overlays."""
@@ -109,6 +119,13 @@ class MetricsSink:
             ("lv_length_metres", "Left ventricular long axis.", record["lv_length_mm"], 1e-3),
             ("lv_volume_cubic_metres", "Left ventricular volume, one plane.", record["lv_volume_ml"], 1e-6),
             ("ejection_fraction_ratio", "Median over the beats.", record["ejection_fraction_percent"], 1e-2),
+        ]
+        heart, biplane = record["heart"] or {}, record["biplane"] or {}
+        rows += [(name, text, heart[key]["median"], unit) for key, name, text, unit in FIGURES if key in heart]
+        rows += [
+            ("heart_rate_hertz", "Over the last beats.", heart.get("rate_bpm"), 1 / 60),
+            ("beat_age_seconds", "Since the newest beat was finished.", heart.get("age_s"), 1.0),
+            ("ejection_fraction_biplane_ratio", "Of two planes.", biplane.get("ef_percent"), 1e-2),
         ]
         gauges = [(name, text, {"": value * unit}) for name, text, value, unit in rows if value is not None]
         fraction = (record["refined"] or {}).get("ejection_fraction_percent")

@@ -8,10 +8,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from queue import SimpleQueue
 
 from edge.heart.analysis import Analyser, Analysis
 from edge.heart.best import BestFrames
+from edge.heart.record import HeartRecord
 from edge.heart.regions import WALLS
 from edge.jetson.heat import HeatWatch
 from edge.nets.drift import Drift, DriftWatch
@@ -62,6 +64,8 @@ class Inference:
         self.screening, self.refining, self.recording, self._heat = screening, refining, recording, heat
         self.ladder = Ladder(deadline_ms or 1000 / max(shared.source.fps, 1.0))
         self.analyser: Analyser | None = None
+        self.record = HeartRecord()
+        """What is known of this patient: it outlives the analyser, which a freeze or another sector ends."""
         self.best = BestFrames()
         self.withheld: Counter[str] = Counter()
         self.not_analysed: Counter[str] = Counter()
@@ -100,9 +104,21 @@ class Inference:
         """Take the next view for the operator's; after the last none, where none was given. Any thread may call."""
         self._asked.put(self._next_view)
 
+    def use_view(self, view: str) -> None:
+        """Take this view for the operator's, "" for the recognised one, from the next frame on; any thread may call."""
+        self._asked.put(partial(self._use_view, view))
+
+    def finish(self) -> None:
+        """The recording has ended: its last beat counts."""
+        if self.analyser is not None:
+            self.analyser.finish()
+
     def new_patient(self) -> None:
         """Forget beats, biplane and best frames: they are another patient's; any thread may call."""
         self._asked.put(self._new_patient)
+
+    def _use_view(self, view: str) -> None:
+        self._begin(view, self._patient)
 
     def _next_view(self) -> None:
         views = tuple(WALLS) if self._given_view else ("", *WALLS)
@@ -121,11 +137,11 @@ class Inference:
         self._begin(self._given_view or replayed.view, replayed.patient)
 
     def _begin(self, view: str, patient: int) -> None:
-        """Another view or patient: beats and scores start afresh."""
+        """Another view or patient: scores start afresh, no beat spans the two, another patient has none."""
         if (view, patient) == (self._view, self._patient):
             return
         if patient != self._patient:
-            self.best = BestFrames()
+            self.record, self.best = HeartRecord(), BestFrames()
             if self.refining is not None:
                 self.refining.forget()
         self._view, self._patient, self.analyser = view, patient, None
@@ -176,7 +192,9 @@ class Inference:
         return replace(finished, extent=look.extent, patient=self._patient, screen=screen)
 
     def _new_analyser(self, sector: Sector) -> Analyser:
-        return Analyser(self._segmenter, self._scorer, sector, self.screening.calibration, self._clock, self._view)
+        return Analyser(
+            self._segmenter, self._scorer, sector, self.screening.calibration, self._clock, self._view, self.record
+        )
 
     def _not_analysed(self, frame: Captured, problem: str, started_ns: int) -> Finished:
         """No analysis, and why. What comes after it is another recording to beats and scores."""

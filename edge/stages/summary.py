@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge.heart.best import Best
+from edge.heart.record import known
 from edge.nets.model import Segmenter
 from edge.report import FAILED, SOURCE_OVER, Report
 from edge.stages.capture import Capture
@@ -31,8 +32,8 @@ class Stages:
 def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
     """Sum up a run that has ended and took `seconds`; `failure` is what ended it, "" for nothing."""
     inference, capture, clock = stages.inference, stages.capture, stages.shared.clock
-    analyser, analysed = inference.analyser, clock.count("segment")
-    events = analyser.beats.events if analyser else ()
+    record, analysed = inference.record, clock.count("segment")
+    view = record.heart.view or (inference.analyser.view if inference.analyser else "")
     return Report(
         frames_declared=stages.shared.source.frames,
         frames_damaged=stages.shared.source.damaged,
@@ -45,8 +46,9 @@ def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
         backend=stages.engine.backend.name,
         precision=stages.engine.manifest.precision,
         latency_ms=clock.percentiles_ms(),
-        events=[{"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml} for e in events],
-        ejection_fraction_percent=list(analyser.ejection_fractions) if analyser else [],
+        events=[{"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml} for e in record.marks],
+        ejection_fraction_percent=list(record.ejection_fractions(view)),
+        heart=known(record.heart),
         sector=_sector(inference),
         safe_states=dict(stages.shared.guard.trips),
         service=[
@@ -59,8 +61,8 @@ def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
         reconnects=capture.reconnects,
         withheld={reason: count for reason, count in inference.withheld.items() if reason},
         best=_best(inference.best.best),
-        view=analyser.view if analyser else "",
-        biplane=asdict(analyser.biplane.value) if analyser and analyser.biplane.value else None,
+        view=view,
+        biplane=asdict(record.biplane) if record.biplane else None,
         refined=list(inference.refining.frames.rows) if inference.refining else [],
         ended=FAILED if failure else stages.shared.ending.how or SOURCE_OVER,
         failure=failure,

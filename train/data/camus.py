@@ -8,7 +8,7 @@ Layout (the data set's own README): `patientNNNN/patientNNNN_{2CH,4CH}_{ED,ES}.n
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,18 +22,34 @@ VIEWS = {"4CH": "A4C", "2CH": "A2C"}
 PHASES = ("ED", "ES")
 
 
-@dataclass(frozen=True)
-class CamusInfo:
-    """One view's `Info_*.cfg`: frames count from 1; volumes in ml and frame rate in Hz are None where not given.
+@dataclass(frozen=True, kw_only=True)
+class ReferenceEf:
+    """EF in percent by patient, by two formulas that must not be mixed.
 
-    `quality` is "Good", "Medium" or "Poor"; `ef_percent` belongs to the patient (from both views), not to this view.
+    `biplane`: `LVef` of the MetaImage release, the method of discs in two planes with each phase's own long axis.
+    `common_height`: `EF` of the NIfTI release (`patients_info.csv`), whose discs have one height at ED and at ES, so
+    that the long axis's shortening is left out: 1 - sum(a b) at ES / sum(a b) at ED. It is about 8 points lower.
+    """
+
+    biplane: Mapping[str, float]
+    common_height: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CamusInfo:
+    """One view's `Info_*.cfg`: frames count from 1; what is not given is None: volumes in ml, EF in percent, frame rate
+    in Hz.
+
+    `quality` is "Good", "Medium" or "Poor". Both EFs belong to the patient, from both views, and differ by up to 15
+    points: see `ReferenceEf`.
     """
 
     ed_frame: int
     es_frame: int
     frame_count: int
     quality: str
-    ef_percent: float
+    biplane_ef_percent: float | None = None
+    common_height_ef_percent: float | None = None
     edv_ml: float | None = None
     esv_ml: float | None = None
     frame_rate_hz: float | None = None
@@ -47,32 +63,33 @@ def read_info(path: Path) -> CamusInfo:
         raise DataError(f"cannot read {path}: {error}") from error
     fields = {key.strip(): value.strip() for key, value in lines}
 
-    def number(*keys: str) -> float | None:
-        return next((float(fields[key]) for key in keys if fields.get(key)), None)
+    def number(key: str) -> float | None:
+        return float(fields[key]) if fields.get(key) else None
 
     try:
-        ef = number("EF", "LVef")
-        if ef is None:
-            raise KeyError("EF or LVef")
         return CamusInfo(
-            int(fields["ED"]),
-            int(fields["ES"]),
-            int(fields["NbFrame"]),
-            fields["ImageQuality"],
-            ef,
-            number("LVedv"),
-            number("LVesv"),
-            number("FrameRate"),
+            ed_frame=int(fields["ED"]),
+            es_frame=int(fields["ES"]),
+            frame_count=int(fields["NbFrame"]),
+            quality=fields["ImageQuality"],
+            biplane_ef_percent=number("LVef"),
+            common_height_ef_percent=number("EF"),
+            edv_ml=number("LVedv"),
+            esv_ml=number("LVesv"),
+            frame_rate_hz=number("FrameRate"),
         )
     except (KeyError, ValueError) as error:
         raise DataError(f"{path} is not a CAMUS Info file: {error} is missing or not a number") from error
 
 
-def read_ef(root: Path) -> dict[str, float]:
-    """Reference EF in percent by patient: from `patients_info.csv` where it is there, else from the Info files.
+def read_reference_ef(root: Path) -> ReferenceEf:
+    """Each patient's reference EF: from `patients_info.csv` and from the Info files, whichever are there.
 
-    Raises DataError when neither is found.
+    Raises DataError when neither release's EF is found.
     """
+    infos = {path.parent.name: read_info(path) for path in sorted(Path(root).glob("patient*/Info_?CH.cfg"))}
+    biplane = {name: i.biplane_ef_percent for name, i in infos.items() if i.biplane_ef_percent is not None}
+    common = {name: i.common_height_ef_percent for name, i in infos.items() if i.common_height_ef_percent is not None}
     table = Path(root) / "patients_info.csv"
     if table.is_file():
         with table.open(newline="", encoding="utf-8-sig") as file:
@@ -81,13 +98,12 @@ def read_ef(root: Path) -> dict[str, float]:
             if absent:
                 raise DataError(f"{table} lacks the columns {', '.join(sorted(absent))}; it has {rows.fieldnames}")
             try:
-                return {row["Patient"]: float(row["EF"]) for row in rows}
+                common |= {row["Patient"]: float(row["EF"]) for row in rows}
             except (TypeError, ValueError) as error:
                 raise DataError(f"{table}, line {rows.line_num}: EF is no number ({error})") from error
-    infos = {path.parent.name: read_info(path).ef_percent for path in sorted(Path(root).glob("patient*/Info_?CH.cfg"))}
-    if not infos:
+    if not biplane and not common:
         raise DataError(f"{root} has neither patients_info.csv nor Info_4CH.cfg files, which hold the reference EF")
-    return infos
+    return ReferenceEf(biplane=biplane, common_height=common)
 
 
 def patients_of(root: Path) -> list[str]:

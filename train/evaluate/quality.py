@@ -19,7 +19,7 @@ from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmente
 from edge.tables import print_table
 from edge.terminal import terminal
 from train.data import open_data
-from train.data.camus import read_ef, read_split
+from train.data.camus import read_split
 from train.data.regional_quality import QualitySample, read_quality
 from train.evaluate.observers import common_frames, error_steps, observer_p, variability
 from train.evaluate.relation import judge, relation
@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     task = p.add_mutually_exclusive_group(required=True)
     task.add_argument("--data", help="KIND:FOLDER: synth (exact), experts, or camus and folder (injected degradation)")
     task.add_argument("--annotator", type=Path, action="append", help="folder of one observer's scores, repeated")
-    task.add_argument("--relation", metavar="camus:FOLDER", help="frames with reference masks and EF")
+    task.add_argument("--relation", metavar="KIND:FOLDER", help="frames with experts' masks, such as camus:FOLDER")
     p.add_argument("--fit", help="experts:FOLDER to fit the metrics' lines on, with --annotator")
     p.add_argument("--coherence", type=Path, help="checkpoint of `echoedge train coherence`, with --annotator")
     p.add_argument("--seed", type=int, default=0, help="of the injected degradation")
@@ -138,20 +138,13 @@ def main(argv: Sequence[str]) -> int:
                 if args.annotator:
                     result = against_observers(scorer, segmenter, args.annotator, args.fit, args.coherence)
                 else:
-                    result = _related(scorer, segmenter, args.relation, patients)
+                    result = relation(judge(list(open_data(args.relation, patients)), segmenter, scorer))
     if args.figure and args.annotator:
         error_steps_bars(args.figure, result["steps"], "Score differences, methods against observers")
     elif args.figure and args.relation:
         quality_boxes(args.figure, result, "EF difference by predicted quality")
     print(json.dumps(result, indent=2)) if args.json else print_result(result)
     return 0
-
-
-def _related(scorer: QualityScorer, segmenter: Segmenter, place: str, patients: Sequence[str] | None) -> dict[str, Any]:
-    kind, _, folder = place.partition(":")
-    if kind != "camus":
-        raise DataError(f"{kind} has no reference EF here; --relation needs camus:FOLDER")
-    return relation(judge(list(open_data(place, patients)), segmenter, scorer), read_ef(Path(folder)))
 
 
 def print_result(result: dict[str, Any]) -> None:
@@ -189,7 +182,7 @@ def print_result(result: dict[str, Any]) -> None:
                 ]
                 for group, row in part["ef"]["groups"].items()
             ]
-            title = f"{name}: EF against the reference, percent"
+            title = f"{name}: EF against the experts' masks, percent"
             print_table(["quality", "n", "bias", "limits of agreement", "MAE"], groups, title)
             console.print(
                 f"quality and absolute EF error: Spearman {part['ef']['spearman']:.3f}, p {part['ef']['p']:.3g}"

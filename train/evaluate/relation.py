@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from edge.heart.regions import NotMeasurable, find_regions
 from edge.nets.model import QualityScorer, Segmenter
 from edge.screen.sector import find_sector
 from train.data.sample import LV, MYOCARDIUM, Sample
-from train.evaluate.ef import agreement, ejection_fractions
+from train.evaluate.ef import agreement, matched, planes_of, single_plane_ef
 from train.evaluate.metrics import dice
 from train.quality.methods import statistics
 
@@ -63,10 +63,13 @@ def by_thirds(
     return table
 
 
-def relation(rows: Sequence[Judged], reference_ef: Mapping[str, float]) -> dict[str, Any]:
-    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds` (EF in
-    percent), Spearman of quality with the absolute EF error, each correlation with its p. Views without ED and ES have
-    no "ef"."""
+def relation(rows: Sequence[Judged]) -> dict[str, Any]:
+    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds`, Spearman
+    of quality with the absolute EF error. Each correlation comes with its p.
+
+    EF is of one plane, in percent, its reference that of the experts' masks by the same formula. Views without ED and
+    ES of enough patients have no "ef".
+    """
     spearmanr = statistics().spearmanr
     result: dict[str, Any] = {}
     for view in sorted({r.sample.view for r in rows}):
@@ -76,19 +79,20 @@ def relation(rows: Sequence[Judged], reference_ef: Mapping[str, float]) -> dict[
         for name in ("dice_lv", "dice_myo"):
             fit = spearmanr(quality, [getattr(r, name) for r in frames])
             part["dice"][name] = {"spearman": float(fit.statistic), "p": float(fit.pvalue)}
-        found = ejection_fractions((r.sample, r.mask) for r in frames)
-        patients = sorted(p for p, _ in found if p in reference_ef)
+        found = single_plane_ef(planes_of((r.sample, r.mask) for r in frames), view)
+        true = single_plane_ef(planes_of((r.sample, r.sample.mask) for r in frames), view)
+        patients = sorted(found.keys() & true.keys())
         if len(patients) >= 2 * len(GROUPS):
-            mean_quality = np.array([np.mean([r.quality for r in frames if r.sample.patient == p]) for p in patients])
-            found_ef = np.array([found[p, view] for p in patients])
-            true_ef = np.array([reference_ef[p] for p in patients])
-            fit = spearmanr(mean_quality, np.abs(found_ef - true_ef))
+            mean = np.array([np.mean([r.quality for r in frames if r.sample.patient == p]) for p in patients])
+            pair = matched(found, true)
+            difference = pair.found - pair.reference
+            fit = spearmanr(mean, np.abs(difference))
             part["ef"] = {
-                "groups": by_thirds(mean_quality, found_ef, true_ef),
+                "groups": by_thirds(mean, pair.found, pair.reference),
                 "spearman": float(fit.statistic),
                 "p": float(fit.pvalue),
-                "quality": mean_quality.tolist(),
-                "difference": (found_ef - true_ef).tolist(),
+                "quality": mean.tolist(),
+                "difference": difference.tolist(),
             }
         result[view] = part
     return result

@@ -20,9 +20,10 @@ from edge.nets.model import open_segmenter
 from edge.tables import markdown_table, print_table
 from edge.terminal import terminal
 from train.data import open_data
-from train.data.camus import read_ef, read_split
+from train.data.camus import read_reference_ef, read_split
 from train.data.sample import Sample
-from train.evaluate.ef import agreement, ejection_fractions, matched
+from train.evaluate.apical import compare_apical
+from train.evaluate.ef import EXPERTS, Pair, agreement, compare_ef
 from train.evaluate.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
 from train.figures import bland_altman
 from train.options import artefact_options, evaluation_options
@@ -82,8 +83,21 @@ def parser() -> argparse.ArgumentParser:
         parents=[evaluation_options(), artefact_options()],
     )
     p.add_argument("--model", type=Path, required=True, help="model folder")
-    p.add_argument("--data", required=True, help="KIND:FOLDER, such as camus:/data/camus or folder:/data/frames")
-    p.add_argument("--ef", action="store_true", help="also compare single-plane EF with CAMUS's reference EF")
+    p.add_argument(
+        "--data",
+        action="append",
+        required=True,
+        help="KIND:FOLDER, such as camus:/data/camus or folder:/data/frames; repeatable: frames of one patient name "
+        "belong together",
+    )
+    p.add_argument(
+        "--ef", action="store_true", help="also compare EF, of one plane and biplane, with the experts' masks"
+    )
+    p.add_argument(
+        "--measurements",
+        action="store_true",
+        help="also compare FAC, MAPSE, strain, lengths, volumes and the left atrium with the experts' masks",
+    )
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
@@ -98,9 +112,9 @@ def main(argv: Sequence[str]) -> int:
     with open_segmenter(
         args.model, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate
     ) as segmenter:
-        samples = list(open_data(args.data, patients))
+        samples = [sample for place in args.data for sample in open_data(place, patients)]
         if not samples:
-            raise DataError(f"{args.data} has no frames of the patients asked for")
+            raise DataError(f"{' and '.join(args.data)} have no frames of the patients asked for")
         classes = {name: label for name, label in CLASSES.items() if label < len(segmenter.manifest.classes)}
         masks = [
             segmenter(sample.image)
@@ -113,17 +127,20 @@ def main(argv: Sequence[str]) -> int:
             "backend": f"{segmenter.backend.name} {segmenter.backend.version}",
             "sha256": segmenter.manifest.sha256,
             "training": dict(segmenter.manifest.evidence),
-            "data": args.data.partition(":")[0],
+            "data": [place.partition(":")[0] for place in args.data],
             "machine": machine(),
             **summarise(rows, samples),
         }
     if args.ef:
-        pairs = compare_ef(samples, masks, args.data)
-        result["ef"] = {name: asdict(agreement(*pair)) for name, pair in pairs.items()}
+        camus = [folder for kind, _, folder in (place.partition(":") for place in args.data) if kind == "camus"]
+        reference = read_reference_ef(Path(camus[0])) if camus else None
+        pairs = compare_ef(list(zip(samples, masks)), reference)
+        result["ef"] = {name: {"against": pair.against, **asdict(agreement(*pair[:2]))} for name, pair in pairs.items()}
         if args.figure:
-            bland_altman(
-                args.figure, pairs, f"{result['model']} {result['precision']}: single-plane EF against the reference"
-            )
+            _draw(args.figure, pairs, f"{result['model']} {result['precision']}: EF against the experts' masks")
+    if args.measurements:
+        found = compare_apical(list(zip(samples, masks)))
+        result["measurements"] = {name: asdict(agreement(*pair[:2])) for name, pair in found.items()}
     if args.results:
         write_section(args.results, result, args.figure)
     if args.json:
@@ -133,29 +150,25 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def compare_ef(
-    samples: Sequence[Sample], masks: Sequence[NDArray[np.uint8]], place: str
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """(found, reference) EF in percent, by view, of the model and of the experts' own masks.
-
-    The reference is the patient's EF, from both views; how far the experts' single-plane EF is from it bounds what a
-    model can reach. DataError for data other than CAMUS.
-    """
-    kind, _, folder = place.partition(":")
-    if kind != "camus":
-        raise DataError(f"{kind} has no reference EF here; --ef needs camus:FOLDER")
-    reference = read_ef(Path(folder))
-    by_source = {
-        "model": ejection_fractions(zip(samples, masks)),
-        "experts": ejection_fractions((s, s.mask) for s in samples),
-    }
-    views = sorted({s.view for s in samples})
-    return {f"{name} {view}": matched(found, reference, view) for view in views for name, found in by_source.items()}
+def _draw(path: Path, pairs: Mapping[str, Pair], title: str) -> None:
+    bland_altman(path, {name: pair[:2] for name, pair in pairs.items() if pair.against == EXPERTS}, title)
 
 
 HEADINGS = ["group", "n", "class", "Dice (95 %)", "HD mm", "HD95 mm", "MAD mm", "IoU"]
-EF_TITLE = "single-plane EF against the patient's reference EF, in percent"
-EF_HEADINGS = ["masks", "n", "r", "MAE", "bias", "limits of agreement"]
+EF_TITLE = "EF of the model's masks against a reference of the same formula, in percent"
+EF_HEADINGS = [
+    "EF",
+    "against",
+    "n",
+    "r (95 %)",
+    "MAE (95 %)",
+    "bias (95 %)",
+    "limits of agreement",
+    "off by more than 15",
+]
+
+APICAL_TITLE = "measurements of the model's masks against those of the experts' masks"
+APICAL_HEADINGS = ["measurement", "n", "r (95 %)", "MAE (95 %)", "bias (95 %)", "limits of agreement"]
 
 
 def table_rows(result: dict[str, Any]) -> list[list[str]]:
@@ -180,18 +193,40 @@ def table_rows(result: dict[str, Any]) -> list[list[str]]:
 
 
 def ef_rows(result: dict[str, Any]) -> list[list[str]]:
-    """A row a set of masks, in the order of EF_HEADINGS."""
+    """A row a formula, in the order of EF_HEADINGS."""
+    return [
+        [
+            name,
+            fit["against"],
+            str(fit["n"]),
+            _with_interval(fit["r"], fit["r_ci95"], ".3f"),
+            _with_interval(fit["mae"], fit["mae_ci95"], ".2f"),
+            _with_interval(fit["bias"], fit["bias_ci95"], "+.2f"),
+            f"{fit['low']:.1f} to {fit['high']:.1f}",
+            f"{100 * fit['far']:.0f} %",
+        ]
+        for name, fit in result["ef"].items()
+    ]
+
+
+def apical_rows(result: dict[str, Any]) -> list[list[str]]:
+    """A row a measurement, in the order of APICAL_HEADINGS."""
     return [
         [
             name,
             str(fit["n"]),
-            f"{fit['r']:.3f}",
-            f"{fit['mae']:.2f}",
-            f"{fit['bias']:+.2f}",
-            f"{fit['low']:.1f} to {fit['high']:.1f}",
+            _with_interval(fit["r"], fit["r_ci95"], ".3f"),
+            _with_interval(fit["mae"], fit["mae_ci95"], ".2f"),
+            _with_interval(fit["bias"], fit["bias_ci95"], "+.2f"),
+            f"{fit['low']:.2f} to {fit['high']:.2f}",
         ]
-        for name, fit in result["ef"].items()
+        for name, fit in result["measurements"].items()
     ]
+
+
+def _with_interval(value: float, interval: Sequence[float], digits: str) -> str:
+    low, high = interval
+    return f"{value:{digits}} ({low:{digits}} to {high:{digits}})"
 
 
 def print_result(result: dict[str, Any]) -> None:
@@ -200,17 +235,20 @@ def print_result(result: dict[str, Any]) -> None:
     print_table(HEADINGS, table_rows(result), title)
     if "ef" in result:
         print_table(EF_HEADINGS, ef_rows(result), EF_TITLE)
+    if "measurements" in result:
+        print_table(APICAL_HEADINGS, apical_rows(result), APICAL_TITLE)
 
 
 def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> None:
     """The result as a section of Markdown file `path`, one for each model, precision, data set and view."""
     views = " and ".join(sorted({group.split()[0] for group in result["groups"]}))
-    title = f"{result['model']} {result['precision']} on {result['data']}, {views}"
+    title = f"{result['model']} {result['precision']} on {' and '.join(dict.fromkeys(result['data']))}, {views}"
+    places = " ".join(f"--data {kind}:DIR" for kind in result["data"])
     trained = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["training"].items())
     lines = [
         f"## {title}",
         "",
-        f"`echoedge evaluate --model {result['model']} --precision {result['precision']} --data {result['data']}:DIR "
+        f"`echoedge evaluate --model {result['model']} --precision {result['precision']} {places} "
         f"--results FILE`: {result['n']} frames at their own resolution, intervals bootstrapped over patients. "
         f"{result['backend']}, {result['machine']}. File {result['sha256'][:12]}: {trained}.",
         "",
@@ -218,6 +256,9 @@ def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> No
     ]
     if "ef" in result:
         lines += ["", f"{EF_TITLE[0].upper() + EF_TITLE[1:]}:", "", markdown_table(EF_HEADINGS, ef_rows(result))]
+    if "measurements" in result:
+        heading = f"{APICAL_TITLE[0].upper() + APICAL_TITLE[1:]}:"
+        lines += ["", heading, "", markdown_table(APICAL_HEADINGS, apical_rows(result))]
     if figure:
         lines += ["", f"![{title}]({os.path.relpath(figure, path.parent)})"]
     name = title.lower().replace(",", "").replace(" ", "-")

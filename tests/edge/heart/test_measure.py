@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.heart.beats import BeatDetector, ejection_fractions
-from edge.heart.measure import disc_volume, ejection_fraction, measure_ventricle
+from edge.heart.measure import disc_volume, ejection_fraction, fractional_area_change, measure_ventricle
 from edge.heart.regions import Regions, find_regions
 from tests.phantom import BASE_ROW, CENTRE, SEMI_AXES, apical_mask
 
@@ -49,39 +48,6 @@ def test_without_a_scale_only_pixels_are_given() -> None:
     assert (ventricle.area_cm2, ventricle.length_mm, ventricle.volume_ml) == (None, None, None)
 
 
-def areas_of_beats(beats: int, frames: int = 40, noise: float = 0.0) -> np.ndarray:
-    """Area 30 at ED (frame 5 of each beat) falling to 15 at ES half a beat later."""
-    phase = 2 * np.pi * (np.arange(beats * frames) - 5) / frames
-    return 22.5 + 7.5 * np.cos(phase) + noise * np.random.default_rng(0).standard_normal(beats * frames)
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.4])
-def test_every_beat_has_one_ed_and_one_es_in_its_place(noise: float) -> None:
-    detector = BeatDetector()
-    for frame, area in enumerate(areas_of_beats(4, noise=noise)):
-        detector.update(frame, float(area), float(area) * 4)
-    kinds = [event.kind for event in detector.events]
-    assert kinds == ["ED", "ES"] * 4 or kinds == ["ED", "ES"] * 3 + ["ED"]
-    for event in detector.events:
-        assert (event.frame - (5 if event.kind == "ED" else 25) + 20) % 40 - 20 == pytest.approx(0, abs=3)
-    fractions = ejection_fractions(detector.events)
-    assert np.median(fractions) == pytest.approx(50, abs=4)
-
-
-def test_a_still_picture_and_missing_frames_give_no_beats() -> None:
-    detector = BeatDetector()
-    for frame in range(200):
-        detector.update(frame, 20 + 0.3 * (frame % 3) if frame % 5 else 0.0, None)
-    assert not detector.events
-
-
-def test_memory_does_not_grow_over_hours() -> None:
-    detector = BeatDetector()
-    for frame in range(20_000):
-        detector.update(frame, 20 + 8 * np.sin(frame / 6), None)
-    assert len(detector.events) <= 256
-    assert len(detector._since) <= 300
-
-
 def test_ejection_fraction_in_percent() -> None:
     assert ejection_fraction(120, 48) == pytest.approx(60)
+    assert fractional_area_change(30, 18) == pytest.approx(40)

@@ -5,8 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from edge.heart.beats import Event
-from edge.heart.biplane import BiplaneMeasure
 from edge.heart.measure import DISCS, Ventricle, biplane_volume
 from edge.heart.view import VIEWS, SceneCheck, ViewTracker
 from edge.synth import SyntheticLoop
@@ -63,36 +61,3 @@ def test_the_volume_of_an_elliptic_cone() -> None:
     assert other.diameters_mm is not None
     expected_ml = np.pi / 12 * 50 * 40 * 90 / 1000
     assert biplane_volume(90, one.diameters_mm, other.diameters_mm) == pytest.approx(expected_ml, rel=1e-3)
-
-
-def feed(measure: BiplaneMeasure, view: str, first: int, ed: Ventricle, es: Ventricle) -> None:
-    """ED at `first`, ES ten frames later, each confirmed three frames after."""
-    for number in range(20):
-        ventricle = es if 8 <= number < 14 else ed
-        event = {3: ("ED", first), 13: ("ES", first + 10)}.get(number)
-        confirmed = Event(event[0], event[1], 1.0, ventricle.volume_ml) if event else None
-        measure.update(first + number, view, ventricle, confirmed)
-
-
-def test_biplane_needs_both_views_and_takes_the_longer_axis() -> None:
-    measure = BiplaneMeasure()
-    feed(measure, "A4C", 0, cone(90, 50), cone(80, 40))
-    assert measure.value is None
-    feed(measure, "A3C", 100, cone(90, 50), cone(80, 40))
-    assert measure.value is None
-    measure.forget_frames()
-    feed(measure, "A2C", 200, cone(84, 44), cone(76, 30))
-    assert measure.value is not None
-    assert measure.value.edv_ml == pytest.approx(np.pi / 12 * 50 * 44 * 90 / 1000, rel=1e-3)
-    assert measure.value.esv_ml == pytest.approx(np.pi / 12 * 40 * 30 * 80 / 1000, rel=1e-3)
-    ef = 100 * (1 - measure.value.esv_ml / measure.value.edv_ml)
-    assert measure.value.ef_percent == pytest.approx(ef)
-
-
-def test_an_event_at_a_frame_that_was_forgotten_or_unmeasured_counts_for_nothing() -> None:
-    measure = BiplaneMeasure()
-    feed(measure, "A4C", 0, cone(90, 50), cone(80, 40))
-    measure.forget_frames()
-    measure.update(300, "A2C", cone(90, 50), Event("ED", 299, 1.0, 1.0))
-    measure.update(301, "A2C", Ventricle(1.0), Event("ES", 301, 1.0, None))
-    assert measure.value is None

@@ -107,7 +107,7 @@ def test_what_is_not_measurable_has_its_reason_and_no_regions() -> None:
 def test_marks_appear_where_the_beat_was() -> None:
     overlay = Overlay(30, frames=20)
     for number in range(20):
-        event = Event("ED", 10, 1.0, None) if number == 15 else None
+        event = Event(kind="ED", frame=10, time_s=0.3, area=1.0) if number == 15 else None
         picture = overlay.draw(analysis(number=number, event=event), LINE).copy()
     marked = np.abs(picture[CURVE].astype(int) - AMBER).max(2) < 10
     assert np.flatnonzero(marked.any(0)).mean() == pytest.approx(column_of(10 / 19), abs=12)

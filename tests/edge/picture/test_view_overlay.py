@@ -23,7 +23,7 @@ def test_the_view_stands_in_the_head_line_and_hides_no_echo() -> None:
 
 
 def test_biplane_ef_takes_the_place_of_the_single_plane() -> None:
-    differs = (picture(biplane=Biplane(120.0, 50.0, 58.3)) != picture()).any(-1)
+    differs = (picture(biplane=Biplane(edv_ml=120.0, esv_ml=50.0, ef_percent=58.3)) != picture()).any(-1)
     rows, columns = (np.flatnonzero(differs.any(axis)) for axis in (1, 0))
     assert STRIP_Y < rows.min() < rows.max() < STRIP_Y + 92
     assert WIDTH - FIGURES_W < columns.min() < columns.max() < WIDTH - FIGURES_W + 148

@@ -21,9 +21,12 @@ import pytest
 
 from edge.errors import EchoEdgeError
 from edge.heart.analysis import REGION_PX, Analysis
+from edge.heart.biplane import Biplane
 from edge.heart.hint import Hint
 from edge.heart.measure import measure_ventricle
+from edge.heart.record import Figure, Heart
 from edge.heart.regions import Regions, find_regions
+from edge.heart.rhythm import Rhythm
 from edge.heart.withhold import NOTHING, Withheld
 from edge.igtl.message import Message, read_image, receive
 from edge.picture.overlay import HeadUp
@@ -54,6 +57,13 @@ def shown(number: int = 0, banner: str = "", withheld: Withheld = NOTHING) -> Sh
         scores=np.full(8, 4, np.float32),
         ventricle=withheld.take_from(measure_ventricle(mask, regions, (0.5, 0.5))),
         ejection_fractions=(55.0, 61.0),
+        heart=Heart(
+            view="A4C",
+            age_s=1.5,
+            rhythm=Rhythm(rate_bpm=72.0, is_irregular=False),
+            mapse=Figure(median=12.0, low=11.0, high=13.0, n=2),
+        ),
+        biplane=Biplane(edv_ml=120.0, esv_ml=50.0, ef_percent=58.3),
         withheld=withheld,
         hint=Hint("lateral wall", "poor", "more gel", 2.0),
         calibration=Calibration((0.5, 0.5), "source"),
@@ -118,11 +128,15 @@ def test_prometheus_reads_the_metrics() -> None:
         assert text.count("echoedge_region_quality{") == 8
         assert "echoedge_ejection_fraction_ratio 0.58" in text
         assert 'echoedge_measurement_withheld{measurement="volume"} 0' in text
+        assert "echoedge_heart_rate_hertz 1.2" in text
+        assert "echoedge_beat_age_seconds 1.5" in text
+        assert "echoedge_mitral_annular_excursion_metres 0.012" in text
+        assert "echoedge_ejection_fraction_biplane_ratio 0.583" in text
         sink.write(shown(withheld=Withheld("", "", "view unknown")))
         gated = get(f"{base}/metrics")[1]
         assert 'echoedge_measurement_withheld{measurement="volume"} 1' in gated
         assert "echoedge_lv_volume" not in gated
-        assert "echoedge_ejection_fraction" not in gated
+        assert "echoedge_ejection_fraction_ratio 0.58" in gated  # of beats that were finished before
         sink.write(replace(shown(), refined=held(fraction=Spread(52, 58, 63))))
         text = get(f"{base}/metrics")[1]
         assert 'echoedge_ejection_fraction_refined_ratio{percentile="95"} 0.63' in text

@@ -191,7 +191,7 @@ def test_while_service_is_cut_only_what_is_asked_for_is_refined(spare: bool, ask
     with Refining(Refine(made, 2), shared()) as lane:
         if asked:
             lane.ask()
-        lane.analysed(replace(key, event=Event("ED", 0, 1.0, None)), BeatDetector(), key, spare)
+        lane.analysed(replace(key, event=Event(kind="ED", frame=0, time_s=0.0, area=1.0)), BeatDetector(), key, spare)
     assert denoiser.calls == calls
 
 

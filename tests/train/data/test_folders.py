@@ -15,7 +15,7 @@ from edge.heart.regions import REGIONS
 from tests.phantom import apical_frame, apical_mask
 from tests.train.small import SIZE_PX, write_camus, write_itk
 from train.data import READERS, open_data
-from train.data.camus import CamusInfo, read_ef, read_info
+from train.data.camus import CamusInfo, read_info, read_reference_ef
 from train.data.cetus import long_axis
 from train.data.echonet import outline, read_echonet
 from train.data.folder import COLUMNS
@@ -32,8 +32,11 @@ def test_camus_half_sequence_marks_ed_and_es(tmp_path: Path) -> None:
 def test_info_of_the_nifti_release(tmp_path: Path) -> None:
     write_camus(tmp_path, 1)
     info = read_info(tmp_path / "patient0001" / "Info_4CH.cfg")
-    assert info == CamusInfo(1, 3, 3, "Good", 54.0, frame_rate_hz=48.4)
-    assert read_ef(tmp_path) == {"patient0001": 54.0}
+    assert info == CamusInfo(
+        ed_frame=1, es_frame=3, frame_count=3, quality="Good", common_height_ef_percent=54.0, frame_rate_hz=48.4
+    )
+    reference = read_reference_ef(tmp_path)
+    assert (reference.biplane, reference.common_height) == ({}, {"patient0001": 54.0})
 
 
 @pytest.mark.parametrize("text", ["", "ED: x\nES: 3\nNbFrame: 3\nImageQuality: Good\nEF: 50", "ED: 1\nES: 3\nEF: 50"])
@@ -47,7 +50,15 @@ def test_info_says_what_is_wrong(tmp_path: Path, text: str) -> None:
 def test_the_real_metaimage_release(shared_data: Path) -> None:
     root = shared_data / "camus_mhd"
     info = read_info(root / "patient0001" / "Info_4CH.cfg")
-    assert info == CamusInfo(1, 20, 20, "Good", 63.2, 94.0, 34.6)
+    assert info == CamusInfo(
+        ed_frame=1,
+        es_frame=20,
+        frame_count=20,
+        quality="Good",
+        biplane_ef_percent=63.2,
+        edv_ml=94.0,
+        esv_ml=34.6,
+    )
     found = list(open_data(f"camus:{root}", ["patient0001"]))
     assert [(s.view, s.phase) for s in found] == [("A4C", "ED"), ("A4C", "ES"), ("A2C", "ED"), ("A2C", "ES")]
     assert found[2].spacing_mm == (0.154, 0.154)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge.errors import DataError
 from tests.train.data.test_folders import write_echonet
-from train.data.camus import read_camus, read_ef
+from train.data.camus import read_camus, read_reference_ef
 from train.data.echonet import read_echonet
 from train.data.reading import grey_levels, labels_of
 
@@ -102,10 +102,10 @@ def test_a_frame_that_is_no_number_is_named_with_its_line(tmp_path: Path, value:
 def test_the_table_of_reference_fractions(tmp_path: Path) -> None:
     table = tmp_path / "patients_info.csv"
     table.write_text("\ufeffPatient,EF\npatient0001,55.5\n")
-    assert read_ef(tmp_path) == {"patient0001": 55.5}
+    assert read_reference_ef(tmp_path).common_height == {"patient0001": 55.5}
     table.write_text("Name;EF\npatient0001;55.5\n")
     with pytest.raises(DataError, match="lacks the columns EF, Patient"):
-        read_ef(tmp_path)
+        read_reference_ef(tmp_path)
     table.write_text("Patient,EF\npatient0001,good\n")
     with pytest.raises(DataError, match="line 2: EF is no number"):
-        read_ef(tmp_path)
+        read_reference_ef(tmp_path)

@@ -59,8 +59,6 @@ def test_agreement_with_exact_labels(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_the_relation_to_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_camus(tmp_path, 7)
-    table = ["Patient,EF", *(f"patient{k:04d},{50 + k}" for k in range(1, 8))]
-    (tmp_path / "patients_info.csv").write_text("\n".join(table))
     assert main([*QUALITY, *SEGMENTATION, "--relation", f"camus:{tmp_path}", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["A4C"]["n"] == 14
@@ -71,7 +69,6 @@ def test_the_relation_to_errors(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ("options", "message"),
     [
         (["--relation", "camus:x"], "add --segmentation"),
-        ([*SEGMENTATION, "--relation", "folder:x"], "needs camus:FOLDER"),
         ([*SEGMENTATION, "--annotator", "x", "--fit", "camus:x"], "write experts:FOLDER"),
     ],
 )

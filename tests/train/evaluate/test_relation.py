@@ -23,15 +23,18 @@ def test_groups_are_equal_and_ordered_by_quality() -> None:
 
 def test_the_relation_of_frames_whose_error_falls_with_quality() -> None:
     frames = samples(12)
+    found_es = frames[1].mask
     rows = [
-        Judged(s, float(k // 2), 0.7 + 0.01 * k, 0.6 + 0.01 * k, s.mask) for k, s in enumerate(frames)
+        Judged(s, float(k // 2), 0.7 + 0.01 * k, 0.6 + 0.01 * k, found_es if s.phase == "ES" else s.mask)
+        for k, s in enumerate(frames)
     ]  # frames k, k + 1 are one patient's ED and ES
-    found = relation(rows, {s.patient: 40.0 + k for k, s in enumerate(frames[::2])})
+    found = relation(rows)
     assert set(found) == {"A4C"}
     assert found["A4C"]["dice"]["dice_lv"]["spearman"] == pytest.approx(1, abs=0.01)
     ef = found["A4C"]["ef"]
     assert sum(row["n"] for row in ef["groups"].values()) == len(ef["difference"]) == 12
-    few = relation(rows[:6], {"patient0001": 40.0})
-    assert "ef" not in few["A4C"]
-    unknown = relation([replace(r, sample=replace(r.sample, phase="")) for r in rows], {})
+    assert ef["difference"][0] == 0  # the first patient's mask is the expert's own
+    assert max(ef["difference"]) > 5  # in wider ventricles the same mask at ES is a larger EF
+    assert "ef" not in relation(rows[:6])["A4C"]
+    unknown = relation([replace(r, sample=replace(r.sample, phase="")) for r in rows])
     assert "ef" not in unknown["A4C"]

@@ -1,0 +1,217 @@
+"""What is known of one patient's heart: the finished beats of each view, and what they come to together."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edge.heart.beat import Beat, shape_at
+from edge.heart.beats import MAX_EVENTS, WINDOW_S, Event
+from edge.heart.biplane import Biplane, biplane_of
+from edge.heart.rhythm import LAST_BEATS, Rhythm, rhythm_of
+from edge.heart.shape import Shape
+from edge.heart.turn import reach_of
+from edge.heart.withhold import DISC_VIEWS
+
+MIN_SYSTOLE_S, MAX_SYSTOLE_S = 0.08, 0.8
+"""ED to ES: a pair further apart is of two beats."""
+MAX_DIASTOLE_S = 1.6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """Median of the last `n` beats, and the lowest and the highest of them."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heart:
+    """The last beats of one view, `age_s` after the newest was finished. What is not known is None.
+
+    EF, FAC and strain in percent and sphericity need no scale; EDV, ESV, SV and the atrium in ml, CO in l/min, MAPSE
+    (the mean of both points) and the long axis at ED in mm. Discs, and with them EF and volumes, are of A4C and A2C
+    alone. `reason` says why millimetres, or a beat, are not believed.
+    """
+
+    view: str = ""
+    age_s: float = 0.0
+    rhythm: Rhythm | None = None
+    ef: Figure | None = None
+    edv: Figure | None = None
+    esv: Figure | None = None
+    sv: Figure | None = None
+    co: Figure | None = None
+    fac: Figure | None = None
+    strain: Figure | None = None
+    mapse: Figure | None = None
+    length: Figure | None = None
+    sphericity: Figure | None = None
+    atrium: Figure | None = None
+    reason: str = ""
+
+
+NO_HEART = Heart()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """An ED or ES frame, and the LV's volume there in ml by discs of one plane where it is known."""
+
+    kind: str
+    frame: int
+    volume_ml: float | None
+
+
+class HeartRecord:
+    """Keep one a patient: it outlives freezes, cuts and other sectors, whose beats `interrupt` keeps apart."""
+
+    def __init__(self) -> None:
+        self.beats: dict[str, deque[Beat]] = {}
+        """The last beats of each view, oldest first; "" is the view that is not known."""
+        self.heart = NO_HEART
+        self.biplane: Biplane | None = None
+        """From the last beats of A4C and A2C, None until both had one in mm."""
+        self.marks: deque[Mark] = deque(maxlen=MAX_EVENTS)
+        """Every ED and ES so far, whatever plane it was seen in."""
+        self._events: deque[Event] = deque(maxlen=2 * LAST_BEATS + 2)
+        self._recent: deque[tuple[float, Shape]] = deque()
+        self._before: tuple[Event, Shape] | None = None
+        self._clock_s = self._newest_s = self._beat_s = 0.0
+
+    def interrupt(self) -> None:
+        """What comes next is another scene, plane or sector: no beat spans the two, and the rhythm is counted anew."""
+        self._recent.clear()
+        self._events.clear()
+        self._before = None
+
+    def update(self, time_s: float, view: str, shape: Shape | None, events: Iterable[Event]) -> Heart:
+        """Take one frame: its shape, None where it may not be measured, and the ED or ES that it confirms."""
+        self._clock_s += max(0.0, time_s - self._newest_s)  # a clock that is set back makes no beat younger
+        self._newest_s = time_s
+        if shape is not None:
+            self._recent.append((time_s, shape))
+        while self._recent and not 0 <= time_s - self._recent[0][0] <= WINDOW_S:
+            self._recent.popleft()
+        news = [event for event in events if self._take(event, view)]
+        if news:
+            self.heart = self._summed(view)
+        if self.heart.fac is not None:
+            self.heart = replace(self.heart, age_s=self._clock_s - self._beat_s)
+        return self.heart
+
+    def close(self, view: str, events: Iterable[Event]) -> Heart:
+        """Take what a recording's end has confirmed."""
+        return self.update(self._newest_s, view, None, events)
+
+    def impossible_in_mm(self, view: str) -> str:
+        """Why the newest beat of a view cannot have the scale it was measured with, or ""."""
+        beats = self.beats.get(view)
+        return beats[-1].impossible_in_mm if beats else ""
+
+    def ejection_fractions(self, view: str) -> tuple[float, ...]:
+        """Single-plane EF in percent of the last beats of a view with discs."""
+        return tuple(b.ef_percent for b in self.beats.get(view, ())) if view in DISC_VIEWS else ()
+
+    def _take(self, event: Event, view: str) -> bool:
+        """Whether an event changes what is known."""
+        if self._events and self._events[-1].stretch != event.stretch:
+            self._events.clear()
+            self._before = None
+        self._events.append(event)
+        shape = self._shape_around(event)
+        has_discs = shape is not None and shape.in_mm and view in DISC_VIEWS
+        volume_ml = shape.volume if shape is not None and has_discs else None
+        self.marks.append(Mark(kind=event.kind, frame=event.frame, volume_ml=volume_ml))
+        before, self._before = self._before, (event, shape) if shape is not None else None
+        if before is None or shape is None or before[0].kind == event.kind:
+            return True
+        apart_s = event.time_s - before[0].time_s
+        if event.kind == "ES" and MIN_SYSTOLE_S <= apart_s <= MAX_SYSTOLE_S:
+            beat = Beat(view=view, ed_frame=before[0].frame, es_frame=event.frame, ed=before[1], es=shape)
+        elif event.kind == "ED" and apart_s <= MAX_DIASTOLE_S and not self.beats.get(view):
+            marks = {"ed_frame": event.frame, "es_frame": before[0].frame}
+            beat = Beat(view=view, ed=shape, es=before[1], borrows_ed=True, **marks)
+        else:
+            return True
+        if beat.impossible:
+            self.heart = replace(self.heart, reason=beat.impossible)
+            return False
+        whole = [known for known in self.beats.get(view, ()) if not known.borrows_ed]
+        self.beats[view] = deque([*whole, beat], maxlen=LAST_BEATS)
+        self._beat_s = self._clock_s
+        self.biplane = biplane_of(*(self._believed(plane) for plane in DISC_VIEWS)) or self.biplane
+        return True
+
+    def _shape_around(self, event: Event) -> Shape | None:
+        """The shape at an event, from the frames around it that could be measured; None without any."""
+        if not self._recent:
+            return None
+        times = [time_s for time_s, _ in self._recent]
+        period_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+        other = self._events[-2].time_s if len(self._events) > 1 else None
+        reach_s = reach_of(period_s, None if other is None else event.time_s - other)
+        near = [(time_s, shape) for time_s, shape in self._recent if abs(time_s - event.time_s) <= reach_s]
+        return shape_at(near, event.time_s) if near else None
+
+    def _summed(self, view: str) -> Heart:
+        last = list(self.beats.get(view, ()))
+        rhythm = rhythm_of(self._events) or self.heart.rhythm
+        if not last:  # the beats of the view before stand until this one has its own
+            return replace(self.heart, rhythm=rhythm)
+        reason = last[-1].impossible_in_mm
+        in_mm = [beat for beat in last if beat.in_mm and not beat.impossible_in_mm] if not reason else []
+        discs, discs_mm = (beats if view in DISC_VIEWS else [] for beats in (last, in_mm))
+        stroke_ml = [beat.ed.volume - beat.es.volume for beat in discs_mm]
+        atria = [beat.atrial_volume / 1000 for beat in in_mm if beat.atrial_volume is not None]
+        return Heart(
+            view=view,
+            rhythm=rhythm,
+            ef=_figure(discs, lambda beat: beat.ef_percent),
+            edv=_figure(discs_mm, lambda beat: beat.ed.volume),
+            esv=_figure(discs_mm, lambda beat: beat.es.volume),
+            sv=figure_of(stroke_ml),
+            co=figure_of([ml * rhythm.rate_bpm / 1000 for ml in stroke_ml]) if rhythm else None,
+            fac=_figure(last, lambda beat: beat.fac_percent),
+            strain=_figure(last, lambda beat: beat.strain_percent),
+            mapse=_figure(in_mm, lambda beat: float(np.mean(beat.mapse))),
+            length=_figure(in_mm, lambda beat: beat.ed.length),
+            sphericity=_figure(last, lambda beat: beat.ed.sphericity),
+            atrium=figure_of(atria),
+            reason=reason,
+        )
+
+    def _believed(self, view: str) -> list[Beat]:
+        return [beat for beat in self.beats.get(view, ()) if beat.in_mm and not beat.impossible_in_mm]
+
+
+def figure_of(values: Sequence[float]) -> Figure | None:
+    """None without values."""
+    if not values:
+        return None
+    return Figure(median=float(np.median(values)), low=min(values), high=max(values), n=len(values))
+
+
+def _figure(beats: Sequence[Beat], value: Callable[[Beat], float]) -> Figure | None:
+    return figure_of([value(beat) for beat in beats])
+
+
+def known(heart: Heart) -> dict[str, Any]:
+    """What is known of a heart as plain values for a record: figures as {"median", "low", "high", "n"}, rounded."""
+    figures = {key: value for key, value in asdict(heart).items() if value not in (None, "") and key != "rhythm"}
+    rounded = {
+        key: {name: round(number, 3) for name, number in value.items()} if isinstance(value, dict) else value
+        for key, value in figures.items()
+    }
+    rounded["age_s"] = round(heart.age_s, 2)
+    if heart.rhythm is not None:
+        rounded["rate_bpm"] = round(heart.rhythm.rate_bpm, 1)
+        rounded["is_irregular"] = heart.rhythm.is_irregular
+    return rounded if len(rounded) > 1 else {}
