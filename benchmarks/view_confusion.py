@@ -22,7 +22,7 @@ from edge.heart.analysis import Analyser
 from edge.heart.plane import APICAL
 from edge.nets.model import QualityScorer, Segmenter, open_model
 from edge.preprocess import Box
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.screen.sector import Sector, find_sector
 from edge.screen.tracker import SectorTracker
 from edge.sources import Captured, open_source
@@ -147,9 +147,8 @@ def main() -> int:
                 shown, plane, _, why = judge(case, segmenter, scorer)
             wanted = what.startswith((*APICAL, "apical")) and "off axis" not in what
             right[shown == wanted] += 1
-            print(
-                f"{'ok ' if shown == wanted else 'BAD'} {what:<24} {plane:<12} {'shown' if shown else why[:60]:<60} {name}"
-            )
+            verdict, said = "ok " if shown == wanted else "BAD", "shown" if shown else str(why)[:60]
+            print(f"{verdict} {what:<24} {plane:<12} {said:<60} {name}")
         print(f"real recordings: {right[True]} of {right.total()} shown or not as they should be")
     return 0
 

@@ -47,8 +47,8 @@ class Analysis:
     names is None in `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are
     from. `view` is the operator's or, without one, the recognised one, "" where neither is known; `view_probability` is
     None where no network knows views; `biplane` is there once A4C and A2C have been seen. `extent` is the rectangle
-    (x0, y0, x1, y1) of the frame around the sector, None for the whole frame. `turn` is how the picture stands: left and
-    right in the names of regions are those of the upright one.
+    (x0, y0, x1, y1) of the frame around the sector, None for the whole frame. `turn` is how the picture stands: left
+    and right in the names of regions are those of the upright one.
     """
 
     frame: Captured

@@ -14,7 +14,7 @@ from edge.heart.withhold import UNCERTAIN_VIEW
 from edge.nets.manifest import MIRRORED_OUTPUT, UPSIDE_DOWN_OUTPUT, VIEW_OUTPUT
 from edge.nets.model import QualityScorer, Segmenter
 from edge.postprocess import LA, LV
-from edge.screen.scale import Calibration
+from edge.screen.calibration import Calibration
 from edge.screen.sector import find_sector
 from edge.sinks.jsonl import record_of
 from edge.sources import Captured
