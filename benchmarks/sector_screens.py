@@ -58,7 +58,7 @@ def show(seed: int, kind: str, frames: int) -> Shown:
     if layout.ticks:
         ticks = list(TICKS)[rng.choice(len(TICKS), p=(0.5, 0.2, 0.15, 0.15))]
         layout = replace(layout, **TICKS[ticks])
-    loop = SyntheticLoop(seed, str(rng.choice(VIEWS)), layout.echo[2])
+    loop = SyntheticLoop(seed, str(rng.choice(VIEWS[:4])), layout.echo[2])
     screen = KindScreen(layout, loop, kind)
     step = max(1, loop.frames_per_beat // frames)
     pictures = [screen.compose(loop.frame(number * step)) for number in range(frames)]

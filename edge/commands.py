@@ -55,6 +55,7 @@ GROUPS: dict[str, dict[str, Command]] = {
             "train.segmentation", "train", "PSPNet-MK or another network that segments frames"
         ),
         "train ral": Command("train.ral.command", "train", "RAL: contour and view from clips, with memory over time"),
+        "train view": Command("train.view.command", "train", "the head that says plane and orientation"),
         "train quality": Command("train.quality.end_to_end", "train", "the network that scores regional image quality"),
         "train echo-dnd": Command("train.echo_dnd", "train", "the dual-noise diffusion model that refines contours"),
         "train coherence": Command(
@@ -77,6 +78,7 @@ GROUPS: dict[str, dict[str, Command]] = {
         "calib choose": Command("compile.calibration", "compile", "choose the frames that INT8 is calibrated on"),
         "calib report": Command("calib.report", "compile", "what a calibration set covers, how far live frames drift"),
         "compile": Command("compile.main", "compile", "FP32 ONNX to the best file for a target, with evidence"),
+        "graft view": Command("compile.graft_view", "compile", "put a view head onto a quality model's files"),
         "engine": Command("compile.engine.build", "compile", "build a TensorRT engine on this GPU"),
         "sign": Command("compile.ship.sign", "sign", "sign a model folder with Ed25519"),
         "bundle": Command("compile.ship.bundle", "sign", "wheels and models in one signed file for `echoedge update`"),

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """How the loop runs: names of the walls, limits of the safe states, threads, what is known of the screen.
+    """How the loop runs: the view and whether it is believed unchecked, limits of the safe states, threads, the screen.
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
     names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing. `shows_screen`
@@ -47,6 +47,7 @@ class LoopOptions:
     """
 
     view: str = ""
+    insists: bool = False
     limits: Limits = field(default_factory=Limits)
     realtime: Realtime = field(default_factory=Realtime)
     deadline_ms: float = 0.0
@@ -145,6 +146,7 @@ def _start(
         scorer=scorer,
         screening=Screening(shared, options.screen),
         view=options.view,
+        insists=options.insists,
         deadline_ms=options.deadline_ms,
         shows_screen=options.shows_screen,
         refining=refining,

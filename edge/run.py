@@ -79,7 +79,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--backend", choices=CHOICES)
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
     p.add_argument("--threads", type=int, help="threads a network may use (default: all cores)")
-    p.add_argument("--view", choices=tuple(WALLS), help="names the walls; unknown: left and right")
+    p.add_argument(
+        "--view",
+        choices=[*WALLS, *(f"{view}!" for view in WALLS)],
+        help="the view, checked against the picture; with an exclamation mark it is believed unchecked "
+        "(default: the one that is recognised)",
+    )
     p.add_argument(
         "--pace",
         choices=("fast", "native"),
@@ -177,9 +182,11 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             segmenter, scorer = _networks(config, isinstance(source, Live), stack)
         chosen = (config.refine, config.refine_model, config.refine_samples, config.allow_failed_gate)
         refine = stack.enter_context(opened_refine(*chosen))
-        sinks = [stack.enter_context(open_sink(output, source.fps, config.view, config.encoder)) for output in outputs]
+        view = config.view.removesuffix("!")
+        sinks = [stack.enter_context(open_sink(output, source.fps, view, config.encoder)) for output in outputs]
         options = LoopOptions(
-            view=config.view,
+            view=view,
+            insists=view != config.view,
             limits=Limits(
                 signal_ms=config.signal_ms,
                 freeze_ms=config.freeze_ms,

@@ -12,14 +12,15 @@ from edge.heart.beats import BeatDetector, Event
 from edge.heart.biplane import Biplane
 from edge.heart.hint import Advisor, Hint
 from edge.heart.measure import Ventricle, measure_ventricle
+from edge.heart.plane import UPRIGHT, Looked, Plane, PlaneTracker, Turn
 from edge.heart.plausible import implausible, too_large
 from edge.heart.record import NO_HEART, Heart, HeartRecord
 from edge.heart.regions import NotMeasurable, Regions, find_regions
 from edge.heart.shape import shape_of
 from edge.heart.steady import weight_after
-from edge.heart.view import SceneCheck, ViewTracker
+from edge.heart.view import SceneCheck, ViewState, ViewTracker
 from edge.heart.visibility import Visibility
-from edge.heart.withhold import NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
+from edge.heart.withhold import NO_VIEW, NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
 from edge.nets.model import QualityScorer, Segmenter
 from edge.postprocess import LA, clean_mask
 from edge.preprocess import Box, grey_crop, resample
@@ -48,9 +49,9 @@ class Analysis:
     measurable ("" where they are), `invalid` why nothing here may be shown ("" where it may). Scores are NaN while the
     quality net is switched off. What `withheld` names is None in `ventricle`; `hint` is what the operator might do
     about the picture; `calibration` is what mm are from. `view` is the operator's or, without one, the recognised one,
-    "" where neither is known; `view_probability` is None where the network knows no views; `biplane` is there once A4C
-    and A2C have been seen. `extent` is the rectangle (x0, y0, x1, y1) of the frame around the sector, None for the
-    whole frame.
+    "" where neither is known; `view_probability` is None where no network knows views; `biplane` is there once A4C and
+    A2C have been seen. `extent` is the rectangle (x0, y0, x1, y1) of the frame around the sector, None for the whole
+    frame. `turn` is how the picture stands: left and right in the names of regions are those of the upright one.
     """
 
     frame: Captured
@@ -71,13 +72,16 @@ class Analysis:
     biplane: Biplane | None = None
     extent: tuple[int, int, int, int] | None = None
     heart: Heart = NO_HEART
+    turn: Turn = UPRIGHT
 
 
 class Analyser:
     """Owns the models, the sector of one recording and the state over time: smoothed scores, view, beats, network
     memory.
 
-    `view` is the operator's, "" to take the one that the network recognises; `record` holds the patient's beats so far.
+    `view` is the operator's, "" to take the one that the networks recognise; it is checked against the picture unless
+    the operator `insists`. `plane` is what the last frames show, None without a network that says. `record` holds the
+    patient's beats so far.
     """
 
     def __init__(
@@ -89,13 +93,17 @@ class Analyser:
         clock: StageClock,
         view: str = "",
         record: HeartRecord | None = None,
+        insists: bool = False,
     ) -> None:
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
         self.record = record or HeartRecord()
         self.record.interrupt()
         self.view = self._given_view = view
+        self._insists = insists
         self._views, self._scene = ViewTracker(), SceneCheck()
+        self._planes = PlaneTracker()
+        self.plane: Plane | None = None
         self.segmenter.reset()
         self.calibration, spacing_mm = calibration, calibration.spacing_mm
         scale = sector.box.side / REGION_PX
@@ -118,23 +126,28 @@ class Analyser:
         """
         clock = self.clock
         self._prepare(frame, with_quality)
-        with clock.time("segment"):
-            answer = self.segmenter.infer()
-        if answer.ndim != 2 or answer.dtype.kind not in "ui":
-            return self._invalid(frame, f"the segmentation gives {answer.dtype} of shape {answer.shape}")
-        raw = np.asarray(answer, np.uint8)
         if with_quality:
             with clock.time("quality"):
-                fresh = np.asarray(self.scorer.infer(), np.float32)
+                fresh = self._scored()
             if fresh.shape != NO_SCORES.shape:
-                return self._invalid(frame, f"the quality net gives scores of shape {fresh.shape}")
+                return self._invalid(frame, f"INVALID OUTPUT: the quality net gives scores of shape {fresh.shape}")
             if not np.isfinite(fresh).all():
-                return self._invalid(frame, "the quality net gives no finite numbers")
+                return self._invalid(frame, "INVALID OUTPUT: the quality net gives no finite numbers")
             self._scores = self._smoothed(fresh, frame.time_s)
         elif not (keep_scores and 0 <= frame.time_s - self._scored_s <= EXPIRE_S):
             self._scores = None
+        if self.plane is not None and self.plane.problem and not self._insists:
+            self._start_beats()
+            return self._invalid(frame, self.plane.problem)
+        with clock.time("segment"):
+            answer = self.segmenter.infer()
+        if answer.ndim != 2 or answer.dtype.kind not in "ui":
+            return self._invalid(
+                frame, f"INVALID OUTPUT: the segmentation gives {answer.dtype} of shape {answer.shape}"
+            )
+        raw = np.asarray(answer, np.uint8)
         if int(raw.max()) > LA:
-            return self._invalid(frame, f"the segmentation gives class {int(raw.max())}")
+            return self._invalid(frame, f"INVALID OUTPUT: the segmentation gives class {int(raw.max())}")
         with clock.time("measure"):
             return self._measured(frame, raw)
 
@@ -147,13 +160,37 @@ class Analyser:
                 self.scorer.prepare(crop, place)
             if self._scene.is_cut(self.segmenter.picture):
                 self.forget()
+            self._turn_inputs(self._planes.turn)
+
+    def _turn_inputs(self, turn: Turn) -> None:
+        """Both networks' inputs flipped: they know upright pictures."""
+        if turn != UPRIGHT:
+            for picture in (self.segmenter.picture, self.scorer.picture):
+                picture[:] = turn.of(picture).copy()
+
+    def _scored(self) -> NDArray[np.float32]:
+        """The frame's eight scores; settles what plane it shows and how it stands."""
+        before, fresh = self._planes.turn, np.array(self.scorer.infer(), np.float32)
+        answer = self.scorer.plane_probabilities
+        if answer is None:
+            return fresh
+        looked = Looked(planes=answer[0], mirrored=answer[1], upside_down=answer[2])
+        self.plane = self._planes.update(looked)
+        now = self._planes.turn
+        if now == before:
+            return fresh
+        self.segmenter.reset()
+        self._start_beats()
+        self._scores = None
+        self._turn_inputs(Turn(now.mirrored != before.mirrored, now.upside_down != before.upside_down))
+        return np.array(self.scorer.infer(), np.float32)
 
     def _measured(self, frame: Captured, raw: NDArray[np.uint8]) -> Analysis:
         """Regions, measurements and what may be shown of them, from the segmentation and the present scores."""
-        scores = NO_SCORES if self._scores is None else self._scores
+        scores, turn = NO_SCORES if self._scores is None else self._scores, self._planes.turn
         grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
         mask = clean_mask(np.asarray(grid, np.uint8))
-        found = find_regions(mask, self._grid_mm, self._sector_grid)
+        found = find_regions(mask, self._grid_mm, turn.of(self._sector_grid))
         regions = None if isinstance(found, NotMeasurable) else found
         reason = found.reason if isinstance(found, NotMeasurable) else ""
         ventricle = measure_ventricle(mask, regions, self._grid_mm)
@@ -175,10 +212,10 @@ class Analyser:
         return Analysis(
             frame=frame,
             box=self.sector.box,
-            mask=mask,
+            mask=mask if turn == UPRIGHT else np.ascontiguousarray(turn.of(mask)),
             scores=scores,
             ventricle=ventricle,
-            regions=regions,
+            regions=regions if regions is None or turn == UPRIGHT else regions.turned(turn),
             reason=reason,
             event=event,
             ejection_fractions=self.record.ejection_fractions(self.view),
@@ -190,6 +227,7 @@ class Analyser:
             biplane=self.record.biplane,
             heart=heart,
             extent=self._extent,
+            turn=turn,
         )
 
     def forget(self) -> None:
@@ -199,6 +237,8 @@ class Analyser:
         self.segmenter.reset()
         self._scores = None
         self._views = ViewTracker()
+        self._planes = PlaneTracker()
+        self.plane = None
         self._start_beats()
 
     def _start_beats(self) -> None:
@@ -212,18 +252,26 @@ class Analyser:
             self.record.close(self.view, [event])
 
     def _recognised(self) -> float | None:
-        """Probability of the likeliest view, None without a classifier; settles `view` where the operator gave none."""
-        probabilities = self.segmenter.view_probabilities
-        if probabilities is None:
+        """Probability of the likeliest view, None without a classifier.
+
+        Settles `view` where the operator gave none, else whether the picture speaks against the one given.
+        """
+        probabilities, plane = self.segmenter.view_probabilities, self.plane
+        if probabilities is None and plane is None:
             return None
-        state = self._views.update(probabilities)
+        state = None if probabilities is None else self._views.update(probabilities)
         if not self._given_view:
-            if state.name != self.view:
-                self.view = state.name
+            found = _agreed(state, plane)
+            if found != self.view:
+                self.view = found
                 self._start_beats()
                 self._advisor.see(self.view)
             self._withholding.see(self.view, UNCERTAIN_VIEW)
-        return state.probability
+        elif plane is not None and not self._insists:
+            self._withholding.see(self.view, NO_VIEW, plane.contradicts(self.view))
+        if plane is not None:
+            return plane.probability
+        return None if state is None else state.probability
 
     def _smoothed(self, scores: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
         elapsed_s, self._scored_s = time_s - self._scored_s, time_s
@@ -240,5 +288,13 @@ class Analyser:
             mask=np.zeros((REGION_PX, REGION_PX), np.uint8),
             scores=NO_SCORES,
             ventricle=Ventricle(0.0),
-            invalid=f"INVALID OUTPUT: {why}",
+            invalid=why,
         )
+
+
+def _agreed(state: ViewState | None, plane: Plane | None) -> str:
+    """The view that every network that knows views has named, "" where they differ or one is not certain. A segmenter
+    that was taught three views has nothing to say of a fourth."""
+    if state is None or plane is None:
+        return state.name if state is not None else plane.view if plane is not None else ""
+    return plane.view if plane.view in (state.name, "A5C") else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.heart.borders import endocardial_arc, epicardial_arc, largest_contour, nearest, share_on, thirds
+from edge.heart.plane import Turn
 from edge.postprocess import LA, LV, MYOCARDIUM, NEXT_TO, pixels_of
 
 Mask = NDArray[np.uint8]
@@ -28,6 +29,7 @@ WALLS = {
     "A4C": ("septal", "lateral"),
     "A2C": ("inferior", "anterior"),
     "A3C": ("inferolateral", "anteroseptal"),
+    "A5C": ("septal", "lateral"),
 }
 ANNULUS_RADIUS_MM = 2.0
 TYPICAL_LV_LENGTH_MM = 85.0
@@ -61,6 +63,21 @@ class Regions:
     def included(self) -> NDArray[np.bool_]:
         """8 bool: at least half inside the sector."""
         return self.visible >= MIN_VISIBLE
+
+    def turned(self, turn: Turn) -> Regions:
+        """The same regions in the picture flipped so; A stays the point that was on the left."""
+        size_px = len(self.labels)
+        left, right, apex = (
+            (float(x), float(y)) for x, y in turn.points(np.array([*self.annulus, self.apex]), size_px)
+        )
+        return replace(
+            self,
+            labels=np.ascontiguousarray(turn.of(self.labels)),
+            annulus=(left, right),
+            apex=apex,
+            endocardium=turn.points(self.endocardium, size_px),
+            epicardium=turn.points(self.epicardium, size_px),
+        )
 
 
 @dataclass(frozen=True)

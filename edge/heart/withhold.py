@@ -46,10 +46,12 @@ class Withholding:
         self.see(view)
         self._picture, self._unlikely = Steady("", OFF_S, ON_S), Steady("", OFF_S, ON_S)
 
-    def see(self, view: str, unknown: str = NO_VIEW) -> None:
-        """The view from now on; `unknown` is the reason where it is ""."""
+    def see(self, view: str, unknown: str = NO_VIEW, doubt: str = "") -> None:
+        """The view from now on; `unknown` is the reason where it is "", `doubt` why it may be another, or ""."""
         self._names = region_names(view)
-        self._view = "" if view in DISC_VIEWS else f"volume needs A4C or A2C, not {view}" if view else unknown
+        if not doubt and view not in DISC_VIEWS:
+            doubt = f"volume needs A4C or A2C, not {view}" if view else unknown
+        self._view = doubt
 
     def update(
         self, time_s: float, visibility: Visibility, scored: bool, reason: str, scale_reason: str = ""

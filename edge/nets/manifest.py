@@ -18,7 +18,10 @@ from edge.preprocess import PreprocessSpec
 
 SCHEMA = 1
 VIEW_OUTPUT = "view"
-"""Name of the classifier's output in a graph: 1 x 3 float32 probabilities."""
+"""Name of the classifier's output in a graph: float32 probabilities, 1 x 3 of a segmenter's views, 1 x 9 of a quality
+net's planes."""
+MIRRORED_OUTPUT, UPSIDE_DOWN_OUTPUT = "mirrored", "upside_down"
+"""Names of a quality net's further outputs: 1 x 1 float32 probabilities."""
 
 
 class Port(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,15 @@ from edge.nets.artefacts import QUALITY, SEGMENTATION, choose, tasks_of, usable
 from edge.nets.backends import TENSORRT, Arrays, Backend, open_backend
 from edge.nets.backends.trt import Gpu, TensorRtBackend, find_gpu
 from edge.nets.engines import EngineBuild, Engines, sort_engines
-from edge.nets.manifest import VIEW_OUTPUT, Manifest, check_engine, find_manifests, verified_artefact
+from edge.nets.manifest import (
+    MIRRORED_OUTPUT,
+    UPSIDE_DOWN_OUTPUT,
+    VIEW_OUTPUT,
+    Manifest,
+    check_engine,
+    find_manifests,
+    verified_artefact,
+)
 from edge.postprocess import clean_mask, mask_on_frame
 from edge.preprocess import Box, Frame, as_frame, preprocess
 from edge.screen.sector import Sector, find_sector
@@ -136,6 +144,16 @@ class QualityScorer(_Model):
         frame = as_frame(frame)
         self.prepare(frame, (sector or find_sector([frame])).box)
         return np.array(self.infer(), np.float32)
+
+    @property
+    def plane_probabilities(self) -> tuple[NDArray[np.float32], float, float] | None:
+        """Of the frame last inferred: 9 float32 in the order of `edge.heart.plane.PLANES`, that it is mirrored, that it
+        is upside down; None where the network does not say.
+        """
+        if VIEW_OUTPUT not in self._outputs:
+            return None
+        turns = (float(self._outputs[name].ravel()[0]) for name in (MIRRORED_OUTPUT, UPSIDE_DOWN_OUTPUT))
+        return np.array(self._outputs[VIEW_OUTPUT][0], np.float32), *turns  # type: ignore[return-value]
 
 
 TASKS: dict[str, type[Segmenter] | type[QualityScorer]] = {SEGMENTATION: Segmenter, QUALITY: QualityScorer}

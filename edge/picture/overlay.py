@@ -219,4 +219,5 @@ def _view(analysis: Analysis) -> str:
     """The recognised view and how sure it is; the operator's where the network knows none."""
     if analysis.view_probability is None:
         return analysis.view
-    return f"{analysis.view or 'view ?'} {100 * analysis.view_probability:.0f} %"
+    turn = f", {analysis.turn}" if str(analysis.turn) else ""
+    return f"{analysis.view or 'view ?'} {100 * analysis.view_probability:.0f} %{turn}"

@@ -94,6 +94,7 @@ def record_of(
         "best": {frame.kind: frame.analysis.frame.number for frame in (best.ed, best.es) if frame} if best else None,
         "view": analysis.view or None,
         "view_probability": _rounded(analysis.view_probability),
+        "orientation": str(analysis.turn) or None,
         "biplane": {k: round(v, 1) if isinstance(v, float) else v for k, v in asdict(analysis.biplane).items()}
         if analysis.biplane
         else None,

@@ -51,6 +51,7 @@ class Inference:
         scorer: QualityScorer,
         screening: Screening,
         view: str,
+        insists: bool = False,
         deadline_ms: float,
         shows_screen: bool = False,
         refining: Refining | None = None,
@@ -61,6 +62,7 @@ class Inference:
         self._segmenter, self._scorer, self._given_view, self._view = segmenter, scorer, view, view
         self._patient, self._shows_screen = 0, shows_screen
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._insists = insists
         self.screening, self.refining, self.recording, self._heat = screening, refining, recording, heat
         self.ladder = Ladder(deadline_ms or 1000 / max(shared.source.fps, 1.0))
         self.analyser: Analyser | None = None
@@ -193,7 +195,14 @@ class Inference:
 
     def _new_analyser(self, sector: Sector) -> Analyser:
         return Analyser(
-            self._segmenter, self._scorer, sector, self.screening.calibration, self._clock, self._view, self.record
+            self._segmenter,
+            self._scorer,
+            sector,
+            self.screening.calibration,
+            self._clock,
+            self._view,
+            self.record,
+            self._insists,
         )
 
     def _not_analysed(self, frame: Captured, problem: str, started_ns: int) -> Finished:

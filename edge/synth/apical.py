@@ -54,23 +54,26 @@ class ApicalHeart:
         view = self.settings.view
         chambers: dict[str, Array] = {}
         walls: list[Array] = []
-        mitral_right = base.right
+        mitral_left, mitral_right = base.left, base.right
         if view == "A3C":
             mitral_right = base.left + MITRAL_SHARE * (base.right - base.left)
-        chambers["la"] = self._atrium(base, mitral_right, g)
-        leaflets = self._mitral(base, base.left, mitral_right, endo, outward, phase, view == "A3C")
-        if view == "A4C":
+        elif view == "A5C":
+            mitral_left = base.left + (1 - MITRAL_SHARE) * (base.right - base.left)
+        chambers["la"] = self._atrium(base, mitral_left, mitral_right, g)
+        leaflets = self._mitral(base, mitral_left, mitral_right, endo, outward, phase, view == "A3C")
+        if view in ("A4C", "A5C", "RV"):
             chambers["rv"], chambers["ra"], valve = self._right_heart(epi, base, g, phase)
             walls.append(chambers["rv"][:33])
             leaflets += valve
-        elif view == "A3C":
-            chambers["ao"], root, cusps = self._aortic_root(base, mitral_right, phase)
+        if view in ("A3C", "A5C"):
+            hinges = (mitral_right, base.right) if view == "A3C" else (base.left, mitral_left)
+            chambers["ao"], root, cusps = self._aortic_root(base, *hinges, phase)
             walls += root
             leaflets += cusps
         return HeartState(endo, epi, outward, thickness, False, chambers, tuple(walls), tuple(leaflets), g)
 
-    def _atrium(self, base: Base, right: Array, g: float) -> Array:
-        left, turn = base.left, np.linspace(0, np.pi, 49)
+    def _atrium(self, base: Base, left: Array, right: Array, g: float) -> Array:
+        turn = np.linspace(0, np.pi, 49)
         middle, half = (left + right) / 2, float(np.hypot(*(right - left))) / 2
         # The roof stands still while the annulus moves towards the apex: the atrium fills in systole.
         roof = self._base0.middle + self.ventricle.axis * self.atrium_depth
@@ -126,14 +129,17 @@ class ApicalHeart:
             leaflets.append(bezier(point, (point + tip) / 2 + bow, tip, 24))
         return ventricle, np.asarray(atrium), leaflets
 
-    def _aortic_root(self, base: Base, left: Array, phase: float) -> tuple[Array, list[Array], list[Array]]:
+    def _aortic_root(
+        self, base: Base, left: Array, right: Array, phase: float
+    ) -> tuple[Array, list[Array], list[Array]]:
         """(blood pool, its two walls, the cusps): annulus, sinuses of Valsalva, sinotubular junction and tube."""
-        right = base.right
-        along = base.down + base.across * self.root_lean
+        # In a long axis the root leans away from the atrium, in a five-chamber view it stands before both.
+        lean, length = (self.root_lean, self.root_length) if self.settings.view == "A3C" else (0.12, 3.2)
+        along = base.down + base.across * lean
         along /= np.hypot(*along)
         v = np.linspace(0, 1, 33)
         sinus = self.root_sinus * np.exp(-(((v - 0.17) / 0.1) ** 2))
-        curve = np.outer(self.root_length * v, along)
+        curve = np.outer(length * v, along)
         aside = base.across - (base.across @ along) * along
         aside /= np.hypot(*aside)
         inner = left + curve - np.outer(sinus - 0.12 * v, aside)

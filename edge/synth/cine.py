@@ -15,10 +15,20 @@ from edge.synth.anatomy import HeartState
 from edge.synth.apical import ApicalHeart
 from edge.synth.curves import texture
 from edge.synth.imaging import TOP_PX, Acoustics, Floats, GreyCurve, PointSpread, PolarGrid, ScanConverter, power
-from edge.synth.settings import NOISE_STREAM, VIEWS, HeartSettings, ScanSettings, draw_heart, draw_scan
+from edge.synth.settings import (
+    APICAL,
+    NOISE_STREAM,
+    SHORT_AXES,
+    VIEWS,
+    HeartSettings,
+    ScanSettings,
+    draw_heart,
+    draw_scan,
+)
 from edge.synth.short_axis import ShortAxisHeart
 from edge.synth.tissue import Tissue
 from edge.synth.truth import coherence, draw_mask, region_quality
+from edge.synth.turned import TurnedHeart
 
 BLOOD_LIFE_S = 0.03
 """Blood is new, and its speckle with it, after this time."""
@@ -54,8 +64,9 @@ class SyntheticLoop:
     Any frame may be asked for in any order, and depends on seed, view, size, fps and severity alone. `view` is one of
     VIEWS. `ef`, `edv_ml` and `esv_ml` are those of the exact contours, `spacing_mm` is (row, column) per pixel,
     `sector` a size_px x size_px bool mask, `probe_px` the row of the transducer. `frames_per_beat`, `ed_frame` and
-    `es_frame` count frames of this loop. `heart` and `scan` take the place of what would be drawn from the seed. Raises
-    SourceError for settings that make no loop.
+    `es_frame` count frames of this loop. `heart` and `scan` take the place of what would be drawn from the seed.
+    `mirrored` exchanges left and right of the picture and its truth, `upside_down` top and bottom. Raises SourceError
+    for settings that make no loop.
     """
 
     def __init__(
@@ -67,6 +78,8 @@ class SyntheticLoop:
         severity: float | None = None,
         heart: HeartSettings | None = None,
         scan: ScanSettings | None = None,
+        mirrored: bool = False,
+        upside_down: bool = False,
     ) -> None:
         _check(seed, view, size_px, fps, severity)
         self.seed, self.view, self.size_px = seed, view, size_px
@@ -75,7 +88,7 @@ class SyntheticLoop:
         self.fps = float(fps or self.scan.fps)
         self.frames_per_beat = max(4, round(60 / self.heart_settings.hr_bpm * self.fps))
         self.hr_bpm = 60 * self.fps / self.frames_per_beat
-        self._heart = ShortAxisHeart(self.heart_settings) if view == "SAX" else ApicalHeart(self.heart_settings)
+        self._heart = _heart_of(self.heart_settings)
         self.ef, self.edv_ml, self.esv_ml = self._heart.ef, self._heart.edv_ml, self._heart.esv_ml
         self.ed_frame = 0
         volumes = [self._heart.volume_ml(self._state(i)) for i in range(self.frames_per_beat)]
@@ -83,9 +96,9 @@ class SyntheticLoop:
         self._grid = PolarGrid(self.scan)
         self._spread = PointSpread(self.scan, self._grid)
         self._acoustics = Acoustics(self.scan, self._grid, self._spread)
-        self._converter = ScanConverter(self.scan, self._grid, size_px)
+        self._converter = ScanConverter(self.scan, self._grid, size_px, mirrored, upside_down)
         self.sector = self._converter.sector
-        self.probe_px = size_px * TOP_PX - 0.5
+        self.probe_px = size_px * (1 - TOP_PX if upside_down else TOP_PX) - 0.5
         self.spacing_mm = (10 / self._converter.px_cm,) * 2
         self._prepare_tissue()
         self._curve = GreyCurve(self.scan)
@@ -199,6 +212,12 @@ class SyntheticLoop:
             strength = self.scan.speckle_reduction
             grey = np.asarray(cv2.bilateralFilter(grey, 5, 255 * 0.12 * strength, 1.2 * strength), np.uint8)
         return grey
+
+
+def _heart_of(settings: HeartSettings) -> ApicalHeart | ShortAxisHeart | TurnedHeart:
+    if settings.view in SHORT_AXES:
+        return ShortAxisHeart(settings)
+    return ApicalHeart(settings) if settings.view in APICAL else TurnedHeart(settings)
 
 
 def _decibels(echo: Floats) -> Floats:

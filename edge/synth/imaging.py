@@ -40,14 +40,18 @@ class PolarGrid:
         self.half_fov, self.wavelength = scan.fov / 2, scan.wavelength
         self.dr, self.dtheta = scan.depth / scan.samples, scan.fov / (scan.lines - 1)
         self.r = (np.arange(scan.samples) + 0.5) * self.dr
+        self.steer, self.tip = scan.steer, scan.tip
         self.theta = np.linspace(-self.half_fov, self.half_fov, scan.lines)
         # The area of a cell grows with depth: keep the power of a uniform medium constant.
         self._area = (1 / np.sqrt(np.maximum(self.r, 0.6) / 7))[:, None, None].astype(np.float32)
 
     def place(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[NDArray[np.floating], ...]:
-        """(line, sample, r) of points in cm, fractional, sample centres at integers; y > 0."""
-        r = np.sqrt(x * x + y * y)
-        line = (np.arctan(x / np.maximum(y, 1e-3)) + self.half_fov) / self.dtheta
+        """(line, sample, r) of points in cm, fractional, sample centres at integers; y > 0. r is measured from
+        the probe's face.
+        """
+        y = y + self.tip
+        r = np.sqrt(x * x + y * y) - self.tip
+        line = (np.arctan(x / np.maximum(y, 1e-3)) - self.steer + self.half_fov) / self.dtheta
         return line, r / self.dr - 0.5, r
 
     def deposit(self, x: Floats, y: Floats, amplitude: Floats) -> Floats:
@@ -185,17 +189,27 @@ class GreyCurve:
 
 
 class ScanConverter:
-    """Polar to a square picture of size_px with the sector's tip centred at the top. `cm_px` is its scale."""
+    """Polar to a square picture of size_px with the sector centred below its top. `px_cm` is its scale.
 
-    def __init__(self, scan: ScanSettings, grid: PolarGrid, size_px: int) -> None:
+    A mirrored picture has left and right exchanged, an upside-down one the probe at the bottom.
+    """
+
+    def __init__(
+        self, scan: ScanSettings, grid: PolarGrid, size_px: int, mirrored: bool = False, upside_down: bool = False
+    ) -> None:
         self.size_px, self.grid = size_px, grid
-        width = 2 * scan.depth * float(np.sin(scan.fov / 2))
-        self.px_cm = size_px * 0.985 / max(scan.depth, width)
-        xs = (np.arange(size_px) - size_px / 2 + 0.5) / self.px_cm
+        self._mirrored, self._upside_down = mirrored, upside_down
+        # An arc that is steered beyond the vertical does not reach its depth at the probe's axis.
+        left, right = ((scan.depth + scan.tip) * float(np.sin(scan.steer + side * scan.fov / 2)) for side in (-1, 1))
+        self._centre = (left + right) / 2
+        self.px_cm = size_px * 0.985 / max(scan.depth, right - left)
+        xs = (np.arange(size_px) - size_px / 2 + 0.5) / self.px_cm + self._centre
         ys = (np.arange(size_px) + 0.5 - size_px * TOP_PX) / self.px_cm
+        xs, ys = xs[:: -1 if mirrored else 1], ys[:: -1 if upside_down else 1]
         x, y = np.meshgrid(xs, ys)
         line, sample, r = grid.place(x, y)
-        inside = (np.abs(np.arctan2(x, y)) <= grid.half_fov) & (r <= scan.depth) & (r > PROBE_CM) & (y > 0)
+        angle = np.arctan2(x, y + scan.tip) - scan.steer
+        inside = (np.abs(angle) <= grid.half_fov) & (r <= scan.depth) & (r > PROBE_CM) & (y > 0)
         self.sector: NDArray[np.bool_] = inside
         # Outside the sector the map points far off the grid, where remap gives black.
         line, sample = np.where(inside, line, -100), np.where(inside, np.clip(sample, 0, grid.shape[0] - 1), -100)
@@ -214,4 +228,7 @@ class ScanConverter:
 
     def pixels(self, points: Array) -> Array:
         """(x, y) pixels of N x 2 points in cm; pixel centres at integers."""
-        return np.asarray(points * self.px_cm + (self.size_px / 2 - 0.5, self.size_px * TOP_PX - 0.5))
+        x = (points[:, 0] - self._centre) * self.px_cm + self.size_px / 2 - 0.5
+        y = points[:, 1] * self.px_cm + self.size_px * TOP_PX - 0.5
+        last = self.size_px - 1
+        return np.stack([last - x if self._mirrored else x, last - y if self._upside_down else y], axis=1)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-VIEWS = ("A4C", "A2C", "A3C", "SAX")
+APICAL = ("A4C", "A2C", "A3C", "A5C", "RV")
+"""Seen from the apex: with the right ventricle in the middle of the picture, "RV"."""
+SHORT_AXES = ("SAX", "SAX-MV", "SAX-APEX", "SAX-AV", "OBLIQUE")
+"""Rings: at the papillary muscles, the mitral valve, the apex, the aortic valve; and a slanting cut."""
+VIEWS = ("A4C", "A2C", "A3C", "SAX", "A5C", "RV", "SAX-MV", "SAX-APEX", "SAX-AV", "OBLIQUE", "PLAX", "SUBCOSTAL")
 ANATOMY_STREAM, SCAN_STREAM, SHAPE_STREAM, TISSUE_STREAM, FIELD_STREAM, NOISE_STREAM, SCREEN_STREAM, KIND_STREAM = (
     range(11, 19)
 )
@@ -50,6 +54,10 @@ class ScanSettings:
     seed: int
     depth: float = 15.0
     fov: float = 1.3
+    steer: float = 0.0
+    """The middle line's angle to the probe's axis, radians; positive to the right of the picture."""
+    tip: float = 0.0
+    """How far behind the probe's face the lines meet, cm: 0 for a sector, more for a trapezoid or curved array."""
     lines: int = 150
     samples: int = 420
     density: float = 480.0
@@ -85,6 +93,10 @@ class ScanSettings:
     """Loss of signal at nine points along the wall, from the left annulus over the apex to the right one."""
 
 
+RADIUS_CM = {"SAX-MV": (2.0, 3.0), "SAX-APEX": (0.9, 1.6), "SAX-AV": (1.1, 1.7), "OBLIQUE": (1.5, 2.6)}
+"""Smallest and largest radius of the ring in a short axis other than the papillary one."""
+
+
 def draw_heart(seed: int, view: str) -> HeartSettings:
     """A heart for one of VIEWS. The same seed and view always give the same heart."""
     rng = np.random.default_rng([seed, ANATOMY_STREAM])
@@ -96,6 +108,14 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
     if view == "SAX":
         half_width = u(1.9, 2.9)
         apex = (u(-0.6, 0.9), u(3.6, 5.2))
+    other = np.random.default_rng([seed, ANATOMY_STREAM, 1]).uniform
+    if view in ("A5C", "RV"):
+        apex = (other(-0.4, 1.6), apex[1])
+    if view == "RV":
+        apex = (apex[0] + other(2.6, 4.4), apex[1])
+    if view in SHORT_AXES[1:]:
+        half_width = other(*RADIUS_CM[view])
+        apex = (other(-0.8, 0.9), other(3.2, 5.6))
     return HeartSettings(
         seed,
         view,
@@ -106,7 +126,7 @@ def draw_heart(seed: int, view: str) -> HeartSettings:
         widest=u(0.5, 0.8),
         roundness=u(1.7, 2.6),
         base_narrowing=u(0.08, 0.35),
-        axis_tilt=np.deg2rad(u(-14, 10) if view == "A4C" else u(-14, 14)),
+        axis_tilt=np.deg2rad(u(-14, 10) if view in ("A4C", "A5C", "RV") else u(-14, 14)),
         apex=apex,
         bend=u(-0.4, 0.4),
         asymmetry=u(-0.25, 0.25),
@@ -134,7 +154,7 @@ def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettin
     frequency_mhz = u(1.7, 2.1) * 2 if rng.random() < 0.8 else u(2.0, 3.0)
     return ScanSettings(
         seed,
-        depth=u(13, 18) if view != "SAX" else u(12, 16),
+        depth=u(12, 16) if view in (*SHORT_AXES, "PLAX") else u(13, 18),
         fov=np.deg2rad(u(62, 92)),
         lines=int(u(110, 200)),
         wavelength=0.154 / frequency_mhz,
@@ -162,3 +182,18 @@ def draw_scan(seed: int, view: str, severity: float | None = None) -> ScanSettin
         fps=float(round(u(35, 70))),
         dropout_db=tuple(float(d) for d in dropout),
     )
+
+
+def vary_scan(scan: ScanSettings, seed: int) -> ScanSettings:
+    """The scan with what other machines and windows bring: steered and trapezoid sectors, dark and noisy pictures."""
+    rng = np.random.default_rng([seed, SCAN_STREAM, 1])
+    u = rng.uniform
+    if rng.random() < 0.2:
+        scan = replace(scan, steer=float(np.deg2rad(u(-18, 18))))
+    if rng.random() < 0.25:
+        scan = replace(scan, tip=u(0.5, 5.0), fov=min(scan.fov, float(np.deg2rad(u(55, 75)))))
+    if rng.random() < 0.2:
+        scan = replace(scan, wall_grey=u(0.06, 0.2))
+    if rng.random() < 0.2:
+        scan = replace(scan, noise_db=scan.noise_db + u(4, 14), haze_db=scan.haze_db + u(2, 8))
+    return scan

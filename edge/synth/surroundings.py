@@ -24,9 +24,11 @@ def place_surroundings(scan: ScanSettings, state: HeartState, rng: Rng) -> tuple
     Nothing is placed in the wall or the cavity of the left ventricle.
     """
     reach = scan.depth * MARGIN
-    count = int(scan.density * scan.fov * reach**2 / 2 * 1.05)
-    r, angle = reach * np.sqrt(rng.random(count)), (rng.random(count) - 0.5) * scan.fov * 1.06
-    points = np.stack([r * np.sin(angle), r * np.cos(angle)], axis=1)
+    far, near = (reach + scan.tip) ** 2, scan.tip**2
+    count = int(scan.density * scan.fov * (far - near) / 2 * 1.05)
+    r, angle = np.sqrt(near + (far - near) * rng.random(count)), (rng.random(count) - 0.5) * scan.fov * 1.06
+    angle = angle + scan.steer
+    points = np.stack([r * np.sin(angle), r * np.cos(angle) - scan.tip], axis=1)
     labels, names = _label_raster(state, reach)
     at = raster_index(points, reach, labels.shape)
     label = labels[at]

@@ -67,7 +67,7 @@ class Tissue:
         db = 15 * cv2.GaussianBlur(layers[0], (0, 0), 1.4)[segment, row]
         db += 42 * cv2.GaussianBlur(layers[1], (0, 0), 4)[segment, row] + 4 * wavy(rng, NODES, 7)[segment]
         db -= apex[segment] * rng.uniform(1, 11)
-        if view in ("A4C", "A2C"):
+        if view in ("A4C", "A2C", "A5C"):
             db -= (q > 0.5) * rng.uniform(0.5, 6)
         # The septum is seen as a bright core, its borders fainter than where they are traced.
         core = np.exp(-(((depth - rng.uniform(0.4, 0.6)) / 0.25) ** 2)) - 0.45
@@ -80,7 +80,10 @@ class Tissue:
         nodes.append(at + rng.random(small))
         depths.append(-rng.random(small) * ridge[at])
         dbs.append(rng.normal(-7, 2.5, small))
-        places = (0.42, 0.78) if state.closed else tuple(p for p in (0.72, 0.26) if rng.random() < 0.75)
+        if state.closed:
+            places: tuple[float, ...] = (0.42, 0.78) if view == "SAX" else ()
+        else:
+            places = tuple(p for p in (0.72, 0.26) if rng.random() < 0.75)
         for place in places:
             centre, reach, along = place + rng.uniform(-0.06, 0.06), rng.uniform(0.5, 1.1), rng.random(500)
             nodes.append(centre * (NODES - 1) + np.sign(centre - 0.5) * 7 * along + rng.normal(0, 1.6, 500))
@@ -94,7 +97,7 @@ class Tissue:
         sheet = 5000
         spot = rng.random(sheet) * (NODES - 1.001)
         j = spot.astype(int)
-        free = np.clip((spot / (NODES - 1) - 0.45) * 4, 0, 1) if view == "A4C" else np.ones(sheet)
+        free = np.clip((spot / (NODES - 1) - 0.45) * 4, 0, 1) if view in ("A4C", "A5C", "RV") else np.ones(sheet)
         nodes += [spot, spot]
         depths += [0.02 + rng.normal(0, 0.05, sheet), 1.06 + rng.normal(0, 0.1, sheet)]
         dbs += [
@@ -124,7 +127,7 @@ class Tissue:
         across = np.arange(-reach, reach + NODE_CM, NODE_CM)
         down = np.arange(0, reach + NODE_CM, NODE_CM)
         grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-        rim = np.linspace(-scan.fov / 2, scan.fov / 2, 14)
+        rim = np.linspace(-scan.fov / 2, scan.fov / 2, 14) + scan.steer
         anchors = np.stack([reach * np.sin(rim), reach * np.cos(rim)], axis=1)
         anchors = np.concatenate([anchors, np.stack([np.linspace(-1, 1, 5), np.full(5, 0.3)], axis=1)])
         self._no_shift = np.zeros((len(anchors), 2), np.float32)
