@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -120,7 +121,7 @@ def _head(fine: str, coarse: str, weights: Weights) -> tuple[list[onnx.NodeProto
         ],
     )
 
-    def add(kind: str, inputs: Sequence[str], output: str, **attributes: object) -> str:
+    def add(kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         name = output if output in {p.name for p in OUTPUTS} else PREFIX + output
         nodes.append(helper.make_node(kind, list(inputs), [name], name=PREFIX + output, **attributes))
         return name

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
 PLANES = ("A4C", "A2C", "A3C", "A5C", "PLAX", "PSAX", "subcostal", "other heart", "no heart")
 """The order of the plane head's outputs."""
@@ -45,14 +48,14 @@ class Turn:
     mirrored: bool = False
     upside_down: bool = False
 
-    def of(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def of(self, picture: NDArray[Pixel]) -> NDArray[Pixel]:
         """A rows x columns picture flipped so; the same again gives the first picture."""
         return picture[:: -1 if self.upside_down else 1, :: -1 if self.mirrored else 1]
 
     def points(self, points: NDArray[np.float64], size_px: int) -> NDArray[np.float64]:
         """N x 2 (x, y) pixels of a square of `size_px`, flipped so."""
         sign = np.array((-1 if self.mirrored else 1, -1 if self.upside_down else 1))
-        return points * sign + np.where(sign < 0, size_px - 1, 0)
+        return np.asarray(points * sign + np.where(sign < 0, size_px - 1, 0), np.float64)
 
     def __str__(self) -> str:
         both = (("mirrored left to right", self.mirrored), ("upside down", self.upside_down))

@@ -36,7 +36,7 @@ def fan(size_px: int, rng: Rng) -> Picture:
     y, x = y + rng.uniform(-0.03, 0.2), x - 0.5 - rng.uniform(-0.06, 0.06)
     far = rng.uniform(0.9, 1.05) + float(y[0, 0])
     inside = (np.abs(np.arctan2(x, y)) < rng.uniform(0.45, 0.8)) & (np.hypot(x, y) < far)
-    return inside.astype(np.uint8)
+    return np.asarray(inside, np.uint8)
 
 
 def _echo(seed: int, kind: str, size_px: int, rng: Rng) -> Picture:
@@ -130,7 +130,7 @@ def _linear(size: int, rng: Rng) -> Picture:
     lean = rng.uniform(-0.35, 0.35) if rng.random() < 0.3 else 0.0
     margin = rng.uniform(0.0, 0.25)
     inside = np.abs(x - 0.5 - lean * (y - 0.5)) < 0.5 - margin
-    return (np.clip(grey, 0, 255) * inside).astype(np.uint8)
+    return np.asarray(np.clip(grey, 0, 255) * inside, np.uint8)
 
 
 def _scene(size: int, rng: Rng) -> Picture:
@@ -151,7 +151,7 @@ def _scene(size: int, rng: Rng) -> Picture:
             )
     shade = 1 + 0.35 * texture(rng, (size, size), (size / 2, size / 2))
     grain = rng.uniform(0, 12) * rng.standard_normal((size, size))
-    return np.clip(canvas * shade + grain, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(canvas * shade + grain, 0, 255), np.uint8)
 
 
 def _pattern(size: int, rng: Rng) -> Picture:
@@ -166,18 +166,21 @@ def _pattern(size: int, rng: Rng) -> Picture:
         2 * along - 1,
     ]
     wave = waves[int(rng.integers(len(waves)))] * rng.uniform(0.2, 1)
-    return np.clip(128 + 127 * wave + rng.uniform(0, 20) * rng.standard_normal((size, size)), 0, 255).astype(np.uint8)
+    return np.asarray(
+        np.clip(128 + 127 * wave + rng.uniform(0, 20) * rng.standard_normal((size, size)), 0, 255), np.uint8
+    )
 
 
 def _noise(size: int, rng: Rng) -> Picture:
     """Noise of any grain and distribution."""
     noise = rng.standard_normal((size, size), dtype=np.float32)
     if rng.random() < 0.7:
-        noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=rng.uniform(0.4, 9), sigmaY=rng.uniform(0.4, 9))
-    noise = noise / noise.std()
+        blurred = cv2.GaussianBlur(noise, (0, 0), sigmaX=rng.uniform(0.4, 9), sigmaY=rng.uniform(0.4, 9))
+        noise = np.asarray(blurred, np.float32)
+    noise = np.asarray(noise / noise.std(), np.float32)
     if rng.random() < 0.4:
-        noise = np.abs(noise) * 2 - 1.5
-    return np.clip(rng.uniform(10, 140) + rng.uniform(10, 70) * noise, 0, 255).astype(np.uint8)
+        noise = np.asarray(np.abs(noise) * 2 - 1.5, np.float32)
+    return np.asarray(np.clip(rng.uniform(10, 140) + rng.uniform(10, 70) * noise, 0, 255), np.uint8)
 
 
 def _text(size: int, rng: Rng) -> Picture:

@@ -147,7 +147,8 @@ def _blurred(picture: Picture, rng: Rng) -> Picture:
 
 
 def _half_black(picture: Picture, rng: Rng) -> Picture:
-    out, half = picture.copy(), len(picture) // 2 + int(rng.uniform(-0.05, 0.05) * len(picture))
+    out: Picture = picture.copy()
+    half = len(picture) // 2 + int(rng.uniform(-0.05, 0.05) * len(picture))
     side = int(rng.integers(3))
     out[(slice(None, half), slice(half, None), slice(None))[side], (slice(None), slice(None), slice(half))[side]] = 0
     return out
