@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.sources import Captured
+from edge.stated import Stated
 from edge.synth.cine import SyntheticLoop
 from edge.synth.screen import AMBER, CYAN, GREY, LAYOUTS, WHITE, Layout, Screen
 
@@ -78,13 +79,13 @@ def named(name: str, words: Sequence[str]) -> list[NDArray[np.uint8]]:
 class Clip:
     """A recording of pictures, shown in turn, 30 a second."""
 
-    uri, fps, region = "clip", 30.0, None
+    uri, fps, region, damaged = "clip", 30.0, None, 0
 
     def __init__(
         self, pictures: Sequence[NDArray[np.uint8]], frames: int = 33, spacing_mm: tuple[float, float] | None = None
     ) -> None:
         self.frames: int | None = frames
-        self.spacing_mm = spacing_mm
+        self.stated = Stated(spacing_mm, "typed in" if spacing_mm else "")
         self._pictures, self._count = pictures, frames
 
     def __iter__(self) -> Iterator[Captured]:

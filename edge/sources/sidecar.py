@@ -29,6 +29,7 @@ class FrameRow(msgspec.Struct, frozen=True, array_like=True):
     patient: int
     setting: Setting | None = None
     spacing_mm: tuple[float, float] | None = None
+    stated_by: str = ""
 
     def decided(self, before: Setting | None) -> Decided:
         """What was decided, where `before` held on the frame before it."""
@@ -43,7 +44,7 @@ class FrameRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What was recorded: source without credentials, rate, scale, echo area.
+    """What was recorded: source without credentials, rate, scale and who stated it, echo area.
 
     In the file the first line holds these, each further line a frame, so that what is there can be replayed wherever
     it breaks off; a last line holds the `note` where the recording is incomplete.
@@ -54,6 +55,7 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     spacing_mm: tuple[float, float] | None
     region: tuple[int, int, int, int] | None
     schema: int
+    stated_by: str = ""
     frames: tuple[FrameRow, ...] = ()
     note: str = ""
 

@@ -23,7 +23,6 @@ from edge.stated import Stated
 
 log = logging.getLogger(__name__)
 
-RECORDING = "recording"
 SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts"}
 DEFAULT_FPS = 30.0
 MAX_FPS = 1000.0
@@ -49,7 +48,7 @@ class VideoSource:
         self.is_recording = self._sidecar is not None
         if self._sidecar is not None:
             self.fps, self.frames = self._sidecar.fps, len(self._sidecar.frames)
-            self.stated = Stated(self._sidecar.spacing_mm, RECORDING)
+            self.stated = Stated(self._sidecar.spacing_mm, self._sidecar.stated_by)
             self.region = self._sidecar.region
 
     @property
@@ -77,7 +76,7 @@ class VideoSource:
                 captured_ns=row.captured_ns,
                 time_s=row.time_s,
                 decided=decided,
-                stated=Stated(row.spacing_mm, RECORDING) if row.spacing_mm else None,
+                stated=Stated(row.spacing_mm, row.stated_by) if row.spacing_mm else None,
             )
 
     def __enter__(self) -> VideoSource:

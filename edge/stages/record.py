@@ -43,7 +43,9 @@ class Recorder:
         self._container = av.open(str(self._video.part), "w", format="matroska", options=OPTIONS)
         self._stream: av.VideoStream | None = None
         self._sidecar = self._lines.part.open("wb", buffering=0)
-        self._head = Sidecar(_kind_of(source.uri), source.fps, source.stated.spacing_mm, source.region, SCHEMA)
+        self._head = Sidecar(
+            _kind_of(source.uri), source.fps, source.stated.spacing_mm, source.region, SCHEMA, source.stated.by
+        )
         self._setting: Setting | None = None
         self._shape: tuple[int, ...] = ()
         self._written = 0
@@ -78,6 +80,7 @@ class Recorder:
             decided.patient,
             setting,
             frame.stated.spacing_mm if frame.stated is not None else None,
+            frame.stated.by if frame.stated is not None else "",
         )
 
     def _opened(self, shape: tuple[int, ...]) -> av.VideoStream:

@@ -261,7 +261,7 @@ class Breaks:
 
     def __init__(self, frames: int) -> None:
         self._source, self._frames = open_source("synth://a4c?seed=3&frames=60"), frames
-        for name in ("uri", "fps", "frames", "region", "spacing_mm"):
+        for name in ("uri", "fps", "frames", "region", "stated", "damaged"):
             setattr(self, name, getattr(self._source, name))
 
     def __iter__(self) -> Iterator[Captured]:

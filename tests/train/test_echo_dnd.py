@@ -258,5 +258,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 def test_sizes_that_cannot_be_halved_are_refused() -> None:
     for size in (40, 0, -16):
-        with pytest.raises(DataError, match="no multiple of 16"):
+        with pytest.raises(DataError, match="not a multiple of 16"):
             build(replace(TINY, size=size))

@@ -118,7 +118,11 @@ def test_at_a_rate_beyond_reach_frames_are_dropped_and_counted(clip: Path, refin
 
 def test_what_cannot_run_says_so(clip: Path, tmp_path: Path) -> None:
     spec = Spec("net", "absent", str(clip), str(tmp_path / "no-model"))
-    with ExitStack() as stack, Monitor() as monitor, pytest.raises(BackendError, match=r"absent: .*not a model folder"):
+    with (
+        ExitStack() as stack,
+        Monitor() as monitor,
+        pytest.raises(BackendError, match=r"absent: .*neither a model folder nor"),
+    ):
         measure([partial(worker_of, spec)], Plan(0.1, 0.1, 0.0), stack, monitor)
 
 

@@ -37,7 +37,7 @@ def test_a_result_follows_the_schema_and_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{}", '{"schema": 1, "kind": "pipeline"}', "[1]"])
 def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(EchoEdgeError, match="no result"):
+    with pytest.raises(EchoEdgeError, match="is not a result"):
         read_result(tmp_path / "x.json")
     with pytest.raises(EchoEdgeError, match="cannot read"):
         read_result(tmp_path / "absent.json")

@@ -50,7 +50,9 @@ def analyser(view: str = "", insists: bool = False, net: Net | None = None) -> t
     scorer = PlaneNet()
     segmenter = Segmenter(manifest("segmentation"), net or Net(lambda: apical_mask(size=SIZE)))
     mm = Calibration((0.5, 0.5), "typed in")
-    made = Analyser(segmenter, QualityScorer(manifest("quality"), scorer), SECTOR, mm, StageClock(), view, insists)
+    made = Analyser(
+        segmenter, QualityScorer(manifest("quality"), scorer), SECTOR, mm, StageClock(), view, insists=insists
+    )
     return made, scorer
 
 

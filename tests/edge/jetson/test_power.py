@@ -42,7 +42,7 @@ def test_clocks_are_fixed_for_the_bench_alone(tmp_path: Path) -> None:
 
 
 def test_elsewhere_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(EchoEdgeError, match="a Jetson's"):
+    with pytest.raises(EchoEdgeError, match="only a Jetson has power modes"):
         commands_for("bench", tmp_path)
     with pytest.raises(EchoEdgeError, match="does not name a power mode"):
         mode_for("bench", [])

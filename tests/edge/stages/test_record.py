@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge.errors import EchoEdgeError, SourceError
+from edge.screen.setting import Decided
 from edge.sources import Captured, open_source
 from edge.sources.sidecar import read_sidecar, sidecar_path
 from edge.stages.record import Recorder
@@ -19,25 +20,24 @@ def frames(count: int, shape: tuple[int, ...] = (60, 80, 3)) -> list[Captured]:
     return [Captured(2 * n, RNG.integers(0, 256, shape, np.uint8), 1000 * n, n / 30) for n in range(count)]
 
 
-def recorded(path: Path, written: list[Captured], live: bool = True) -> Recorder:
-    recorder = Recorder(path, open_source("synth://a4c?frames=1"), live)
+def recorded(path: Path, written: list[Captured]) -> Recorder:
+    recorder = Recorder(path, open_source("synth://a4c?frames=1"))
     for frame in written:
-        recorder.write(frame, frame.number % 3 == 0)
+        recorder.write(frame, Decided(problem="", quality=frame.number % 3 == 0))
     return recorder
 
 
 @pytest.mark.parametrize("shape", [(60, 80, 3), (60, 80)])
-@pytest.mark.parametrize("live", [False, True])
-def test_what_was_recorded_comes_back(shape: tuple[int, ...], live: bool, tmp_path: Path) -> None:
+def test_what_was_recorded_comes_back(shape: tuple[int, ...], tmp_path: Path) -> None:
     written = frames(10, shape)
-    recorded(tmp_path / "x.mkv", written, live).finish()
+    recorded(tmp_path / "x.mkv", written).finish()
     with open_source(str(tmp_path / "x.mkv")) as source:
         again = list(source)
-        assert getattr(source, "recorded_live", None) is live
+        assert source.is_recording
     assert [(f.number, f.captured_ns, f.time_s) for f in again] == [
         (f.number, f.captured_ns, f.time_s) for f in written
     ]
-    assert [f.quality for f in again] == [f.number % 3 == 0 for f in written]
+    assert [f.decided is not None and f.decided.quality for f in again] == [f.number % 3 == 0 for f in written]
     for one, other in zip(again, written):
         np.testing.assert_array_equal(one.image if other.image.ndim == 3 else np.squeeze(one.image), other.image)
 
@@ -59,7 +59,7 @@ def test_it_can_be_replayed_while_it_is_written_and_wherever_it_breaks_off(tmp_p
 def test_another_size_ends_it_and_the_note_says_so(tmp_path: Path) -> None:
     recorder = recorded(tmp_path / "x.mkv", frames(5))
     with pytest.raises(EchoEdgeError, match="size changed at frame 0") as error:
-        recorder.write(frames(1, (30, 40, 3))[0], True)
+        recorder.write(frames(1, (30, 40, 3))[0], Decided(problem=""))
     recorder.finish(str(error.value))
     sidecar = read_sidecar(tmp_path / "x.mkv")
     assert sidecar is not None

@@ -7,6 +7,7 @@ from edge.screen.known import KnownScreen
 from edge.screen.tracker import LOCATE_FRAMES
 from edge.sources import Captured
 from edge.sources.synth import SynthSource
+from edge.stages.ending import Ending
 from edge.stages.safety import Guard, Limits
 from edge.stages.screening import Screening
 from edge.stages.shared import Shared
@@ -19,7 +20,9 @@ from tests.phantom import apical_frame
 def test_a_frame_that_brings_another_scale_is_measured_by_it() -> None:
     source = SynthSource("synth://a4c?frames=1")
     source.stated = Stated()
-    shared = Shared(source=source, guard=Guard(Limits(), True), clock=StageClock(), realtime=Realtime())
+    shared = Shared(
+        source=source, guard=Guard(Limits(), True), clock=StageClock(), realtime=Realtime(), ending=Ending()
+    )
     screening = Screening(shared, KnownScreen())
     scales = [(0.4, 0.4)] * (LOCATE_FRAMES + 2) + [(0.3, 0.3)] * 2 + [None] * 2
     seen = []

@@ -165,7 +165,7 @@ def test_the_label_follows_signal_and_visibility(scr: float, visible: float, lab
 @pytest.mark.parametrize(
     ("keywords", "word"),
     [
-        ({"view": "A5C"}, "A5C"),
+        ({"view": "A6C"}, "A6C"),
         ({"seed": -1}, "seed"),
         ({"size_px": 10}, "10 px"),
         ({"fps": 1000.0}, "1000"),

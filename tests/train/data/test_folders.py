@@ -182,9 +182,9 @@ def test_regional_quality_layouts(tmp_path: Path, write, caplog: pytest.LogCaptu
 
 def test_regional_quality_names() -> None:
     assert region_index("basal anteroseptal") == REGIONS.index("basal right")
-    with pytest.raises(DataError, match="no region"):
+    with pytest.raises(DataError, match="is not a region"):
         region_index("papillary")
-    with pytest.raises(DataError, match="no quality"):
+    with pytest.raises(DataError, match="is not a score"):
         score_of("fair")
 
 

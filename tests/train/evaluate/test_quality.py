@@ -13,7 +13,7 @@ from tests.phantom import apical_frame
 from tests.train.quality.test_crops import SIZE
 from tests.train.small import write_camus
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+MODELS = Path(__file__).resolve().parents[3] / "models"
 QUALITY = ["evaluate", "quality", "--model", str(MODELS / "quality")]
 SEGMENTATION = ["--segmentation", str(MODELS / "pspnet-mk")]
 

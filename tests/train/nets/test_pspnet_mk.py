@@ -104,5 +104,5 @@ def test_strange_weights_are_refused_by_layer(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="layer 3"):
         load_imagenet(Trunk(), tmp_path / "w.npz")
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(DataError, match=r"no \.npz"):
+    with pytest.raises(DataError, match=r"is not an \.npz"):
         load_imagenet(Trunk(), tmp_path / "text.npz")
