@@ -149,7 +149,7 @@ def test_without_a_view_the_volume_is_withheld_and_the_summary_says_why(tmp_path
         (["run", "absent.mp4"], "does not exist"),
         (["run", "{text}"], "is no video that FFmpeg can read"),
         (["run", "{sonosite}", "--model", "{empty}"], "holds no manifest"),
-        (["run", "{sonosite}", "--model", "{quality}"], "--model needs segmentation"),
+        (["run", "{sonosite}", "--model", "{quality}"], "is for quality; give a folder for segmentation"),
         (["run", "{sonosite}", "--model", "{damaged}"], "was changed or damaged"),
         (["evaluate", "--model", "{model}", "--data", "camus:{empty}"], "holds no patientNNNN folders"),
         (["evaluate", "--model", "{model}", "--data", "nonsense"], "is not a data set"),

@@ -15,17 +15,16 @@ from pathlib import Path
 
 import av
 import cv2
-import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edge.loop import LoopOptions, run_loop
 from edge.picture.layout import FOOT_Y, WIDTH, part
-from edge.screen.setting import Setting
 from edge.sinks import Shown, open_sink
 from edge.sources import open_source
 from edge.sources.paced import Paced
+from edge.sources.sidecar import read_sidecar
 from edge.stages.safety import Limits
 from edge.synth.screen_kinds import KindScreen
 from tests.edge.nets.doubles import nets
@@ -63,8 +62,9 @@ def recorded(folder: Path) -> tuple[list[NDArray[np.uint8]], NDArray[np.bool_]]:
     """(the pictures in a recording, the sector that its sidecar tells)."""
     with av.open(str(folder / "x.mkv")) as container:
         pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    rows = [json.loads(line) for line in (folder / "x.mkv.json").read_text().splitlines()[1:]]
-    settings = [msgspec.convert(row[-1], Setting) for row in rows if row[-1] is not None]
+    sidecar = read_sidecar(folder / "x.mkv")
+    assert sidecar is not None
+    settings = [row.setting for row in sidecar.frames if row.setting is not None]
     assert len(settings) == 1
     return pictures, settings[0].sector(pictures[0].shape[:2]).mask
 

@@ -43,7 +43,9 @@ def pressed(presses: dict[int, str], view: str = "", frames: int = 60) -> list[S
     return sink.shown
 
 
-@pytest.mark.parametrize(("view", "seen"), [("A4C", ["A4C", "A2C", "A3C", "A4C"]), ("", ["", "A4C", "A2C", "A3C", ""])])
+@pytest.mark.parametrize(
+    ("view", "seen"), [("A4C", ["A4C", "A2C", "A3C", "A5C"]), ("", ["", "A4C", "A2C", "A3C", "A5C"])]
+)
 def test_v_takes_the_next_view(view: str, seen: list[str]) -> None:
     shown = pressed(dict.fromkeys(range(5, 10 * len(seen) - 5, 10), "v"), view, 10 * len(seen))
     views = [one.analysis.view for one in shown if one.analysis is not None]
