@@ -46,6 +46,7 @@ def run_plan(
     installed with its gate, which refuses it when it is loaded; so is what the engine fails on, hangs on or dies of.
     Raises ModelError without FP32 files, BackendError where FP32 itself does not run.
     """
+    folder = folder.absolute()  # candidates are read in a process whose working folder may be another
     references = references_of(folder)
     if quantizer is None and "int8" in plan.precisions:
         raise ModelError("INT8 needs a calibration set: give --data, or --calibration with a set's list file")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import pickle
 import re
 import tempfile
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from urllib.error import URLError
 
 import numpy as np
@@ -107,7 +107,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, TypeError, ValueError, EOFError) as error:
+    except (OSError, SafetensorError, UnpicklingError, RuntimeError, TypeError, ValueError, EOFError) as error:
         raise DataError(
             f"{path} is not a state dict ({str(error).splitlines()[0]}); give a .pth or .safetensors file"
         ) from error

@@ -67,10 +67,12 @@ def test_every_event_of_a_recording_is_refined_and_the_results_repeat(beats: Pat
     assert runs[0] == runs[1]
     lines, rows = runs[0]
     assert len(rows) >= 5
-    assert [(row["kind"], row["frame"]) for row in rows] == [(e["kind"], e["frame"]) for e in report.events]
+    assert [row["kind"] for row in rows] == [e["kind"] for e in report.events]
+    # A mark is fitted between frames: the frame that is refined is the one beside it that was kept.
+    assert all(abs(row["frame"] - event["frame"]) <= 1 for row, event in zip(rows, report.events))
     assert all(row["samples"] == 5 and row["volume_ml"] for row in rows)
     confirming = [line for line in lines if line["event"]]
-    assert all(line["refined"]["frame"] == line["event"]["frame"] for line in confirming)
+    assert all(abs(line["refined"]["frame"] - line["event"]["frame"]) <= 1 for line in confirming)
     spreads = [row["ejection_fraction_percent"] for row in rows]
     assert spreads[0] is None
     for spread in spreads[1:]:
