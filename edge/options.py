@@ -47,4 +47,4 @@ def add_threads(p: argparse.ArgumentParser) -> None:
 
 def add_allow_failed_gate(p: argparse.ArgumentParser) -> None:
     """--allow-failed-gate."""
-    p.add_argument("--allow-failed-gate", action="store_true", help="take a file that lost accuracy or gained no speed")
+    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")

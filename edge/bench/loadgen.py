@@ -31,9 +31,8 @@ from edge.bench.machine import machine_facts
 from edge.bench.monitor import Monitor
 from edge.bench.validity import problems
 from edge.errors import EchoEdgeError, MissingExtraError
-from edge.nets.artefacts import PRECISIONS
-from edge.nets.backends import BACKENDS
 from edge.nets.model import QualityScorer, Segmenter, open_model
+from edge.options import add_backend, add_precision
 from edge.screen.sector import find_sector
 from edge.sources import open_source
 from edge.terminal import terminal
@@ -191,8 +190,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="example: echoedge bench loadgen --model models/pspnet-mk --seconds 600 --out loadgen",
     )
     p.add_argument("--model", default="pspnet-mk", help="model folder")
-    p.add_argument("--precision", default="auto", choices=("auto", *PRECISIONS))
-    p.add_argument("--backend", default="auto", choices=("auto", *BACKENDS))
+    add_precision(p)
+    add_backend(p)
     p.add_argument("--threads", type=int, default=0, help="threads the network may use (default: all cores)")
     p.add_argument("--scenario", action="append", choices=SCENARIOS, help="repeatable (default: all four)")
     p.add_argument("--source", default="", help="where the frames come from (default: a synthetic 1280x720 screen)")

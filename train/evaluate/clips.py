@@ -16,6 +16,7 @@ from rich.progress import track
 from edge.errors import DataError
 from edge.heart.view import VIEWS
 from edge.nets.model import Segmenter, open_segmenter
+from edge.options import add_allow_failed_gate
 from edge.screen.sector import find_sector
 from edge.tables import markdown_table, print_table
 from edge.terminal import terminal
@@ -107,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         "--hold", type=int, default=1, metavar="N", help="show each frame N times, as a stream would (default 1)"
     )
     p.add_argument("--forget", action="store_true", help="zero the memory before every frame: what it is worth")
-    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
+    add_allow_failed_gate(p)
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
     return p
 

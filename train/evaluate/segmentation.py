@@ -17,6 +17,7 @@ from rich.progress import track
 
 from edge.errors import DataError
 from edge.nets.model import open_segmenter
+from edge.options import add_allow_failed_gate
 from edge.tables import markdown_table, print_table
 from edge.terminal import terminal
 from train.data import open_data
@@ -99,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
         help="also compare FAC, MAPSE, strain, lengths, volumes and the left atrium with the experts' masks",
     )
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
-    p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
+    add_allow_failed_gate(p)
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
     return p
 
