@@ -69,7 +69,9 @@ def grey_levels(array: NDArray[Any]) -> NDArray[np.uint8]:
         values *= 255
     elif least < 0 or most > 255:
         log.warning("grey levels from %g to %g are stretched to 0-255", least, most)
-        values = (values - least) * (255 / (most - least)) if most > least else np.zeros_like(values)
+        values /= max(-least, most)  # so that neither the greatest nor the least numbers there are go astray
+        values -= values.min()
+        values *= 255 / (values.max() or 1)
     return np.ascontiguousarray(np.rint(values).astype(np.uint8))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -40,7 +40,9 @@ def test_grey_levels_of_any_type(pixels: NDArray[np.generic], expected: NDArray[
     assert np.abs(found - expected).max() <= 0.5 + 1e-6
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=30))
+@given(st.lists(st.floats(-1e6, 1e6) | st.floats(allow_nan=False, allow_infinity=False), min_size=4, max_size=30))
+@example([0.0, 0.0, 0.0, -2.225073858507203e-309])
+@example([-1.7e308, 0.0, 1.0, 1.7e308])
 def test_brighter_stays_brighter(values: list[float]) -> None:
     pixels = np.array(values)
     found = grey_levels(pixels).astype(int)
