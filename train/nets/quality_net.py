@@ -80,6 +80,20 @@ class QualityNet(nn.Module):
             nn.init.zeros_(self.attend.weight)  # starts as the network without attention
             assert self.attend.bias is not None
             nn.init.zeros_(self.attend.bias)
+        self.frozen: tuple[nn.Module, ...] = ()
+
+    def freeze(self, stages: int) -> None:
+        """Keep the stem and the first `stages` stages bit for bit, statistics included, while the rest is trained."""
+        self.frozen = (self.trunk.stem, *list(self.trunk.stages)[:stages]) if stages else ()
+        for module in self.frozen:
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> QualityNet:
+        """Training mode but for what is frozen."""
+        super().train(mode)
+        for module in self.frozen:
+            module.eval()
+        return self
 
     def forward(self, x: torch.Tensor, area: torch.Tensor | None = None) -> torch.Tensor:
         if self.variant.attention == "hard" and area is not None:

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from edge.heart.regions import NotMeasurable, find_regions
 from edge.preprocess import resample
 from edge.screen.sector import find_sector
+from edge.synth.compression import jpeg
 from train.data import open_data
 from train.data.regional_quality import QualitySample, read_quality
 from train.quality.degrade import degrade_regions, sector_crop
@@ -28,6 +29,8 @@ MIRRORED = (5, 4, 3, 2, 1, 0, 7, 6)
 """Index of the region that takes a region's place when the image is mirrored."""
 DILATION_PX = 50
 """Of a region's mask for attention (appendix B), square."""
+P_BLUR, MOST_BLUR_PX, HALF_BLUR_PX = 0.35, 9.0, 3.2
+P_JPEG = 0.2
 VALIDATION_STREAM = 1_000_000
 EXPERTS = "experts"
 """Kind of a data set of experts' scores (`train/data/regional_quality.py`), which has no masks."""
@@ -142,7 +145,8 @@ def augment(frame: Scored, rng: np.random.Generator, wide: bool = True) -> Score
     """The paper's table 7: rotation +-30 degrees, mirroring with labels, gamma 0.9-1.1, scaling 0.85-1.15, each p =
     0.5.
 
-    wide adds, p = 0.5, gain 0.6-1.4 and gamma 0.7-1.4, since another scanner's grey curve is no loss of quality.
+    wide adds, p = 0.5, gain 0.6-1.4 and gamma 0.7-1.4, since another scanner's grey curve is no loss of quality; p =
+    0.2, JPEG of quality 40-95, which is none either; and p = 0.35, a blur, which is one (`blurred_scores`).
     """
     image, scores, labels = frame
     angle = rng.uniform(-30, 30) if rng.random() < 0.5 else 0.0
@@ -156,7 +160,27 @@ def augment(frame: Scored, rng: np.random.Generator, wide: bool = True) -> Score
     gain, gamma = 1.0, rng.uniform(0.9, 1.1) if rng.random() < 0.5 else 1.0
     if wide and rng.random() < 0.5:
         gain, gamma = rng.uniform(0.6, 1.4), rng.uniform(0.7, 1.4)
-    return Scored(np.asarray(cv2.LUT(image, gamma_curve(gamma, gain)), np.uint8), scores, labels)
+    image = np.asarray(cv2.LUT(image, gamma_curve(gamma, gain)), np.uint8)
+    if wide and rng.random() < P_BLUR:
+        sigma_px = MOST_BLUR_PX * rng.random() ** 1.5
+        image, scores = blurred(image, sigma_px), blurred_scores(scores, sigma_px)
+    if wide and rng.random() < P_JPEG:
+        image = jpeg(image, int(rng.integers(40, 95)))
+    return Scored(image, scores, labels)
+
+
+def blurred(image: NDArray[np.uint8], sigma_px: float) -> NDArray[np.uint8]:
+    """A crop (SIZE x SIZE uint8) under a Gaussian of `sigma_px`."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma_px, 0.01)), np.uint8)
+
+
+def blurred_scores(scores: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]:
+    """8 scores after a blur of `sigma_px` of a SIZE px crop: what lies above 1 falls by half at HALF_BLUR_PX.
+
+    A choice of this project; no paper gives a law. A crop shows some 16 cm, so HALF_BLUR_PX is about 2 mm.
+    """
+    left = 1 / (1 + (sigma_px / HALF_BLUR_PX) ** 2)
+    return np.asarray(1 + (scores - 1) * left, np.float32)
 
 
 def gamma_curve(gamma: float, gain: float = 1.0) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from train.data.split import check_sides, patients_of
 from train.evaluate.metrics import spearman
 from train.facts import Facts, FitConfig
 from train.fit import fit
+from train.initialise import initialise
 from train.losses import masked_mse, squared_emd
 from train.nets.imagenet import load_imagenet, unfold_norms
 from train.nets.mobilenet_v2 import Trunk
@@ -94,10 +95,13 @@ def train_quality(
     imagenet: Path | None = None,
     data: Sequence[str] = (),
     recipe_name: str = "",
+    start: Path | None = None,
+    frozen: int = 0,
 ) -> Path:
     """Train a variant into `folder`, resuming what is there; return the best checkpoint's path.
 
-    imagenet is an .npz of MobileNetV2. Raises DataError when a patient is on both sides, when ImageNet weights are
+    imagenet is an .npz of MobileNetV2; start is a checkpoint of the same variant, whose first `frozen` stages stay as
+    they are. Raises DataError when a patient is on both sides, when ImageNet weights are
     given for another backbone, and for attention on frames without masks.
     """
     check_sides(training, validation)
@@ -105,6 +109,9 @@ def train_quality(
         raise DataError("attention needs the regions of every frame, and some have no mask; use --attention none")
     torch.manual_seed(config.seed)
     net = QualityNet(variant)
+    if start:
+        initialise(net, "T", start)
+    net.freeze(frozen)
     if imagenet:
         if not isinstance(net.trunk, Trunk):
             raise DataError(f"--imagenet holds MobileNetV2; {variant.backbone} starts at random")
@@ -123,6 +130,7 @@ def train_quality(
         },
         data=tuple(data),
         recipe=recipe_name,
+        init=f"T, {frozen} stages frozen" if start else "",
     )
     crops = QualityData(training, config.seed, wide, variant.attention != "none")
 
@@ -160,12 +168,23 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--recipe", choices=tuple(RECIPES), default="modern", help="a present-day one (default), or the paper's"
     )
-    p.add_argument("--imagenet", type=Path, help=".npz of MobileNetV2 ImageNet weights to start from")
+    start = p.add_mutually_exclusive_group()
+    start.add_argument("--imagenet", type=Path, help=".npz of MobileNetV2 ImageNet weights to start from")
+    start.add_argument("--init-from", type=Path, help="checkpoint of the same variant to start from")
+    p.add_argument(
+        "--freeze",
+        type=int,
+        default=0,
+        metavar="STAGES",
+        help="of the checkpoint's first stages that stay as they are: 6 keeps what the view head reads",
+    )
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
+    if args.freeze and not args.init_from:
+        raise DataError("--freeze keeps stages of a checkpoint; give that with --init-from")
     training, validation = read_sides(args.data, args.valid, None, args.seed, open_crops)
     print(f"{len(training)} training and {len(validation)} validation frames", file=sys.stderr)
     best = train_quality(
@@ -178,6 +197,8 @@ def main(argv: Sequence[str]) -> int:
         args.imagenet,
         args.data,
         args.recipe,
+        args.init_from,
+        args.freeze,
     )
     print(best)
     return 0

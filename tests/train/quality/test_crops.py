@@ -18,6 +18,7 @@ from train.quality.crops import (
     Scored,
     area_of,
     augment,
+    blurred_scores,
     gamma_curve,
     open_crops,
     scored,
@@ -112,3 +113,13 @@ def test_experts_frames_take_masks_from_a_segmenter(tmp_path: Path) -> None:
 def test_gamma_curve() -> None:
     assert gamma_curve(1.0)[[0, 128, 255]].tolist() == [0, 128, 255]
     assert gamma_curve(0.9)[128] > 128 > gamma_curve(1.1)[128]
+
+
+def test_scores_fall_with_blur_and_stay_between_one_and_themselves() -> None:
+    scores = np.array([1, 2.5, 5, np.nan], np.float32)
+    rows = np.stack([blurred_scores(scores, sigma) for sigma in (0, 1, 2, 4, 8, 64)])
+    assert (rows[0, :3] == scores[:3]).all()
+    assert (np.diff(rows[:, 1:3], axis=0) < 0).all()
+    assert (rows[:, 0] == 1).all()
+    assert np.isnan(rows[:, 3]).all()
+    assert rows[-1, 2] < 1.02

@@ -87,3 +87,21 @@ def test_imagenet_weights_of_another_backbone_are_refused(tmp_path: Path) -> Non
                 str(tmp_path / "run"),
             ]
         )
+
+
+def test_frozen_stages_stay_bit_for_bit_and_the_rest_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "valid.txt").write_text("synth00000\nsynth00001\n")
+    data = ["--data", "synth:18@0", "--valid", str(tmp_path / "valid.txt"), "--epochs", "1"]
+    assert main([*data, "--out", str(tmp_path / "first")]) == 0
+    first = tmp_path / "first/last.safetensors"
+    start = ["--init-from", str(first), "--freeze", "6"]
+    assert main([*data, *start, "--out", str(tmp_path / "second")]) == 0
+    before, after = (load_quality(path).state_dict() for path in (first, tmp_path / "second/last.safetensors"))
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert not {name for name in changed if name.startswith(("trunk.stem", *(f"trunk.stages.{k}." for k in range(6))))}
+    assert {"scores.weight", "features.0.weight", "features.1.running_mean"} <= changed
+
+
+def test_freezing_needs_a_checkpoint() -> None:
+    with pytest.raises(DataError, match="give that with --init-from"):
+        main(["--data", "synth:2@0", "--valid", "v", "--freeze", "6", "--out", "run"])
