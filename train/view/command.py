@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich.progress import Progress
 from safetensors.torch import save_file
 
 from edge.errors import DataError
 from edge.heart.plane import APICAL
 from edge.nets.manifest import find_manifests
 from train.data import open_data
+from train.fit import COLUMNS
 from train.view.data import Labelled, real, synthetic
 from train.view.features import Trunk
 from train.view.training import fit_head, head_scores
@@ -47,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
         raise DataError(f"--loops is {args.loops}; give 1 or more")
     kept = set(args.valid.read_text().split()) if args.valid else set()
     trunk = Trunk(_artefact(args.quality, args.precision))
-    features = trunk.of(_training(args, kept))
+    with Progress(*COLUMNS) as progress:
+        features = trunk.of(_training(args, kept, progress))
     head = fit_head(features, args.epochs, args.seed)
     facts: dict[str, object] = {"pictures": len(features.labels), "epochs": args.epochs}
     loops = (item for seed in range(HELD_OUT_LOOPS) for item in synthetic(HELD_OUT_SEED + seed))
@@ -69,10 +72,10 @@ def _artefact(folder: Path, precision: str) -> Path:
     raise DataError(f"{folder} has no {precision} file; give --precision of one that is there")
 
 
-def _training(args: argparse.Namespace, kept: set[str]) -> Iterator[Labelled]:
-    for seed in range(args.seed, args.seed + args.loops):
+def _training(args: argparse.Namespace, kept: set[str], progress: Progress) -> Iterator[Labelled]:
+    for seed in progress.track(range(args.seed, args.seed + args.loops), description="synthetic loops"):
         yield from synthetic(seed)
-    yield from _real(args.data, kept, False)
+    yield from progress.track(_real(args.data, kept, False), description="real frames")
 
 
 def _real(places: Sequence[str], kept: set[str], held_out: bool) -> Iterator[Labelled]:
