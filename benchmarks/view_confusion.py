@@ -2,7 +2,9 @@
 
 Own loops of every plane as they are and mirrored, real apical frames of held-out patients likewise (`--data`), and
 public recordings by a list of what they are (`--real LIST --files FOLDER`: the list's n-th row names the file that
-begins with its number, as 07_). "shown" is a contour with wall colours or any number, by the frame loop's own analysis.
+begins with its number, as 07_). Pictures that are no echo come from the generator (`--others`) and from folders
+(`--pictures`, with all that is below them); they go the whole way from the search for a sector on. "shown" is a contour
+with wall colours or any number, by the frame loop's own analysis.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,6 +99,22 @@ def listed(path: Path, files: Path) -> Iterator[tuple[str, str, Case | str]]:
         yield found[0].name, row[3], Case(row[3], frames, sector, None)
 
 
+def no_echo(count: int, folders: list[Path]) -> Iterator[Case | str]:
+    """Each picture's case, or why no sector was found in it."""
+    paths = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".gif"))
+    seen = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths)
+    read = (np.asarray(picture, np.uint8) for picture in seen if picture is not None and min(picture.shape) >= 64)
+    made = (no_heart_picture(UNSEEN_SEED + k, NO_HEART[k % len(NO_HEART)], SIZE_PX) for k in range(count))
+    for what, pictures in (("generated", made), ("from files", read)):
+        for picture in pictures:
+            try:
+                sector = SectorTracker(None, None).find([picture])
+            except EchoEdgeError as error:
+                yield str(error)
+                continue
+            yield Case(f"{what}, no echo", [picture], sector, None)
+
+
 def judge(case: Case, segmenter: Segmenter, scorer: QualityScorer) -> tuple[bool, str, bool, str]:
     """(whether anything is shown, the plane, whether it was taken as mirrored, why nothing is) after the last frame."""
     analyser = Analyser(segmenter, scorer, case.sector, MM, StageClock(), "")
@@ -118,6 +137,8 @@ def main() -> int:
     p.add_argument("--patients", type=Path, help="file of the held-out patients' names")
     p.add_argument("--real", type=Path)
     p.add_argument("--files", type=Path)
+    p.add_argument("--others", type=int, default=0, help="generated pictures that are no echo")
+    p.add_argument("--pictures", type=Path, action="append", default=[], help="folder of pictures that are no echo")
     args = p.parse_args()
     segmenter, scorer = (open_model(folder, args.precision) for folder in (args.model, args.quality))
     assert isinstance(segmenter, Segmenter)
@@ -139,6 +160,15 @@ def main() -> int:
         side = f"{100 * row['side right'] / row['sided']:.1f} %" if row["sided"] else "-"
         taken = ", ".join(f"{name[2:]} {count}" for name, count in row.most_common() if name.startswith("> "))
         print(f"{what:<16} {row['cases']:>5} {100 * row['shown'] / row['cases']:>5.1f}% {side:>10}   {taken}")
+    others: Counter[str] = Counter()
+    for found in no_echo(args.others, args.pictures):
+        shown = isinstance(found, Case) and judge(found, segmenter, scorer)[0]
+        others["shown" if shown else "no sector" if isinstance(found, str) else "no heart"] += 1
+    if others:
+        print(
+            f"no echo: {others.total()} pictures, {others['shown']} with a contour or a number, "
+            f"{others['no sector']} refused for want of a sector"
+        )
     if args.real and args.files:
         right: Counter[bool] = Counter()
         for name, what, case in listed(args.real, args.files):

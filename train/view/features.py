@@ -40,7 +40,11 @@ class Trunk:
             for name in self._names
             if name not in have
         )
-        self._session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # one small picture at a time: a second thread spends its time waiting
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
 
     def __call__(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
         """(fine, coarse) of a 256 x 256 uint8 picture."""
