@@ -99,11 +99,24 @@ def listed(path: Path, files: Path) -> Iterator[tuple[str, str, Case | str]]:
         yield found[0].name, row[3], Case(row[3], frames, sector, None)
 
 
+def grey_picture(path: Path) -> list[Picture]:
+    """The picture of a file; none of one that OpenCV cannot read."""
+    try:
+        found = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    except cv2.error:
+        return []
+    return [] if found is None else [np.asarray(found, np.uint8)]
+
+
 def no_echo(count: int, folders: list[Path]) -> Iterator[Case | str]:
     """Each picture's case, or why no sector was found in it."""
-    paths = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".gif"))
-    seen = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in paths)
-    read = (np.asarray(picture, np.uint8) for picture in seen if picture is not None and min(picture.shape) >= 64)
+    paths = sorted(
+        p
+        for folder in folders
+        for p in folder.rglob("*")
+        if p.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".ppm")
+    )
+    read = (picture for path in paths for picture in grey_picture(path) if min(picture.shape) >= 64)
     made = (no_heart_picture(UNSEEN_SEED + k, NO_HEART[k % len(NO_HEART)], SIZE_PX) for k in range(count))
     for what, pictures in (("generated", made), ("from files", read)):
         for picture in pictures:
