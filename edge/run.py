@@ -92,7 +92,11 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
     p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
-    p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
+    p.add_argument(
+        "--depth-cm",
+        metavar="CM",
+        help="imaging depth, checked against source and ticks; with an exclamation mark it is believed unchecked",
+    )
     p.add_argument(
         "--show-screen", action="store_true", help="a window:// shows the scanner's whole screen; nothing else does"
     )

@@ -20,7 +20,7 @@ from edge.heart.shape import shape_of
 from edge.heart.steady import weight_after
 from edge.heart.view import SceneCheck, ViewState, ViewTracker
 from edge.heart.visibility import Visibility
-from edge.heart.withhold import NO_VIEW, NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
+from edge.heart.withhold import NO_SCALE, NO_VIEW, NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
 from edge.nets.model import QualityScorer, Segmenter
 from edge.postprocess import LA, clean_mask
 from edge.preprocess import Box, grey_crop, resample
@@ -114,7 +114,7 @@ class Analyser:
         self._scores: NDArray[np.float32] | None = None
         self._scored_s = 0.0
         self._visibility, self._advisor = Visibility(), Advisor(view)
-        self._withholding = Withholding(view, spacing_mm is not None)
+        self._withholding = Withholding(view, "" if spacing_mm else calibration.conflict or NO_SCALE)
         self._extent = sector.extent
         sector_mask = sector.mask.astype(np.uint8)
         self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST_EXACT) > 0
