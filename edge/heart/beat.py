@@ -26,8 +26,8 @@ MIN_FIT = 4
 class Beat:
     """The LV at ED and at the following ES in one view, each fitted to the frames around it.
 
-    `borrows_ed`: ED is the one after ES, since the recording began too late for its own; such a beat stands only until
-    there is a whole one.
+    `quality` is that of the worse of both (`seen_in`), None where it is not known. `borrows_ed`: ED is the one after
+    ES, since the recording began too late for its own; such a beat stands only until there is a whole one.
     """
 
     view: str
@@ -35,6 +35,7 @@ class Beat:
     es_frame: int
     ed: Shape
     es: Shape
+    quality: float | None = None
     borrows_ed: bool = False
 
     @property
@@ -76,6 +77,12 @@ class Beat:
         if not self.in_mm:
             return ""
         return implausible(LV_length=self.ed.length, EDV=self.ed.volume)
+
+
+def quality_of(beats: Sequence[Beat]) -> float | None:
+    """The median of the beats' qualities; None where none is known."""
+    known = [beat.quality for beat in beats if beat.quality is not None]
+    return float(np.median(known)) if known else None
 
 
 def shape_at(shapes: Sequence[tuple[float, Shape]], moment_s: float) -> Shape:

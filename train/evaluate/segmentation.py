@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from edge.errors import DataError
-from edge.nets.model import open_segmenter
+from edge.nets.model import open_scorer, open_segmenter
 from edge.options import add_allow_failed_gate
 from edge.tables import markdown_table, print_table
 from edge.terminal import terminal
@@ -25,6 +25,7 @@ from train.data.camus import read_reference_ef, read_split
 from train.data.sample import Sample
 from train.evaluate.apical import compare_apical
 from train.evaluate.ef import EXPERTS, Pair, agreement, compare_ef
+from train.evaluate.interval import INTERVAL_HEADINGS, INTERVAL_TITLE, fit_interval, interval_rows
 from train.evaluate.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
 from train.figures import bland_altman
 from train.options import artefact_options, evaluation_options
@@ -99,6 +100,14 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also compare FAC, MAPSE, strain, lengths, volumes and the left atrium with the experts' masks",
     )
+    p.add_argument(
+        "--fit-interval",
+        nargs=2,
+        type=Path,
+        metavar=("QUALITY", "FILE.py"),
+        help="also fit EF's 90 %% interval to these patients, which no network may have seen, and write its constants; "
+        "QUALITY is the quality model's folder, FILE.py is edge/heart/fitted.py",
+    )
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
     add_allow_failed_gate(p)
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
@@ -142,6 +151,10 @@ def main(argv: Sequence[str]) -> int:
     if args.measurements:
         found = compare_apical(list(zip(samples, masks)))
         result["measurements"] = {name: asdict(agreement(*pair[:2])) for name, pair in found.items()}
+    if args.fit_interval:
+        quality, path = args.fit_interval
+        with open_scorer(quality, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as scorer:
+            result["interval"] = fit_interval(list(zip(samples, masks)), scorer, path, (args.model, quality))
     if args.results:
         write_section(args.results, result, args.figure)
     if args.json:
@@ -238,6 +251,8 @@ def print_result(result: dict[str, Any]) -> None:
         print_table(EF_HEADINGS, ef_rows(result), EF_TITLE)
     if "measurements" in result:
         print_table(APICAL_HEADINGS, apical_rows(result), APICAL_TITLE)
+    if "interval" in result:
+        print_table(INTERVAL_HEADINGS, interval_rows(result), INTERVAL_TITLE)
 
 
 def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> None:
