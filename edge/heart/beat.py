@@ -86,7 +86,7 @@ def quality_of(beats: Sequence[Beat]) -> float | None:
 
 
 def shape_at(shapes: Sequence[tuple[float, Shape]], moment_s: float) -> Shape:
-    """The shape at a moment where the heart turns, from (time in s, shape) of the frames around it, at least one.
+    """The shape where the heart turns near a moment, from (time in s, shape) of the frames around it, at least one.
 
     It is a fit in which frames whose area lies off the others' have no weight.
     """
@@ -94,8 +94,9 @@ def shape_at(shapes: Sequence[tuple[float, Shape]], moment_s: float) -> Shape:
     rows = np.stack([_row_of(shape) for _, shape in shapes])
     if len(shapes) < MIN_FIT:
         return _shape_from(np.median(rows, axis=0), shapes[0][1])
-    _, weights = fit_turn(times, rows[:, 0], moment_s, 1e-6)
-    return _shape_from(value_at_turn(times, rows, moment_s, weights), shapes[0][1])
+    slack_s = max(1.5 * float(np.median(np.diff(times))), 0.03)
+    turn_s, weights = fit_turn(times, rows[:, 0], moment_s, slack_s)
+    return _shape_from(value_at_turn(times, rows, turn_s, weights), shapes[0][1])
 
 
 def _row_of(shape: Shape) -> Array:
