@@ -51,6 +51,8 @@ class RunConfig:
     record: str = ""
     encoder: str = "auto"
     depth_cm: float | str = 0.0
+    height_cm: float = 0.0
+    weight_kg: float = 0.0
     profile: str = ""
     show_screen: bool = False
     label: str = ""
@@ -89,6 +91,8 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
 
 RANGES = {
     "depth_cm": (1.0, 40.0, "0 for not known, or "),
+    "height_cm": (40.0, 250.0, "0 for not known, or "),
+    "weight_kg": (2.0, 400.0, "0 for not known, or "),
     "deadline_ms": (1.0, 60_000.0, "0 for the source's frame period, or "),
     "signal_ms": (1.0, 60_000.0, ""),
     "freeze_ms": (1.0, 60_000.0, ""),
@@ -111,6 +115,10 @@ def check_ranges(config: RunConfig) -> None:
         if not (least <= value <= most or (or_zero and value == 0)):
             flag = name.replace("_", "-")
             raise EchoEdgeError(f"--{flag} is {value:g}; give {or_zero}{least:g} to {most:g}")
+    if bool(config.height_cm) != bool(config.weight_kg):
+        raise EchoEdgeError(
+            "volumes per m2 of body surface need both --height-cm and --weight-kg; give both or neither"
+        )
     cores = [core.strip() for core in config.cpus.split(",")] if config.cpus else []
     if not all(core.isdecimal() and int(core) < MAX_CORES for core in cores):
         raise EchoEdgeError(f"--cpus is '{config.cpus}'; give numbers of cores, 0 to {MAX_CORES - 1}, such as 0,1")

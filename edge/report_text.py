@@ -94,6 +94,10 @@ def print_heart(console: Console, heart: dict[str, Any]) -> None:
         _print_interval(console, "EF, two planes", both)
         if "warning" in both:
             console.print(both["warning"], highlight=False)
+    if "body_surface_m2" in heart:
+        names = (("edv_ml_m2", "EDV"), ("esv_ml_m2", "ESV"), ("la_volume_ml_m2", "LA volume"))
+        each = ", ".join(f"{name} {heart[key]:.0f} ml/m2" for key, name in names if key in heart)
+        console.print(f"body surface {heart['body_surface_m2']:.2f} m2: {each or 'no volume known'}")
     if "reason" in heart:
         console.print(f"not believed: {heart['reason']}", highlight=False)
 

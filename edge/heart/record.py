@@ -41,8 +41,9 @@ class Heart:
 
     EF, FAC, strain (of the contour) and sphericity need no scale; MAPSE is the mean of both points, the long axis that
     at ED, the left atrium that at ES. Discs, and with them EF and volumes, are of A4C and A2C alone. Of 100 patients 90
-    have an EF within `ef_interval90_percent`. `unsure` says why no EF is given where a beat has one; `reason` why
-    millimetres, or a beat, are not believed. The names are those of the outputs.
+    have an EF within `ef_interval90_percent`. Volumes per m2 of body surface are biplane where that is known. `unsure`
+    says why no EF is given where a beat has one; `reason` why millimetres, or a beat, are not believed. The names are
+    those of the outputs.
     """
 
     view: str = ""
@@ -61,6 +62,10 @@ class Heart:
     sphericity: Figure | None = None
     la_volume_ml: Figure | None = None
     biplane: Biplane | None = None
+    body_surface_m2: float | None = None
+    edv_ml_m2: float | None = None
+    esv_ml_m2: float | None = None
+    la_volume_ml_m2: float | None = None
     unsure: str = ""
     reason: str = ""
 
@@ -80,7 +85,9 @@ class Mark:
 class HeartRecord:
     """Keep one a patient: it outlives freezes, cuts and other sectors, whose beats `interrupt` keeps apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, body_surface_m2: float | None = None) -> None:
+        """`body_surface_m2` is this patient's, None where it is not known."""
+        self._body_m2 = body_surface_m2
         self.is_fitted = False
         """Whether the interval of EF was fitted to the networks that run: without, EF has none."""
         self.beats: dict[str, deque[Beat]] = {}
@@ -190,7 +197,7 @@ class HeartRecord:
         if ef is not None and quality is not None:
             interval = interval_percent(ef.median, ONE_PLANE, quality, (ef.high - ef.low) / 2)
             doubt = unsure(ONE_PLANE, quality)
-        return Heart(
+        heart = Heart(
             view=view,
             rhythm=rhythm,
             ef_percent=None if doubt else ef,
@@ -209,9 +216,23 @@ class HeartRecord:
             unsure=doubt,
             reason=reason,
         )
+        return _indexed(heart, self._body_m2) if self._body_m2 else heart
 
     def _believed(self, view: str) -> list[Beat]:
         return [beat for beat in self.beats.get(view, ()) if beat.in_mm and not beat.impossible_in_mm]
+
+
+def _indexed(heart: Heart, body_m2: float) -> Heart:
+    """With its volumes per m2 of body surface."""
+    both = heart.biplane
+    volumes: dict[str, Any] = {}
+    for name in ("edv_ml", "esv_ml", "la_volume_ml"):
+        figure: Figure | None = getattr(heart, name)
+        volume = getattr(both, name) if both is not None else None
+        if volume is None and figure is not None:
+            volume = figure.median
+        volumes[f"{name}_m2"] = None if volume is None else volume / body_m2
+    return replace(heart, body_surface_m2=body_m2, **volumes)
 
 
 def figure_of(values: Sequence[float]) -> Figure | None:

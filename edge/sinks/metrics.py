@@ -136,6 +136,9 @@ class MetricsSink:
         rows += [(name, text, heart[key]["median"], unit) for key, name, text, unit in FIGURES if key in heart]
         rows += [(name, text, both[key], unit) for key, name, text, unit in BIPLANE if key in both]
         rows += [
+            ("end_diastolic_volume_index_metres", "By body surface.", heart.get("edv_ml_m2"), 1e-6),
+            ("end_systolic_volume_index_metres", "By body surface.", heart.get("esv_ml_m2"), 1e-6),
+            ("left_atrial_volume_index_metres", "By body surface, at ES.", heart.get("la_volume_ml_m2"), 1e-6),
             ("heart_rate_hertz", "Over the last beats.", heart.get("heart_rate_bpm"), 1 / 60),
             ("beat_age_seconds", "Since the newest beat was finished.", heart.get("age_s"), 1.0),
         ]
