@@ -111,7 +111,7 @@ def judge(loop: SyntheticLoop, first: int, frames: int, events: list[Event], hea
         true=count,
         errors=errors,
         rate_percent=100 * (heart.rhythm.rate_bpm / loop.hr_bpm - 1) if heart.rhythm else np.nan,
-        ef_points=heart.ef.median - 100 * loop.ef if heart.ef else np.nan,
+        ef_points=heart.ef_percent.median - 100 * loop.ef if heart.ef_percent else np.nan,
     )
 
 

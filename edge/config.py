@@ -16,6 +16,7 @@ import msgspec
 
 from edge.errors import EchoEdgeError
 from edge.refine.refiner import SAMPLES
+from edge.screen.known import typed_depth
 from edge.sources.address import redacted
 
 PREFIX = "ECHOEDGE_"
@@ -26,7 +27,7 @@ REFINE: tuple[str, ...] = get_args(RefineMode)
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Every setting of a run. Times in ms, depth in cm; 0 and "" leave a setting open.
+    """Every setting of a run. Times in ms, depth in cm ("16!" insists on it); 0 and "" leave a setting open.
 
     `sinks` are addresses of outputs; `out` and `name` stand for NAME.mp4, NAME.jsonl and NAME.png in a folder.
     `cpus` such as "0,1"; `fifo_priority` 1-97 asks for SCHED_FIFO. The limits are those of docs/safety.md. `refine`
@@ -49,7 +50,9 @@ class RunConfig:
     pace: str = "fast"
     record: str = ""
     encoder: str = "auto"
-    depth_cm: float = 0.0
+    depth_cm: float | str = 0.0
+    height_cm: float = 0.0
+    weight_kg: float = 0.0
     profile: str = ""
     show_screen: bool = False
     label: str = ""
@@ -88,6 +91,8 @@ def load_config(path: Path | None, environment: Mapping[str, str], flags: Mappin
 
 RANGES = {
     "depth_cm": (1.0, 40.0, "0 for not known, or "),
+    "height_cm": (40.0, 250.0, "0 for not known, or "),
+    "weight_kg": (2.0, 400.0, "0 for not known, or "),
     "deadline_ms": (1.0, 60_000.0, "0 for the source's frame period, or "),
     "signal_ms": (1.0, 60_000.0, ""),
     "freeze_ms": (1.0, 60_000.0, ""),
@@ -101,11 +106,19 @@ RANGES = {
 
 def check_ranges(config: RunConfig) -> None:
     """Raises EchoEdgeError for a number outside its range, not a number, or cores that are not numbers."""
+    try:
+        numbers = asdict(config) | {"depth_cm": typed_depth(config.depth_cm)[0]}
+    except ValueError:
+        raise EchoEdgeError(f"--depth-cm is {config.depth_cm}; give a number such as 16, or 16! to insist") from None
     for name, (least, most, or_zero) in RANGES.items():
-        value = getattr(config, name)
+        value = numbers[name]
         if not (least <= value <= most or (or_zero and value == 0)):
             flag = name.replace("_", "-")
             raise EchoEdgeError(f"--{flag} is {value:g}; give {or_zero}{least:g} to {most:g}")
+    if bool(config.height_cm) != bool(config.weight_kg):
+        raise EchoEdgeError(
+            "volumes per m2 of body surface need both --height-cm and --weight-kg; give both or neither"
+        )
     cores = [core.strip() for core in config.cpus.split(",")] if config.cpus else []
     if not all(core.isdecimal() and int(core) < MAX_CORES for core in cores):
         raise EchoEdgeError(f"--cpus is '{config.cpus}'; give numbers of cores, 0 to {MAX_CORES - 1}, such as 0,1")

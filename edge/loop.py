@@ -43,7 +43,8 @@ class LoopOptions:
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
     names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing. `shows_screen`
-    lets local windows show the scanner's whole screen; `label` stands on stills.
+    lets local windows show the scanner's whole screen; `label` stands on stills. `body_surface_m2` is the first
+    patient's, None where it is not known.
     """
 
     view: str = ""
@@ -56,6 +57,7 @@ class LoopOptions:
     refine: Refine | None = None
     shows_screen: bool = False
     label: str = ""
+    body_surface_m2: float | None = None
 
 
 def run_loop(
@@ -149,6 +151,7 @@ def _start(
         insists=options.insists,
         deadline_ms=options.deadline_ms,
         shows_screen=options.shows_screen,
+        body_surface_m2=options.body_surface_m2,
         refining=refining,
         recording=recording,
         heat=heat,

@@ -15,11 +15,11 @@ class Report:
 
     `frames_declared` is how many the source says that it holds (None: it does not say), `frames_damaged` how many of
     them did not come out whole or are missing; `frames_in` were decoded. `dropped` counts frames by reason. Of a live
-    source "capture", "service cut" and "not analysed" (a banner was shown)
-    add up to `frames_dropped`, those that came in and were not processed; the others were processed and lost
-    afterwards. `withheld`: frames a reason for which the volume was not shown. `best`: the best ED and ES frame and the
-    best beat. `heart`: the last beats' figures, those that are known. `refined`: the newest refined key frames, with
-    percentiles over their samples.
+    source "capture", "service cut" and "not analysed" (a banner was shown) add up to `frames_dropped`, those that came
+    in and were not processed; the others were processed and lost afterwards. `withheld`: frames a reason for which the
+    volume was not shown. `best`: the best ED and ES frame and the best beat. `heart`: the last beats' figures, those
+    that are known (`edge.heart.record.Heart`). `refined`: the newest refined key frames, with percentiles over their
+    samples.
 
     `ended` is "source over", "window closed", "failed" or the name of a signal; `failure` is the reason of "failed".
     `not_analysed`: frames by the banner that was shown instead; `failed`: those of them that a network failed on, by
@@ -38,7 +38,6 @@ class Report:
     precision: str
     latency_ms: dict[str, dict[str, float]]
     events: list[dict[str, Any]]
-    ejection_fraction_percent: list[float]
     sector: dict[str, Any]
     safe_states: dict[str, int]
     service: list[dict[str, Any]]
@@ -47,7 +46,6 @@ class Report:
     withheld: dict[str, int]
     best: dict[str, Any]
     view: str = ""
-    biplane: dict[str, Any] | None = None
     heart: dict[str, Any] = field(default_factory=dict)
     refined: list[dict[str, Any]] = field(default_factory=list)
     ended: str = "source over"

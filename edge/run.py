@@ -16,6 +16,7 @@ import msgspec
 
 from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError
+from edge.heart.body import body_surface_m2
 from edge.heart.regions import WALLS
 from edge.loop import LoopOptions, run_loop
 from edge.nets.artefacts import PRECISIONS
@@ -92,7 +93,13 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
     p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
-    p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
+    p.add_argument(
+        "--depth-cm",
+        metavar="CM",
+        help="imaging depth, checked against source and ticks; with an exclamation mark it is believed unchecked",
+    )
+    p.add_argument("--height-cm", type=float, help="the patient's, with --weight-kg: volumes per m2 of body surface")
+    p.add_argument("--weight-kg", type=float, help="the patient's")
     p.add_argument(
         "--show-screen", action="store_true", help="a window:// shows the scanner's whole screen; nothing else does"
     )
@@ -200,6 +207,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
             refine=refine,
             shows_screen=config.show_screen,
             label=config.label,
+            body_surface_m2=body_surface_m2(config.height_cm, config.weight_kg) or None,
         )
         return run_loop(source, segmenter, scorer, sinks, options, ending=ending), outputs
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.heart.beats import BeatDetector, Event
-from edge.heart.biplane import Biplane
+from edge.heart.fitted import NETWORKS
 from edge.heart.hint import Advisor, Hint
+from edge.heart.interval import seen_in
 from edge.heart.measure import Ventricle, measure_ventricle
 from edge.heart.plane import UPRIGHT, Looked, Plane, PlaneTracker, Turn
 from edge.heart.plausible import implausible, too_large
@@ -20,7 +21,7 @@ from edge.heart.shape import shape_of
 from edge.heart.steady import weight_after
 from edge.heart.view import SceneCheck, ViewState, ViewTracker
 from edge.heart.visibility import Visibility
-from edge.heart.withhold import NO_VIEW, NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
+from edge.heart.withhold import NO_SCALE, NO_VIEW, NOTHING, UNCERTAIN_VIEW, Withheld, Withholding
 from edge.nets.model import QualityScorer, Segmenter
 from edge.postprocess import LA, clean_mask
 from edge.preprocess import Box, grey_crop, resample
@@ -45,13 +46,13 @@ class Analysis:
     """What is known of one frame. mask and region labels are REGION_PX square uint8 in the coordinates of `box`.
 
     scores are 8 float32, smoothed over time; `event` is an ED or ES that this frame confirms, `heart` what the last
-    beats come to and how old they are, `ejection_fractions` each one's in percent, `reason` why regions are not
-    measurable ("" where they are), `invalid` why nothing here may be shown ("" where it may). Scores are NaN while the
-    quality net is switched off. What `withheld` names is None in `ventricle`; `hint` is what the operator might do
-    about the picture; `calibration` is what mm are from. `view` is the operator's or, without one, the recognised one,
-    "" where neither is known; `view_probability` is None where no network knows views; `biplane` is there once A4C and
-    A2C have been seen. `extent` is the rectangle (x0, y0, x1, y1) of the frame around the sector, None for the whole
-    frame. `turn` is how the picture stands: left and right in the names of regions are those of the upright one.
+    beats come to and how old they are, `reason` why regions are not measurable ("" where they are), `invalid` why
+    nothing here may be shown ("" where it may). Scores are NaN while the quality net is switched off. What `withheld`
+    names is None in `ventricle`; `hint` is what the operator might do about the picture; `calibration` is what mm are
+    from. `view` is the operator's or, without one, the recognised one, "" where neither is known; `view_probability` is
+    None where no network knows views. `extent` is the rectangle (x0, y0, x1, y1) of the frame around the sector, None
+    for the whole frame. `turn` is how the picture stands: left and right in the names of regions are those of the
+    upright one.
     """
 
     frame: Captured
@@ -62,14 +63,12 @@ class Analysis:
     regions: Regions | None = None
     reason: str = ""
     event: Event | None = None
-    ejection_fractions: tuple[float, ...] = ()
     invalid: str = ""
     withheld: Withheld = NOTHING
     hint: Hint | None = None
     calibration: Calibration = UNCALIBRATED
     view: str = ""
     view_probability: float | None = None
-    biplane: Biplane | None = None
     extent: tuple[int, int, int, int] | None = None
     heart: Heart = NO_HEART
     turn: Turn = UPRIGHT
@@ -99,6 +98,7 @@ class Analyser:
         self.beats = BeatDetector()
         self.record = record or HeartRecord()
         self.record.interrupt()
+        self.record.is_fitted = {segmenter.manifest.name, scorer.manifest.name} == set(NETWORKS)
         self.view = self._given_view = view
         self._insists = insists
         self._views, self._scene = ViewTracker(), SceneCheck()
@@ -114,7 +114,7 @@ class Analyser:
         self._scores: NDArray[np.float32] | None = None
         self._scored_s = 0.0
         self._visibility, self._advisor = Visibility(), Advisor(view)
-        self._withholding = Withholding(view, spacing_mm is not None)
+        self._withholding = Withholding(view, "" if spacing_mm else calibration.conflict or NO_SCALE)
         self._extent = sector.extent
         sector_mask = sector.mask.astype(np.uint8)
         self._sector_grid = resample(sector_mask, sector.box, REGION_PX, cv2.INTER_NEAREST_EXACT) > 0
@@ -202,11 +202,12 @@ class Analyser:
         withheld = self._withholding.update(frame.time_s, self._visibility, scored, reason, scale_reason)
         hint = self._advisor.update(frame.time_s, self._visibility, reason)
         ventricle = withheld.take_from(ventricle)
-        shape = None
+        shape, quality = None, None
         if regions is not None and not withheld.picture:
             shape = shape_of(mask, regions, None if self._depth_reason else self._grid_mm)
+            quality = seen_in(scores, regions.included)
         event = self.beats.update(frame.number, frame.time_s, ventricle.area_px)
-        heart = self.record.update(frame.time_s, self.view, shape, [event] if event else [])
+        heart = self.record.update(frame.time_s, self.view, shape, [event] if event else [], quality)
         if event is not None:
             self._beat_reason = self.record.impossible_in_mm(self.view)
         return Analysis(
@@ -218,13 +219,11 @@ class Analyser:
             regions=regions if regions is None or turn == UPRIGHT else regions.turned(turn),
             reason=reason,
             event=event,
-            ejection_fractions=self.record.ejection_fractions(self.view),
             withheld=withheld,
             hint=hint,
             calibration=self.calibration,
             view=self.view,
             view_probability=probability,
-            biplane=self.record.biplane,
             heart=heart,
             extent=self._extent,
             turn=turn,

@@ -26,8 +26,8 @@ MIN_FIT = 4
 class Beat:
     """The LV at ED and at the following ES in one view, each fitted to the frames around it.
 
-    `borrows_ed`: ED is the one after ES, since the recording began too late for its own; such a beat stands only until
-    there is a whole one.
+    `quality` is that of the worse of both (`seen_in`), None where it is not known. `borrows_ed`: ED is the one after
+    ES, since the recording began too late for its own; such a beat stands only until there is a whole one.
     """
 
     view: str
@@ -35,6 +35,7 @@ class Beat:
     es_frame: int
     ed: Shape
     es: Shape
+    quality: float | None = None
     borrows_ed: bool = False
 
     @property
@@ -78,8 +79,14 @@ class Beat:
         return implausible(LV_length=self.ed.length, EDV=self.ed.volume)
 
 
+def quality_of(beats: Sequence[Beat]) -> float | None:
+    """The median of the beats' qualities; None where none is known."""
+    known = [beat.quality for beat in beats if beat.quality is not None]
+    return float(np.median(known)) if known else None
+
+
 def shape_at(shapes: Sequence[tuple[float, Shape]], moment_s: float) -> Shape:
-    """The shape at a moment where the heart turns, from (time in s, shape) of the frames around it, at least one.
+    """The shape where the heart turns near a moment, from (time in s, shape) of the frames around it, at least one.
 
     It is a fit in which frames whose area lies off the others' have no weight.
     """
@@ -87,8 +94,9 @@ def shape_at(shapes: Sequence[tuple[float, Shape]], moment_s: float) -> Shape:
     rows = np.stack([_row_of(shape) for _, shape in shapes])
     if len(shapes) < MIN_FIT:
         return _shape_from(np.median(rows, axis=0), shapes[0][1])
-    _, weights = fit_turn(times, rows[:, 0], moment_s, 1e-6)
-    return _shape_from(value_at_turn(times, rows, moment_s, weights), shapes[0][1])
+    slack_s = max(1.5 * float(np.median(np.diff(times))), 0.03)
+    turn_s, weights = fit_turn(times, rows[:, 0], moment_s, slack_s)
+    return _shape_from(value_at_turn(times, rows, turn_s, weights), shapes[0][1])
 
 
 def _row_of(shape: Shape) -> Array:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.heart.turn import fit_turn, reach_of
+from edge.heart.turn import dwell, reach_of
 
 WINDOW_S = 4.0
 """How far back the range of the curve is taken: two beats at 30 a minute."""
@@ -36,6 +36,10 @@ SETTLED_PART, SETTLED_CHANGE = 0.2, 0.22
 """A recording begins at ED where the first fifth of its first fall has less than this share of the fall."""
 SAME_SHARE = 0.25
 """Two ES of one recording differ by no more than this share of the swing, where one of them is in doubt."""
+DWELL_SHARE, MIN_DWELL = 0.05, 5
+"""Areas this share of the range from the extreme one are as good as it, where so many frames are near."""
+DWELL_AT = {"ED": 0.5, "ES": 0.75}
+"""Where in that stretch the event lies: ejection ends slowly, and filling begins at once."""
 ENDED_CHANGE = 0.13
 """And ends at ES where the last fifth has less than this."""
 MAX_EVENTS = 256
@@ -277,11 +281,15 @@ class BeatDetector:
         return first.area - float(np.interp(early_s, times, areas)) < SETTLED_CHANGE * (first.area - low.area)
 
     def _fitted(self, kind: str, at: _Sample) -> Event:
-        """The event at the moment that the curve around `at` turns."""
+        """The event within the frames that are nearly as extreme as `at`."""
         times, areas = self._around(at.time_s)
-        period_s = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        slack_s = max(1.5 * period_s, 0.03)
-        moment_s = fit_turn(times, areas, at.time_s, slack_s)[0] if len(times) >= 5 else at.time_s
+        moment_s = at.time_s
+        if len(times) >= MIN_DWELL:
+            low, high = self._range()
+            from_s, to_s = dwell(times, areas if kind == "ES" else -areas, DWELL_SHARE * (high - low))
+            middle_s = from_s + DWELL_AT[kind] * (to_s - from_s)
+            if self._last is None or middle_s >= self._last.time_s + MIN_APART_S:  # noise may dwell before it
+                moment_s = middle_s
         nearest = min(self._raw, key=lambda s: abs(s.time_s - moment_s))
         return Event(kind=kind, frame=nearest.frame, time_s=moment_s, area=at.area, stretch=self.stretch)
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.heart.atrium import area_length_volume
-from edge.heart.beat import Beat
+from edge.heart.beat import Beat, quality_of
+from edge.heart.fitted import BIPLANE
+from edge.heart.interval import interval_percent, unsure
 from edge.heart.measure import biplane_volume, ejection_fraction
 from edge.heart.shape import Shape
 from edge.heart.withhold import DISC_VIEWS
@@ -20,18 +22,21 @@ foreshortened then."""
 
 @dataclass(frozen=True, kw_only=True)
 class Biplane:
-    """LV volumes in ml at ED and ES and the EF in percent, from the last beats of each of the two planes; the left
-    atrium's volume in ml where both planes showed it. `warning` names a foreshortened plane, "" where none is."""
+    """LV volumes at ED and ES and EF, from the last beats of each of the two planes; the left atrium's volume where
+    both planes showed it. `warning` names a foreshortened plane, "" where none is. EF's interval and `unsure` are as
+    `Heart`'s."""
 
     edv_ml: float
     esv_ml: float
-    ef_percent: float
-    atrium_ml: float | None = None
+    ef_percent: float | None
+    ef_interval90_percent: tuple[float, float] | None = None
+    la_volume_ml: float | None = None
     warning: str = ""
+    unsure: str = ""
 
 
-def biplane_of(a4c: Sequence[Beat], a2c: Sequence[Beat]) -> Biplane | None:
-    """From the last beats of both planes, in mm; None while one of them has none.
+def biplane_of(a4c: Sequence[Beat], a2c: Sequence[Beat], is_fitted: bool = False) -> Biplane | None:
+    """From the last beats of both planes, in mm; None while one of them has none. With `is_fitted` EF has an interval.
 
     Each plane's discs are the median over its beats; a volume's long axis is the longer of the two planes'.
     """
@@ -40,11 +45,18 @@ def biplane_of(a4c: Sequence[Beat], a2c: Sequence[Beat]) -> Biplane | None:
     edv_ml, esv_ml = (
         _volume_ml([getattr(b, phase) for b in a4c], [getattr(b, phase) for b in a2c]) for phase in ("ed", "es")
     )
+    ef, interval, doubt = ejection_fraction(edv_ml, esv_ml), None, ""
+    qualities = [quality_of(beats) for beats in (a4c, a2c)] if is_fitted else []
+    known = [quality for quality in qualities if quality is not None]
+    if known:
+        interval, doubt = interval_percent(ef, BIPLANE, min(known)), unsure(BIPLANE, min(known))
     return Biplane(
         edv_ml=edv_ml,
         esv_ml=esv_ml,
-        ef_percent=ejection_fraction(edv_ml, esv_ml),
-        atrium_ml=_atrium_ml(a4c[-1].es, a2c[-1].es),
+        ef_percent=None if doubt else ef,
+        ef_interval90_percent=None if doubt else interval,
+        unsure=doubt,
+        la_volume_ml=_atrium_ml(a4c[-1].es, a2c[-1].es),
         warning=foreshortened(*(float(np.median([b.ed.length for b in beats])) for beats in (a4c, a2c))),
     )
 

@@ -27,6 +27,35 @@ def reach_of(period_s: float, apart_s: float | None) -> float:
     return max(REACH_FRAMES * period_s, min(REACH_S, share_s))
 
 
+def dwell(times_s: Array, values: Array, depth: float) -> tuple[float, float]:
+    """(from, to) in s of the stretch around the lowest value in which the curve is no more than `depth` above it.
+
+    Around ED and ES the heart hardly moves for several frames. Noise decides which of them is the extreme one, but not
+    when the curve leaves and comes back. One frame off the others is passed over. times_s and values N >= 3.
+    """
+    smooth = _windows(np.median(_windows(values), axis=1)).mean(1)
+    limit, lowest = smooth.min() + depth, int(smooth.argmin())
+    first = last = lowest
+    while first > 0 and smooth[first - 1] <= limit:
+        first -= 1
+    while last + 1 < len(smooth) and smooth[last + 1] <= limit:
+        last += 1
+    return _crossing(times_s, smooth, limit, first, first - 1), _crossing(times_s, smooth, limit, last, last + 1)
+
+
+def _windows(values: Array) -> Array:
+    """N x 3: each value with its neighbours, the ends with themselves."""
+    return np.stack([np.append(values[0], values[:-1]), values, np.append(values[1:], values[-1])], axis=1)
+
+
+def _crossing(times_s: Array, values: Array, limit: float, inside: int, outside: int) -> float:
+    """When the curve passes `limit` between two neighbouring samples; that of `inside` where there is no other."""
+    if not 0 <= outside < len(values):
+        return float(times_s[inside])
+    share = (limit - values[inside]) / (values[outside] - values[inside])
+    return float(times_s[inside] + share * (times_s[outside] - times_s[inside]))
+
+
 def fit_turn(times_s: Array, values: Array, about_s: float, slack_s: float) -> tuple[float, Array]:
     """(moment of the extremum in s, weight 0-1 of each sample) near `about_s`, at most `slack_s` away.
 

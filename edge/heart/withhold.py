@@ -41,8 +41,9 @@ NOTHING = Withheld()
 class Withholding:
     """Judges every frame. Reasons about the set-up hold at once; those about the picture have hysteresis."""
 
-    def __init__(self, view: str, calibrated: bool) -> None:
-        self._scale = "" if calibrated else NO_SCALE
+    def __init__(self, view: str, no_scale: str = "") -> None:
+        """`no_scale`: why mm per pixel are not known, "" where they are."""
+        self._scale = no_scale
         self.see(view)
         self._picture, self._unlikely = Steady("", OFF_S, ON_S), Steady("", OFF_S, ON_S)
 

@@ -60,7 +60,7 @@ class Inset:
             spread = spread_of(refined.volumes_ml)
             text(self._region, "LV volume ml", (x, 85), DIM, 0.42)
             text(self._region, f"{spread.median:.0f} ({spread.low:.0f}-{spread.high:.0f})", (x, 103), TEXT)
-        for row, words in enumerate(wrapped("refined; band: 5 to 95 %", CAPTION_W - 16, 0.38)):
+        for row, words in enumerate(wrapped("refined; band: 5-95 % of samples", CAPTION_W - 16, 0.38)):
             text(self._region, words, (x, 120 + 13 * row), AMBER, 0.38)
 
 

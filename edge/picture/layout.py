@@ -20,7 +20,7 @@ FOOT_Y = STRIP_Y + STRIP_H
 MAIN_W = 740
 """What the analysed picture may take of the width at most: the untouched one beside it keeps the middle of a fan."""
 LEGEND_W = 510
-FIGURES_W = 490
+FIGURES_W = 672
 
 
 @dataclass(frozen=True)

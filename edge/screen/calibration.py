@@ -6,6 +6,7 @@ Every scale is judged here, whatever its origin. Unknown rather than wrong: volu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ PIXEL_MM = (0.02, 3.0)
 """From a zoomed picture on a 4K screen to a whole one of 112 pixels."""
 UNEQUAL = 1.1
 """Pixels are made square on reading: one axis that differs by more is an error."""
+AGREE = 0.05
+"""Share by which two scales may differ: 5 % in length are 15 % in volume, the limit of what EF is used for."""
 MIN_APART_PX = 50
 """Two clicks are each a pixel or so off: 3 % at this distance."""
 SAME_SECTOR, SAME_STEP = 0.9, 0.015
@@ -30,12 +33,14 @@ class Calibration:
     """(row, column) mm per pixel of the frame, None where unknown, and where it is from.
 
     `origin` is who states it ("DICOM region", "OpenIGTLink", "recording", "synthetic"), "typed in", "profile",
-    "clicked", "ticks" or "unknown". `reason` says why a scale that was stated is not used, "" where none was refused.
+    "clicked", "ticks" or "unknown". `reason` says why a scale that was stated is not used, "" where none was refused;
+    `conflict` which two disagree, by how much and what to do, "" where they agree: then nothing is known in mm.
     """
 
     spacing_mm: tuple[float, float] | None = None
     origin: str = UNKNOWN
     reason: str = ""
+    conflict: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,26 +78,52 @@ def problem_of(spacing_mm: tuple[float, float], sector: Sector) -> str:
     return ""
 
 
-def calibrate(sector: Sector, scale: Scale, stated: Stated, depth_cm: float, depth_from: str = TYPED) -> Calibration:
-    """The best scale that can be: the source's own, else from a depth that was told (0 for none), else from ticks that
-    are sure.
+def calibrate(
+    sector: Sector, scale: Scale, stated: Stated, depth_cm: float, depth_from: str = TYPED, insists: bool = False
+) -> Calibration:
+    """The scale that all who know one agree on: the source, a depth that was told (0 for none), ticks that are sure.
 
-    `depth_from` is who told the depth. One that cannot be is passed over, and `reason` says so.
+    `depth_from` is who told the depth. One that cannot be is passed over, and `reason` says so. Of those that can be,
+    the first in this order is taken, unless two differ by more than AGREE: then there is none, and `conflict` says why.
+    Where the operator `insists` on a depth, it alone counts.
     """
-    offered = []
+    offered: list[tuple[tuple[float, float], str]] = []
     refused = [f"{stated.by}: {stated.problem}"] if stated.problem else []
     if stated.spacing_mm is not None:
         offered.append((stated.spacing_mm, stated.by))
     if depth_cm:
-        offered.append((sector.spacing_from_depth(depth_cm), depth_from))
-    if scale.sure and scale.mm_per_px is not None:
+        told = (sector.spacing_from_depth(depth_cm), depth_from)
+        offered = [told] if insists else [*offered, told]
+    if scale.sure and scale.mm_per_px is not None and not (insists and depth_cm):
         offered.append(((scale.mm_per_px, scale.mm_per_px), TICKS))
+    can_be = []
     for spacing_mm, origin in offered:
         problem = problem_of(spacing_mm, sector)
-        if not problem:
-            return Calibration(spacing_mm, origin, "; ".join(refused))
-        refused.append(f"{origin}: {problem}")
-    return Calibration(None, UNKNOWN, "; ".join(refused))
+        if problem:
+            refused.append(f"{origin}: {problem}")
+        else:
+            can_be.append((spacing_mm, origin))
+    conflict = _conflict(can_be, sector)
+    if conflict:
+        refused.append(conflict)
+    if conflict or not can_be:
+        return Calibration(None, UNKNOWN, "; ".join(refused), conflict)
+    return Calibration(*can_be[0], "; ".join(refused))
+
+
+def _conflict(offered: Sequence[tuple[tuple[float, float], str]], sector: Sector) -> str:
+    """Which two scales differ most, in words, as the depths that they mean; "" where all agree."""
+    if len(offered) < 2:
+        return ""
+    (low, lowest), (high, highest) = (pick(offered, key=lambda offer: offer[0][0]) for pick in (min, max))
+    share = high[0] / low[0] - 1
+    if share <= AGREE:
+        return ""
+    per_cm = sector.spacing_from_depth(1.0)[0]
+    return (
+        f"depth is {low[0] / per_cm:.1f} cm ({lowest}) but {high[0] / per_cm:.1f} cm ({highest}), {100 * share:.0f} % "
+        "more: no mm; --depth-cm N! insists"
+    )
 
 
 def depth_from_points(

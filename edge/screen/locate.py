@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.errors import EchoEdgeError, SourceError
 from edge.preprocess import Frame, grey
-from edge.screen.calibration import CLICKED, Calibration, calibrate, depth_from_points
+from edge.screen.calibration import CLICKED, TYPED, calibrate, depth_from_points
 from edge.screen.pick import Points, pick_points
 from edge.screen.profile import Profile, profile_of, save_profile
 from edge.screen.tracker import LOCATE_FRAMES, SectorTracker
@@ -77,8 +77,8 @@ def locate(
 ) -> tuple[dict[str, Any], np.ndarray, Profile | None]:
     """(what was found, RGB picture of it, a profile of that name) on the first frames of a source.
 
-    The scale comes from `distance_mm` between the points that `picker` is told on the picture, else from the source,
-    else from `depth_cm`, else from the ticks where they are sure, else it is null.
+    The scale comes from the source, else from `depth_cm` or from `distance_mm` between the points that `picker` is told
+    on the picture, else from the ticks where they are sure; where two of them disagree, and without any, it is null.
 
     Raises SourceError where there is no sector, or another screen than B-mode.
     """
@@ -95,9 +95,7 @@ def locate(
     points = picker(picture) if distance_mm else None
     if points is not None:
         depth_cm = depth_from_points(*points, distance_mm, sector)
-        calibration = Calibration(sector.spacing_from_depth(depth_cm), CLICKED)
-    else:
-        calibration = calibrate(sector, scale, stated, depth_cm)
+    calibration = calibrate(sector, scale, stated, depth_cm, TYPED if points is None else CLICKED)
     mm = calibration.spacing_mm
     profile = profile_of(name, sector, scale, mm[0] if mm else None, depth_cm) if name else None
     fan = sector.fan

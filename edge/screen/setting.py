@@ -10,11 +10,13 @@ from edge.screen.sector import Fan, Sector, box_of, fan_mask
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Where the sector was found on the screen, what its ticks said, and the depth in cm that was given (0: none)."""
+    """Where the sector was found on the screen, what its ticks said, and the depth in cm that was given (0: none), or
+    insisted on."""
 
     fan: Fan
     scale: Scale
     depth_cm: float = 0.0
+    insists: bool = False
 
     def sector(self, shape: tuple[int, int]) -> Sector:
         """The sector on a frame of `shape` (height, width)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +63,10 @@ def record_of(
     analysis: Analysis, age_ms: float, names: tuple[str, ...], best: Best | None = None, refined: Held | None = None
 ) -> dict[str, Any]:
     """What one line holds. `event` names an ED or ES that this frame confirmed and the earlier frame it happened at,
-    `withheld_measurements` the reasons, `best` the frame numbers of the best ED and ES so far, `refined` the
-    key frame whose still is shown, with its 5th, 50th and 95th percentiles over the samples."""
+    `withheld_measurements` the reasons, `heart` the last beats' figures (`edge.heart.record.Heart`), `best` the frame
+    numbers of the best ED and ES so far, `refined` the key frame whose still is shown, with its 5th, 50th and 95th
+    percentiles over the samples."""
     ventricle, regions, withheld = analysis.ventricle, analysis.regions, analysis.withheld
-    fractions = analysis.ejection_fractions
     names = region_names(analysis.view) if analysis.view else names
     included = regions.included if regions is not None else [False] * len(names)
     return {
@@ -78,7 +77,6 @@ def record_of(
         "lv_area_cm2": _rounded(ventricle.area_cm2),
         "lv_length_mm": _rounded(ventricle.length_mm),
         "lv_volume_ml": _rounded(ventricle.volume_ml),
-        "ejection_fraction_percent": _rounded(float(np.median(fractions))) if fractions else None,
         "withheld_measurements": {
             name: reason for name, reason in (("area", withheld.area), ("volume", withheld.volume)) if reason
         }
@@ -95,9 +93,6 @@ def record_of(
         "view": analysis.view or None,
         "view_probability": _rounded(analysis.view_probability),
         "orientation": str(analysis.turn) or None,
-        "biplane": {k: round(v, 1) if isinstance(v, float) else v for k, v in asdict(analysis.biplane).items()}
-        if analysis.biplane
-        else None,
         "heart": known(analysis.heart) or None,
         "refined": held_record(refined, withheld.volume) if refined else None,
         "event": {"kind": analysis.event.kind, "frame": analysis.event.frame} if analysis.event else None,

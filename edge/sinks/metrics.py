@@ -6,6 +6,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 
 from edge.errors import EchoEdgeError
 from edge.heart.analysis import Analysis
@@ -21,14 +22,25 @@ ALIVE_S = 2.0
 """Without a picture or a banner for this long the loop itself hangs: banners come twice a second."""
 
 FIGURES = (
-    ("edv", "end_diastolic_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
-    ("esv", "end_systolic_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
-    ("fac", "fractional_area_change_ratio", "Median over the last beats.", 1e-2),
-    ("strain", "longitudinal_contour_strain_ratio", "Median over the last beats.", 1e-2),
-    ("mapse", "mitral_annular_excursion_metres", "Median over the last beats.", 1e-3),
-    ("atrium", "left_atrial_volume_cubic_metres", "One plane, at ES, median over the last beats.", 1e-6),
+    ("ef_percent", "ejection_fraction_ratio", "One plane, median over the last beats.", 1e-2),
+    ("edv_ml", "end_diastolic_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
+    ("esv_ml", "end_systolic_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
+    ("sv_ml", "stroke_volume_cubic_metres", "One plane, median over the last beats.", 1e-6),
+    ("co_l_min", "cardiac_output_cubic_metres_per_second", "One plane, median over the last beats.", 1e-3 / 60),
+    ("fac_percent", "fractional_area_change_ratio", "Median over the last beats.", 1e-2),
+    ("strain_percent", "longitudinal_contour_strain_ratio", "Median over the last beats.", 1e-2),
+    ("mapse_mm", "mitral_annular_excursion_metres", "Median over the last beats.", 1e-3),
+    ("lv_length_mm", "end_diastolic_length_metres", "Left ventricular long axis, median over the last beats.", 1e-3),
+    ("sphericity", "end_diastolic_sphericity_ratio", "Mid-ventricular diameter by long axis.", 1.0),
+    ("la_volume_ml", "left_atrial_volume_cubic_metres", "One plane, at ES, median over the last beats.", 1e-6),
 )
 """Key of the record's `heart`, name, help, base units a unit."""
+BIPLANE = (
+    ("ef_percent", "ejection_fraction_biplane_ratio", "Of two planes.", 1e-2),
+    ("edv_ml", "end_diastolic_volume_biplane_cubic_metres", "Of two planes.", 1e-6),
+    ("esv_ml", "end_systolic_volume_biplane_cubic_metres", "Of two planes.", 1e-6),
+    ("la_volume_ml", "left_atrial_volume_biplane_cubic_metres", "Of two planes, at ES.", 1e-6),
+)
 
 
 class MetricsSink:
@@ -118,16 +130,24 @@ class MetricsSink:
             ("lv_area_square_metres", "Left ventricular area.", record["lv_area_cm2"], 1e-4),
             ("lv_length_metres", "Left ventricular long axis.", record["lv_length_mm"], 1e-3),
             ("lv_volume_cubic_metres", "Left ventricular volume, one plane.", record["lv_volume_ml"], 1e-6),
-            ("ejection_fraction_ratio", "Median over the beats.", record["ejection_fraction_percent"], 1e-2),
         ]
-        heart, biplane = record["heart"] or {}, record["biplane"] or {}
+        heart: dict[str, Any] = record["heart"] or {}
+        both: dict[str, Any] = heart.get("biplane", {})
         rows += [(name, text, heart[key]["median"], unit) for key, name, text, unit in FIGURES if key in heart]
+        rows += [(name, text, both[key], unit) for key, name, text, unit in BIPLANE if key in both]
         rows += [
-            ("heart_rate_hertz", "Over the last beats.", heart.get("rate_bpm"), 1 / 60),
+            ("end_diastolic_volume_index_metres", "By body surface.", heart.get("edv_ml_m2"), 1e-6),
+            ("end_systolic_volume_index_metres", "By body surface.", heart.get("esv_ml_m2"), 1e-6),
+            ("left_atrial_volume_index_metres", "By body surface, at ES.", heart.get("la_volume_ml_m2"), 1e-6),
+            ("heart_rate_hertz", "Over the last beats.", heart.get("heart_rate_bpm"), 1 / 60),
             ("beat_age_seconds", "Since the newest beat was finished.", heart.get("age_s"), 1.0),
-            ("ejection_fraction_biplane_ratio", "Of two planes.", biplane.get("ef_percent"), 1e-2),
         ]
         gauges = [(name, text, {"": value * unit}) for name, text, value, unit in rows if value is not None]
+        for name, found in (("", heart), ("biplane_", both)):
+            interval = found.get("ef_interval90_percent")
+            if interval:
+                ends = {f'{{end="{end}"}}': value / 100 for end, value in zip(("low", "high"), interval)}
+                gauges.append((f"ejection_fraction_{name}interval90_ratio", "Holds EF in 90 of 100 patients.", ends))
         fraction = (record["refined"] or {}).get("ejection_fraction_percent")
         if fraction is not None:
             percentiles = {f'{{percentile="{p}"}}': fraction[n] / 100 for n, p in zip(fraction, PERCENTILES)}

@@ -101,7 +101,7 @@ class Screening:
             self._stated = stated
             sector, is_new = setting.sector(frame.image.shape[:2]), True
             self._tracker.resume(sector, setting.scale)
-            self._use(sector, setting.depth_cm)
+            self._use(sector, setting)
             self._setting = setting
         return self._look(frame, self.sector, decided.problem, is_new)
 
@@ -124,17 +124,21 @@ class Screening:
             setting=self._setting,
         )
 
-    def _use(self, sector: Sector, recorded_cm: float = 0.0) -> EchoWatch:
+    def _use(self, sector: Sector, recorded: Setting | None = None) -> EchoWatch:
         """Calibrate and watch this sector from here on."""
         scale, typed_cm = self._tracker.scale, self._known.depth_cm
         self._typed = self._typed or TypedDepth(typed_cm, sector, scale.step_px)
-        depth_cm = (typed_cm if self._typed.holds_for(sector, scale) else 0.0) or recorded_cm
-        self.calibration = calibrate(sector, scale, self._stated, depth_cm, self._known.depth_from)
+        depth_cm, insists = typed_cm if self._typed.holds_for(sector, scale) else 0.0, self._known.insists
+        if not depth_cm and recorded is not None:
+            depth_cm, insists = recorded.depth_cm, recorded.insists
+        self.calibration = calibrate(sector, scale, self._stated, depth_cm, self._known.depth_from, insists)
         if self.calibration.reason:
             log.warning("scale %s; refused: %s", self.calibration.origin, self.calibration.reason)
         if typed_cm and not depth_cm and self._stated.spacing_mm is None:
             log.warning("the screen has changed, the typed depth is not used any more: %s", self.calibration.origin)
         self._echo = EchoWatch(sector, max(STILL_S, self._limits.freeze_ms / 1000))
         self._cutter = Cutter(sector)
-        self._setting = Setting(fan=sector.fan, scale=scale, depth_cm=depth_cm) if sector.fan is not None else None
+        self._setting = None
+        if sector.fan is not None:
+            self._setting = Setting(fan=sector.fan, scale=scale, depth_cm=depth_cm, insists=insists)
         return self._echo

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from edge.heart.best import Best
@@ -47,7 +47,6 @@ def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
         precision=stages.engine.manifest.precision,
         latency_ms=clock.percentiles_ms(),
         events=[{"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml} for e in record.marks],
-        ejection_fraction_percent=list(record.ejection_fractions(view)),
         heart=known(record.heart),
         sector=_sector(inference),
         safe_states=dict(stages.shared.guard.trips),
@@ -62,7 +61,6 @@ def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
         withheld={reason: count for reason, count in inference.withheld.items() if reason},
         best=_best(inference.best.best),
         view=view,
-        biplane=asdict(record.biplane) if record.biplane else None,
         refined=list(inference.refining.frames.rows) if inference.refining else [],
         ended=FAILED if failure else stages.shared.ending.how or SOURCE_OVER,
         failure=failure,

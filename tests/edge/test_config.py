@@ -6,6 +6,7 @@ import pytest
 
 from edge.config import NAMES, RunConfig, load_config, printed
 from edge.errors import EchoEdgeError
+from edge.screen.known import known_screen
 
 
 def test_file_then_environment_then_flags(tmp_path: Path) -> None:
@@ -28,6 +29,16 @@ def test_what_is_printed_is_read_again_and_holds_no_password(tmp_path: Path) -> 
     again = load_config(tmp_path / "a.toml", {}, {})
     assert again.depth_cm == 16.5
     assert set(NAMES) == {line.split(" = ")[0] for line in text.splitlines()}
+
+
+@pytest.mark.parametrize("layer", ["file", "environment", "flag"])
+def test_a_depth_may_be_insisted_on_in_every_layer(tmp_path: Path, layer: str) -> None:
+    (tmp_path / "a.toml").write_text('depth_cm = "16!"' if layer == "file" else "depth_cm = 12")
+    environment = {"ECHOEDGE_DEPTH_CM": "16!"} if layer == "environment" else {}
+    config = load_config(tmp_path / "a.toml", environment, {"depth_cm": "16!"} if layer == "flag" else {})
+    known = known_screen(config.depth_cm, "", has_scale=False)
+    assert (known.depth_cm, known.insists) == (16.0, True)
+    assert load_config(None, {"ECHOEDGE_DEPTH_CM": "16"}, {}).depth_cm in (16.0, "16")
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,18 @@ def read_reference_ef(root: Path) -> ReferenceEf:
     return ReferenceEf(biplane=biplane, common_height=common)
 
 
+def read_grades(table: Path) -> dict[str, str]:
+    """Patient -> Good, Medium or Poor from CAMUS's `patients_info.csv`, which grades the two-chamber recording.
+
+    Raises DataError for a file without those columns.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            return {row["Patient"]: row["ImageQuality"] for row in csv.DictReader(file)}
+    except (OSError, KeyError) as error:
+        raise DataError(f"{table} gives no grades; it needs the columns Patient and ImageQuality ({error})") from error
+
+
 def patients_of(root: Path) -> list[str]:
     """Names of the patient folders under `root`, sorted. Raises DataError when there are none."""
     patients = sorted(p.name for p in Path(root).glob("patient*") if p.is_dir())

@@ -49,6 +49,18 @@ def read_echonet(root: Path, patients: Iterable[str] | None = None, split: str |
     )
 
 
+def read_echonet_ef(root: Path) -> dict[str, float]:
+    """EF in percent by video from `FileList.csv`: by discs in one plane, from the reports. Raises DataError for a table
+    without it."""
+    try:
+        return {
+            row["FileName"].removesuffix(".avi"): float(row["EF"])
+            for row in _table(root / "FileList.csv", ("FileName", "EF"))
+        }
+    except ValueError as error:
+        raise DataError(f"{root}/FileList.csv has an EF that is no number: {error}") from error
+
+
 def outline(chords: NDArray[np.float64]) -> NDArray[np.float64]:
     """The traced LV border as a polygon of (x, y) px from chords K x 4 (x1, y1, x2, y2), the first being the long axis.
 

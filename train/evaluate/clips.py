@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.markup import escape
 from rich.progress import track
 
@@ -23,8 +25,9 @@ from edge.terminal import terminal
 from train.data.camus import read_split
 from train.data.clips import Clip, open_clips
 from train.data.sample import LV
+from train.evaluate.ef import agreement, compare_ef
 from train.evaluate.metrics import bootstrap_interval, dice, flicker, mean_known
-from train.evaluate.segmentation import CLASSES
+from train.evaluate.segmentation import CLASSES, EF_HEADINGS, EF_TITLE, ef_rows
 from train.options import artefact_options, evaluation_options
 from train.results import machine, replace_section
 
@@ -33,40 +36,53 @@ INTERVALS = (("lv", 1, 3), ("flicker", 100, 2))
 HEADINGS = ("model", "LV Dice (95 %)", "myocardium", "LA", "flicker % (95 %)", "view")
 
 
-def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = False) -> dict[str, float]:
-    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose
-    view is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is
-    shown `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a
-    stream. With `forget` the network starts afresh at every showing: what its memory is worth."""
+class Shown(NamedTuple):
+    """What a network made of a clip: a mask a frame, and the share of frames whose view is right, NaN where it knows
+    none."""
+
+    masks: list[NDArray[np.uint8]]
+    view: float
+
+
+def show_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = False) -> Shown:
+    """Run a network on a clip. The sector is found once, the network starts afresh. Each frame is shown `hold` times
+    and judged the last time: what a pair of frames cannot tell of a network in the midst of a stream. With `forget` the
+    network starts afresh at every showing: what its memory is worth."""
     sector = find_sector([frame.image for frame in clip.frames])
     segmenter.reset()
-    dices, right, areas = [], [], []
+    masks, right = [], []
     for frame in clip.frames:
         for _ in range(hold):
             if forget:
                 segmenter.reset()
             mask = segmenter(frame.image, sector)
-        dices.append([dice(mask == label, frame.mask == label) for label in CLASSES.values()])
-        areas.append([np.count_nonzero(m == LV) for m in (mask, frame.mask)])
+        masks.append(mask)
         probabilities = segmenter.view_probabilities
         right.append(np.nan if probabilities is None else float(VIEWS[int(probabilities.argmax())] == clip.view))
-    found, true = np.array(areas, np.float64).T
-    return {
-        **dict(zip(CLASSES, np.mean(dices, axis=0))),
-        "flicker": flicker(found, true),
-        "view": float(np.mean(right)),
-    }
+    return Shown(masks, float(np.mean(right)))
 
 
-def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1, forget: bool = False) -> dict[str, Any]:
-    """Means over clips with bootstrap 95 % intervals over patients; see `evaluate_clip`."""
-    rows = [
-        evaluate_clip(segmenter, clip, hold, forget)
-        for clip in track(clips, escape(segmenter.manifest.name), console=terminal(stderr=True), transient=True)
-    ]
+def judge_clip(clip: Clip, shown: Shown) -> dict[str, float]:
+    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view"."""
+    pairs = list(zip(shown.masks, (frame.mask for frame in clip.frames)))
+    dices = [[dice(mask == label, true == label) for label in CLASSES.values()] for mask, true in pairs]
+    found, true = np.array([[np.count_nonzero(m == LV) for m in pair] for pair in pairs], np.float64).T
+    return {**dict(zip(CLASSES, np.mean(dices, axis=0))), "flicker": flicker(found, true), "view": shown.view}
+
+
+def evaluate_clips(
+    segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1, forget: bool = False, with_ef: bool = False
+) -> dict[str, Any]:
+    """Means over clips with bootstrap 95 % intervals over patients; see `judge_clip`. `with_ef` adds "ef": agreement of
+    EF, from the clips' ED and ES frames, with that of the experts' masks, as `compare_ef` gives it."""
+    rows, marked = [], []
+    for clip in track(clips, escape(segmenter.manifest.name), console=terminal(stderr=True), transient=True):
+        shown = show_clip(segmenter, clip, hold, forget)
+        rows.append(judge_clip(clip, shown))
+        marked += [(frame, mask) for frame, mask in zip(clip.frames, shown.masks) if frame.phase]
     patients = np.array([clip.patient for clip in clips])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return {
+    result = {
         "model": segmenter.manifest.name,
         "precision": segmenter.manifest.precision,
         "backend": f"{segmenter.backend.name} {segmenter.backend.version}",
@@ -74,6 +90,10 @@ def evaluate_clips(segmenter: Segmenter, clips: Sequence[Clip], hold: int = 1, f
         **{name: _known(mean_known(values)) for name, values in columns.items()},
         "ci95": {name: [_known(v) for v in bootstrap_interval(values, patients)] for name, values in columns.items()},
     }
+    if with_ef:
+        pairs = compare_ef(marked)
+        result["ef"] = {name: {"against": pair.against, **asdict(agreement(*pair[:2]))} for name, pair in pairs.items()}
+    return result
 
 
 def _known(value: float) -> float | None:
@@ -108,6 +128,7 @@ def parser() -> argparse.ArgumentParser:
         "--hold", type=int, default=1, metavar="N", help="show each frame N times, as a stream would (default 1)"
     )
     p.add_argument("--forget", action="store_true", help="zero the memory before every frame: what it is worth")
+    p.add_argument("--ef", action="store_true", help="also EF of the clips' ED and ES, against the experts' masks")
     add_allow_failed_gate(p)
     p.add_argument("--results", type=Path, metavar="FILE.md", help="also write the table as a section of this file")
     return p
@@ -123,7 +144,7 @@ def main(argv: Sequence[str]) -> int:
         with open_segmenter(
             folder, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate
         ) as segmenter:
-            results.append(evaluate_clips(segmenter, clips, args.hold, args.forget))
+            results.append(evaluate_clips(segmenter, clips, args.hold, args.forget, args.ef))
     title = f"{len(clips)} clips, {sum(len(clip.frames) for clip in clips)} frames of {args.data.partition(':')[0]}"
     title += f", each shown {args.hold} times" if args.hold > 1 else ""
     title += ", nothing remembered" if args.forget else ""
@@ -131,8 +152,12 @@ def main(argv: Sequence[str]) -> int:
         command = f"echoedge evaluate clips {' '.join(f'--model {f}' for f in args.model)} --data {args.data}"
         command += f" --hold {args.hold}" if args.hold > 1 else ""
         command += " --forget" if args.forget else ""
+        command += " --ef" if args.ef else ""
         text = [f"## Clips: accuracy and unrest\n\n`{command}`: {title}. {machine()}.\n"]
-        replace_section(args.results, "clips", "\n".join([*text, markdown_table(HEADINGS, map(cells, results))]))
+        text.append(markdown_table(HEADINGS, map(cells, results)))
+        if args.ef:
+            text += ["", f"{EF_TITLE[0].upper() + EF_TITLE[1:]}:", "", markdown_table(*_ef_table(results))]
+        replace_section(args.results, "clips", "\n".join(text))
     if args.json:
         found = {
             "data": args.data,
@@ -145,7 +170,15 @@ def main(argv: Sequence[str]) -> int:
         print(json.dumps(found, indent=2))
         return 0
     print_table(HEADINGS, map(cells, results), title)
+    if args.ef:
+        print_table(*_ef_table(results), EF_TITLE)
     return 0
+
+
+def _ef_table(results: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Headings, and a row a model and formula."""
+    rows = [[f"{r['model']} {r['precision']}", *row] for r in results for row in ef_rows(r)]
+    return ["model", *EF_HEADINGS], rows
 
 
 if __name__ == "__main__":

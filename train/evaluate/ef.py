@@ -79,9 +79,14 @@ def volume_ml(mask: NDArray[np.uint8], spacing_mm: tuple[float, float]) -> float
     return None if discs is None else biplane_volume(discs.length_mm, discs.diameters_mm, discs.diameters_mm)
 
 
+def measured_in(sample: Sample) -> tuple[float, float]:
+    """A sample's (row, column) mm per pixel; 1 where it is not known, for ratios alone."""
+    return sample.spacing_mm if np.isfinite(sample.spacing_mm).all() else (1.0, 1.0)
+
+
 def planes_of(frames: Iterable[tuple[Sample, NDArray[np.uint8]]]) -> dict[tuple[str, str, str], Discs]:
     """The discs of every frame whose mask can be measured."""
-    found = ((sample, discs_of(mask, sample.spacing_mm)) for sample, mask in frames)
+    found = ((sample, discs_of(mask, measured_in(sample))) for sample, mask in frames)
     return {(s.patient, s.view, s.phase): discs for s, discs in found if discs is not None and discs.length_mm > 0}
 
 
@@ -105,12 +110,14 @@ def common_height_ef(planes: Planes) -> dict[str, float]:
 
 
 def compare_ef(
-    frames: Sequence[tuple[Sample, NDArray[np.uint8]]], reference: ReferenceEf | None = None
+    frames: Sequence[tuple[Sample, NDArray[np.uint8]]],
+    reference: ReferenceEf | None = None,
+    listed: Mapping[str, float] | None = None,
 ) -> dict[str, Pair]:
     """What the masks give beside what the experts' (the samples' own) give by the same formula: each view, and both.
 
-    With CAMUS's own figures, the model and the experts are also set beside those, each by that figure's formula. Raises
-    DataError when no patient has ED and ES.
+    With CAMUS's own figures, the model and the experts are also set beside those, each by that figure's formula; with
+    EchoNet's `listed` ones both are set beside them in one plane. Raises DataError when no patient has ED and ES.
     """
     model, experts = planes_of(frames), planes_of((sample, sample.mask) for sample, _ in frames)
     rows: dict[str, tuple[Mapping[str, float], Mapping[str, float], str]] = {}
@@ -122,6 +129,9 @@ def compare_ef(
             rows[f"{name}, against LVef"] = (biplane_ef(found), reference.biplane, "LVef of Info_4CH.cfg")
         for name, found in (("one disc height", model), ("one disc height, experts' masks", experts)):
             rows[name] = (common_height_ef(found), reference.common_height, "EF of patients_info.csv")
+    if listed is not None:
+        for name, found in (("A4C, one plane", model), ("A4C, experts' tracings", experts)):
+            rows[f"{name}, against the list"] = (single_plane_ef(found, "A4C"), listed, "EF of FileList.csv")
     pairs = {name: matched(found, true, against) for name, (found, true, against) in rows.items()}
     known = {name: pair for name, pair in pairs.items() if len(pair.found)}
     if not known:

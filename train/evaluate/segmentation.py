@@ -16,31 +16,37 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from edge.errors import DataError
-from edge.nets.model import open_segmenter
+from edge.nets.model import open_scorer, open_segmenter
 from edge.options import add_allow_failed_gate
 from edge.tables import markdown_table, print_table
 from edge.terminal import terminal
 from train.data import open_data
-from train.data.camus import read_reference_ef, read_split
+from train.data.camus import read_grades, read_reference_ef, read_split
+from train.data.echonet import read_echonet_ef
 from train.data.sample import Sample
 from train.evaluate.apical import compare_apical
 from train.evaluate.ef import EXPERTS, Pair, agreement, compare_ef
+from train.evaluate.interval import INTERVAL_HEADINGS, INTERVAL_TITLE, fit_interval, interval_rows
 from train.evaluate.metrics import bootstrap_interval, dice, distances_summary, iou, mean_known, surface_distances
 from train.figures import bland_altman
 from train.options import artefact_options, evaluation_options
 from train.results import machine, replace_section
 
 CLASSES = {"lv": 1, "myo": 2, "la": 3}
+EPICARDIUM = {"epi": (CLASSES["lv"], CLASSES["myo"])}
+"""Cavity and wall together, as the literature on CAMUS reports the outer contour."""
 METRICS = {"dice": "", "iou": "", "hd": "mm", "hd95": "mm", "mad": "mm"}
 
 
 def evaluate_frame(
-    predicted: NDArray[np.uint8], sample: Sample, classes: Mapping[str, int] = CLASSES
+    predicted: NDArray[np.uint8], sample: Sample, classes: Mapping[str, int | tuple[int, ...]] = CLASSES
 ) -> dict[str, dict[str, float]]:
-    """metric -> class -> value of one frame at its own resolution; distances in mm, NaN where a class is absent."""
+    """metric -> class -> value of one frame at its own resolution; distances in mm, NaN where a class is absent.
+
+    A class is a label, or several as one."""
     row: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
     for name, label in classes.items():
-        found, true = predicted == label, sample.mask == label
+        found, true = np.isin(predicted, label), np.isin(sample.mask, label)
         distances = surface_distances(found, true, sample.spacing_mm[0])
         values = {"dice": dice(found, true), "iou": iou(found, true), **distances_summary(distances)}
         for metric, value in values.items():
@@ -48,8 +54,11 @@ def evaluate_frame(
     return row
 
 
-def summarise(rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sample]) -> dict[str, Any]:
-    """Means with bootstrap 95 % intervals over patients, for all frames and per view and phase."""
+def summarise(
+    rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sample], groups: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Means with bootstrap 95 % intervals over patients, for all frames and each group: view and phase, unless `groups`
+    names each frame's."""
     patients = np.array([s.patient for s in samples])
     classes = tuple(rows[0]["dice"])
 
@@ -67,11 +76,8 @@ def summarise(rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sam
         return out
 
     result = table(np.ones(len(rows), bool))
-    groups = sorted({(s.view, s.phase) for s in samples})
-    result["groups"] = {
-        f"{view} {phase}": table(np.array([(s.view, s.phase) == (view, phase) for s in samples]))
-        for view, phase in groups
-    }
+    names = np.array(groups if groups is not None else [f"{s.view} {s.phase}" for s in samples])
+    result["groups"] = {str(name): table(names == name) for name in np.unique(names)}
     return result
 
 
@@ -95,9 +101,20 @@ def parser() -> argparse.ArgumentParser:
         "--ef", action="store_true", help="also compare EF, of one plane and biplane, with the experts' masks"
     )
     p.add_argument(
+        "--by", choices=("grade",), help="groups by the picture's grade (CAMUS: Good, Medium, Poor), not view and phase"
+    )
+    p.add_argument(
         "--measurements",
         action="store_true",
         help="also compare FAC, MAPSE, strain, lengths, volumes and the left atrium with the experts' masks",
+    )
+    p.add_argument(
+        "--fit-interval",
+        nargs=2,
+        type=Path,
+        metavar=("QUALITY", "FILE.py"),
+        help="also fit EF's 90 %% interval to these patients, which no network may have seen, and write its constants; "
+        "QUALITY is the quality model's folder, FILE.py is edge/heart/fitted.py",
     )
     p.add_argument("--figure", type=Path, help="with --ef: Bland-Altman plot, a PNG")
     add_allow_failed_gate(p)
@@ -116,7 +133,10 @@ def main(argv: Sequence[str]) -> int:
         samples = [sample for place in args.data for sample in open_data(place, patients)]
         if not samples:
             raise DataError(f"{' and '.join(args.data)} have no frames of the patients asked for")
-        classes = {name: label for name, label in CLASSES.items() if label < len(segmenter.manifest.classes)}
+        known = len(segmenter.manifest.classes)
+        groups = graded(samples, folder_of(args.data, "camus")) if args.by else None
+        classes: dict[str, int | tuple[int, ...]] = {name: n for name, n in CLASSES.items() if n < known}
+        classes |= EPICARDIUM if known > CLASSES["myo"] else {}
         masks = [
             segmenter(sample.image)
             for sample in track(samples, "evaluating", console=terminal(stderr=True), transient=True)
@@ -130,18 +150,27 @@ def main(argv: Sequence[str]) -> int:
             "training": dict(segmenter.manifest.evidence),
             "data": [place.partition(":")[0] for place in args.data],
             "machine": machine(),
-            **summarise(rows, samples),
+            "views": sorted({s.view for s in samples}),
+            **summarise(rows, samples, groups),
         }
     if args.ef:
-        camus = [folder for kind, _, folder in (place.partition(":") for place in args.data) if kind == "camus"]
-        reference = read_reference_ef(Path(camus[0])) if camus else None
-        pairs = compare_ef(list(zip(samples, masks)), reference)
+        camus, echonet = folder_of(args.data, "camus"), folder_of(args.data, "echonet")
+        reference = read_reference_ef(camus) if camus else None
+        frames = list(zip(samples, masks))
+        pairs = compare_ef(frames, reference, read_echonet_ef(echonet) if echonet else None)
+        for grade in sorted(set(groups or ())):
+            part = compare_ef([frame for frame, name in zip(frames, groups or ()) if name == grade])
+            pairs |= {f"{name}, {grade}": pair for name, pair in part.items()}
         result["ef"] = {name: {"against": pair.against, **asdict(agreement(*pair[:2]))} for name, pair in pairs.items()}
         if args.figure:
             _draw(args.figure, pairs, f"{result['model']} {result['precision']}: EF against the experts' masks")
     if args.measurements:
         found = compare_apical(list(zip(samples, masks)))
         result["measurements"] = {name: asdict(agreement(*pair[:2])) for name, pair in found.items()}
+    if args.fit_interval:
+        quality, path = args.fit_interval
+        with open_scorer(quality, args.precision, args.backend, allow_failed_gate=args.allow_failed_gate) as scorer:
+            result["interval"] = fit_interval(list(zip(samples, masks)), scorer, path, (args.model, quality))
     if args.results:
         write_section(args.results, result, args.figure)
     if args.json:
@@ -149,6 +178,23 @@ def main(argv: Sequence[str]) -> int:
     else:
         print_result(result)
     return 0
+
+
+def folder_of(places: Sequence[str], kind: str) -> Path | None:
+    """The first folder whose data set is of this kind, as `echonet-test` is of `echonet`; None without one."""
+    found = [folder for name, _, folder in (p.partition(":") for p in places) if name.partition("-")[0] == kind]
+    return Path(found[0]) if found else None
+
+
+def graded(samples: Sequence[Sample], camus: Path | None) -> list[str]:
+    """Each frame's grade by CAMUS's readers. Raises DataError without CAMUS, or for a patient that has none."""
+    if camus is None:
+        raise DataError("--by grade needs the grades of CAMUS; add --data camus:FOLDER")
+    grades = read_grades(camus / "patients_info.csv")
+    absent = sorted({s.patient for s in samples} - set(grades))
+    if absent:
+        raise DataError(f"{camus}/patients_info.csv has no grade of {', '.join(absent[:5])}")
+    return [grades[s.patient] for s in samples]
 
 
 def _draw(path: Path, pairs: Mapping[str, Pair], title: str) -> None:
@@ -238,11 +284,13 @@ def print_result(result: dict[str, Any]) -> None:
         print_table(EF_HEADINGS, ef_rows(result), EF_TITLE)
     if "measurements" in result:
         print_table(APICAL_HEADINGS, apical_rows(result), APICAL_TITLE)
+    if "interval" in result:
+        print_table(INTERVAL_HEADINGS, interval_rows(result), INTERVAL_TITLE)
 
 
 def write_section(path: Path, result: dict[str, Any], figure: Path | None) -> None:
     """The result as a section of Markdown file `path`, one for each model, precision, data set and view."""
-    views = " and ".join(sorted({group.split()[0] for group in result["groups"]}))
+    views = " and ".join(result["views"])
     title = f"{result['model']} {result['precision']} on {' and '.join(dict.fromkeys(result['data']))}, {views}"
     places = " ".join(f"--data {kind}:DIR" for kind in result["data"])
     trained = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["training"].items())

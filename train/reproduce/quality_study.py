@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import sys
 import time
@@ -23,7 +22,7 @@ from edge.nets.manifest import sha256_of
 from edge.nets.model import open_segmenter
 from edge.picture.palette import quality_colour
 from train.checkpoint import load_checkpoint
-from train.data.camus import read_split
+from train.data.camus import read_grades, read_split
 from train.nets.quality_net import QualityNet, Variant
 from train.quality.classical import LabelMap
 from train.quality.coherence import RECIPES as COHERENCE_RECIPES
@@ -65,18 +64,6 @@ GAMMAS = (0.9, 1.1)
 COMPARED = ("gCNR", COHERENCE, END_TO_END)
 PICTURES = 6
 Row = Callable[[], dict[str, Any]]
-
-
-def read_grades(path: Path) -> dict[str, str]:
-    """Patient -> Good, Medium or Poor from CAMUS's `patients_info.csv`, which grades the two-chamber recording.
-
-    Raises DataError for a file without those columns.
-    """
-    try:
-        with path.open(newline="") as file:
-            return {row["Patient"]: row["ImageQuality"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
-        raise DataError(f"{path} gives no grades; it needs the columns Patient and ImageQuality ({error})") from error
 
 
 def draw(crops: Sequence[Crop], count: int | None, seed: int) -> list[Crop]:

@@ -21,7 +21,7 @@ def test_it_needs_both_views_and_takes_the_longer_axis() -> None:
     assert found.edv_ml == pytest.approx(cone_ml(90, 50, 44), rel=1e-3)
     assert found.esv_ml == pytest.approx(cone_ml(80, 40, 30), rel=1e-3)
     assert found.ef_percent == pytest.approx(100 * (1 - found.esv_ml / found.edv_ml))
-    assert found.atrium_ml == pytest.approx(8 * 1200**2 / (3 * 3.14159 * 40) / 1000, rel=1e-3)
+    assert found.la_volume_ml == pytest.approx(8 * 1200**2 / (3 * 3.14159 * 40) / 1000, rel=1e-3)
     assert found.warning == ""
 
 
@@ -34,7 +34,7 @@ def test_one_odd_beat_of_three_does_not_count() -> None:
 def test_without_an_atrium_in_one_plane() -> None:
     found = biplane_of([beat("A4C", (90, 50), (80, 40), atrium=False)], [beat("A2C", (88, 44), (76, 30))])
     assert found is not None
-    assert found.atrium_ml is None
+    assert found.la_volume_ml is None
 
 
 @pytest.mark.parametrize(("a4c_mm", "a2c_mm", "plane"), [(90, 80, "A2C"), (76, 88, "A4C"), (90, 82, ""), (82, 90, "")])

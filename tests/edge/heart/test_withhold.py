@@ -28,7 +28,7 @@ def seen(*poor: int) -> Visibility:
     ],
 )
 def test_the_set_up_decides_at_once(view: str, calibrated: bool, area: str, volume: str) -> None:
-    assert Withholding(view, calibrated).update(0, seen(), True, "") == Withheld("", area, volume)
+    assert Withholding(view, "" if calibrated else NO_SCALE).update(0, seen(), True, "") == Withheld("", area, volume)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_the_set_up_decides_at_once(view: str, calibrated: bool, area: str, volu
     ],
 )
 def test_two_neighbouring_segments_decide(poor: tuple[int, ...], reason: str) -> None:
-    assert Withholding("A4C", True).update(0, seen(*poor), True, "") == Withheld(reason, reason, reason)
+    assert Withholding("A4C").update(0, seen(*poor), True, "") == Withheld(reason, reason, reason)
 
 
 def test_bad_moments_change_nothing_and_good_ones_bring_nothing_back() -> None:
-    withholding = Withholding("A4C", True)
+    withholding = Withholding("A4C")
     rows = []
     for frame in range(300):
         bad = frame % 10 == 0 if frame < 100 else frame < 200 or frame % 10 == 0
@@ -59,8 +59,8 @@ def test_bad_moments_change_nothing_and_good_ones_bring_nothing_back() -> None:
 
 
 def test_what_is_not_measurable_or_not_scored_is_withheld() -> None:
-    assert Withholding("A4C", True).update(0, seen(), True, "the apex is not visible").area == "the apex is not visible"
-    assert Withholding("A4C", True).update(0, Visibility(), False, "").volume == NOT_SCORED
+    assert Withholding("A4C").update(0, seen(), True, "the apex is not visible").area == "the apex is not visible"
+    assert Withholding("A4C").update(0, Visibility(), False, "").volume == NOT_SCORED
 
 
 def test_only_what_is_allowed_is_left() -> None:

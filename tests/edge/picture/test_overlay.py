@@ -11,9 +11,11 @@ from edge.heart.analysis import REGION_PX, Analysis
 from edge.heart.beats import Event
 from edge.heart.hint import Hint
 from edge.heart.measure import Ventricle, measure_ventricle
+from edge.heart.record import Figure, Heart
 from edge.heart.regions import Regions, find_regions
 from edge.heart.withhold import Withheld
 from edge.picture.chart import LEFT, RIGHT
+from edge.picture.figures import BEATS_X
 from edge.picture.layout import (
     FIGURES_W,
     FOOT_Y,
@@ -44,6 +46,10 @@ def column_of(share: float) -> float:
     return LEFT + share * (WIDTH - FIGURES_W - LEFT - RIGHT)
 
 
+def figure(median: float, low: float = 0.0, high: float = 0.0, n: int = 1) -> Figure:
+    return Figure(median=median, low=low or median, high=high or median, n=n)
+
+
 def analysis(
     shape: tuple[int, ...] = (400, 400), number: int = 0, reason: str = "", event: Event | None = None
 ) -> Analysis:
@@ -62,7 +68,7 @@ def analysis(
         scores=np.linspace(1, 5, 8, dtype=np.float32),
         ventricle=measure_ventricle(mask, regions, (0.5, 0.5)),
         event=event,
-        ejection_fractions=(55.0,),
+        heart=Heart(ef_percent=figure(55.0), fac_percent=figure(40.0)),
     )
 
 
@@ -155,7 +161,10 @@ def test_a_hint_and_a_reason_appear_and_go() -> None:
         withheld=Withheld("", "", "view unknown: give --view"),
     )
     with_both = overlay.draw(told, LINE).copy()
-    hint, reason = np.s_[LEGEND_Y:STRIP_Y, LEGEND_W:], np.s_[FOOT_Y - 40 : FOOT_Y, WIDTH - FIGURES_W : WIDTH - 220]
+    hint, reason = (
+        np.s_[LEGEND_Y:STRIP_Y, LEGEND_W:],
+        np.s_[FOOT_Y - 40 : FOOT_Y, WIDTH - FIGURES_W : WIDTH - FIGURES_W + BEATS_X],
+    )
     assert not plain[hint].any()
     assert (np.abs(with_both[hint].astype(int) - QUALITY_COLOURS[0]).max(2) < 10).any()
     assert np.ptp(plain[reason]) == 0

@@ -17,13 +17,16 @@ SECTOR = find_sector([apical_frame()])
 SURE, OPEN = Scale(0.4, 0.9, (), "", 25.0), Scale(None, 0.4, (), "", 25.0)
 NOTHING = Stated()
 BY = "DICOM region"
+AGREED_CM = 0.4 / SECTOR.spacing_from_depth(1.0)[0]
+"""The depth that SURE's ticks mean."""
 
 
 @pytest.mark.parametrize(
     ("scale", "stated", "depth_cm", "origin"),
     [
-        (SURE, Stated((0.4, 0.4), BY), 16.0, BY),
-        (SURE, NOTHING, 16.0, "typed in"),
+        (SURE, Stated((0.4, 0.4), BY), AGREED_CM, BY),
+        (OPEN, NOTHING, 16.0, "typed in"),
+        (SURE, NOTHING, AGREED_CM, "typed in"),
         (SURE, NOTHING, 0.0, "ticks"),
         (Scale(0.4, 0.3), NOTHING, 0.0, "unknown"),
         (OPEN, NOTHING, 0.0, "unknown"),
@@ -55,6 +58,44 @@ def test_what_cannot_be_is_passed_over_whoever_says_it(spacing_mm: tuple[float, 
         assert found.reason.startswith(f"{by}: ")
         assert says in found.reason
         assert calibrate(SECTOR, SURE, Stated(spacing_mm, by), 0.0).origin == "ticks"
+
+
+@pytest.mark.parametrize(
+    ("scale", "stated", "depth_cm", "names"),
+    [
+        (SURE, NOTHING, 1.06 * AGREED_CM, ("ticks", "typed in")),
+        (SURE, NOTHING, 1.5 * AGREED_CM, ("ticks", "typed in")),
+        (OPEN, Stated((0.4, 0.4), BY), 0.9 * AGREED_CM, ("typed in", BY)),
+        (SURE, Stated((0.5, 0.5), BY), 0.0, ("ticks", BY)),
+        (SURE, Stated((0.5, 0.5), BY), AGREED_CM, ("typed in", BY)),
+    ],
+)
+def test_where_two_disagree_nothing_is_known_in_mm(
+    scale: Scale, stated: Stated, depth_cm: float, names: tuple[str, str]
+) -> None:
+    found = calibrate(SECTOR, scale, stated, depth_cm)
+    assert (found.spacing_mm, found.origin) == (None, "unknown")
+    assert all(f"({name})" in found.conflict for name in names)
+    assert "% more" in found.conflict
+    assert found.conflict in found.reason
+
+
+def test_two_within_five_percent_agree() -> None:
+    found = calibrate(SECTOR, SURE, NOTHING, 1.04 * AGREED_CM)
+    assert (found.origin, found.conflict) == ("typed in", "")
+
+
+def test_a_depth_that_cannot_be_contradicts_nobody() -> None:
+    found = calibrate(SECTOR, SURE, NOTHING, 300.0)
+    assert (found.origin, found.conflict) == ("ticks", "")
+    assert "typed in" in found.reason
+
+
+def test_an_operator_may_insist() -> None:
+    found = calibrate(SECTOR, SURE, Stated((0.5, 0.5), BY), 1.5 * AGREED_CM, insists=True)
+    assert (found.origin, found.conflict) == ("typed in", "")
+    assert found.spacing_mm == pytest.approx((0.6, 0.6))
+    assert calibrate(SECTOR, SURE, NOTHING, 0.0, insists=True).origin == "ticks"
 
 
 @pytest.mark.parametrize("depth_cm", [-5.0, math.nan, 1e30, 300.0, 0.3])

@@ -56,14 +56,15 @@ def shown(number: int = 0, banner: str = "", withheld: Withheld = NOTHING) -> Sh
         regions=regions,
         scores=np.full(8, 4, np.float32),
         ventricle=withheld.take_from(measure_ventricle(mask, regions, (0.5, 0.5))),
-        ejection_fractions=(55.0, 61.0),
         heart=Heart(
             view="A4C",
             age_s=1.5,
             rhythm=Rhythm(rate_bpm=72.0, is_irregular=False),
-            mapse=Figure(median=12.0, low=11.0, high=13.0, n=2),
+            ef_percent=Figure(median=58.0, low=55.0, high=61.0, n=2),
+            ef_interval90_percent=(46.0, 70.0),
+            mapse_mm=Figure(median=12.0, low=11.0, high=13.0, n=2),
+            biplane=Biplane(edv_ml=120.0, esv_ml=50.0, ef_percent=58.3, ef_interval90_percent=(49.0, 67.6)),
         ),
-        biplane=Biplane(edv_ml=120.0, esv_ml=50.0, ef_percent=58.3),
         withheld=withheld,
         hint=Hint("lateral wall", "poor", "more gel", 2.0),
         calibration=Calibration((0.5, 0.5), "source"),
@@ -132,6 +133,8 @@ def test_prometheus_reads_the_metrics() -> None:
         assert "echoedge_beat_age_seconds 1.5" in text
         assert "echoedge_mitral_annular_excursion_metres 0.012" in text
         assert "echoedge_ejection_fraction_biplane_ratio 0.583" in text
+        assert 'echoedge_ejection_fraction_interval90_ratio{end="low"} 0.46' in text
+        assert 'echoedge_ejection_fraction_biplane_interval90_ratio{end="high"} 0.676' in text
         sink.write(shown(withheld=Withheld("", "", "view unknown")))
         gated = get(f"{base}/metrics")[1]
         assert 'echoedge_measurement_withheld{measurement="volume"} 1' in gated

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,13 @@ import pytest
 from edge.cli import main
 from edge.nets.model import open_segmenter
 from train.data.clips import clip_of
-from train.evaluate.clips import evaluate_clip
+from train.evaluate.clips import evaluate_clips, judge_clip, show_clip
 
 
 def test_the_shipped_network_on_a_clip(model_folders: dict[str, Path]) -> None:
     with open_segmenter(model_folders["pspnet-mk"], threads=1) as segmenter:
-        row = evaluate_clip(segmenter, clip_of(11, 4))
+        clip = clip_of(11, 4)
+        row = judge_clip(clip, show_clip(segmenter, clip))
     assert row["lv"] > 0.7
     assert 0 < row["flicker"] < 0.2
     assert np.isnan(row["view"])  # it knows no views
@@ -38,9 +41,29 @@ def test_a_held_frame_is_judged_when_it_is_shown_last() -> None:
             return frame.mask if known else np.zeros_like(frame.mask)
 
     late: Any = Late()
-    assert evaluate_clip(late, clip)["lv"] == 0
-    assert evaluate_clip(late, clip, hold=2)["lv"] == 1
-    assert evaluate_clip(late, clip, hold=2, forget=True)["lv"] == 0
+    for held, forget, dice in ((1, False, 0), (2, False, 1), (2, True, 0)):
+        assert judge_clip(clip, show_clip(late, clip, held, forget))["lv"] == dice
+
+
+def test_ef_is_of_the_frames_at_ed_and_es() -> None:
+    """A network that draws what the experts draw has their EF in every clip that holds both frames."""
+    clips = [clip_of(seed, None) for seed in (11, 12)]
+    clips = [replace(clip, frames=tuple(replace(frame, view="A4C") for frame in clip.frames)) for clip in clips]
+
+    class Perfect:
+        view_probabilities = None
+        manifest = SimpleNamespace(name="perfect", precision="fp32", sha256="0")
+        backend = SimpleNamespace(name="none", version="0")
+
+        def reset(self) -> None:
+            pass
+
+        def __call__(self, image: Any, sector: object) -> Any:
+            return next(f.mask for clip in clips for f in clip.frames if f.image is image)
+
+    perfect: Any = Perfect()
+    found = evaluate_clips(perfect, clips, with_ef=True)["ef"]["A4C, one plane"]
+    assert (found["n"], found["mae"]) == (2, 0)
 
 
 def test_the_command_writes_table_and_json(

@@ -10,6 +10,7 @@ import pytest
 from edge.cli import main
 from edge.errors import DataError
 from tests.train.small import write_camus
+from train.data.camus import read_grades
 from train.nets.quality_net import Variant
 from train.reproduce.quality_report import write_report
 from train.reproduce.quality_rows import (
@@ -20,7 +21,7 @@ from train.reproduce.quality_rows import (
     TEST_SEED,
     TRAIN_SEED,
 )
-from train.reproduce.quality_study import Table4, draw, read_grades
+from train.reproduce.quality_study import Table4, draw
 from train.reproduce.quality_table4 import parser
 
 SMALL = replace(SCALES["smoke"], real_frames=16, synthetic_loops=3, test_loops=3, test_frames=4, coherence_loops=9)
