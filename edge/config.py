@@ -51,6 +51,8 @@ class RunConfig:
     encoder: str = "auto"
     depth_cm: float = 0.0
     profile: str = ""
+    mirrored: bool = False
+    upside_down: bool = False
     show_screen: bool = False
     label: str = ""
     deadline_ms: float = 0.0

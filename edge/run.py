@@ -16,11 +16,13 @@ import msgspec
 
 from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError
+from edge.heart.plane import given_turn
 from edge.heart.regions import WALLS
 from edge.loop import LoopOptions, run_loop
 from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import CHOICES
 from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
+from edge.options import add_turn
 from edge.picture.layout import HEIGHT, WIDTH
 from edge.report import CLOSED, SOURCE_OVER, Report, problems_of
 from edge.report_text import print_report
@@ -93,6 +95,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--record", metavar="FILE.mkv", help="keep the analysed frames, lossless, to replay them exactly")
     p.add_argument("--encoder", choices=ENCODERS, help="of videos and streams (default: hardware where it works)")
     p.add_argument("--depth-cm", type=float, help="imaging depth, where the source does not know mm per pixel")
+    add_turn(p)
     p.add_argument(
         "--show-screen", action="store_true", help="a window:// shows the scanner's whole screen; nothing else does"
     )
@@ -187,6 +190,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         options = LoopOptions(
             view=view,
             insists=view != config.view,
+            turn=given_turn(config.mirrored, config.upside_down),
             limits=Limits(
                 signal_ms=config.signal_ms,
                 freeze_ms=config.freeze_ms,

@@ -39,8 +39,8 @@ LINEAR_HEIGHT, LINEAR_WIDER = 0.45, 2.0
 """A linear probe's picture is higher than this share of the screen, and no wider than so many times its height; traces
 of a Doppler or an M-mode run longer."""
 FULL_WIDTH, FULL_HEIGHT = 0.72, 0.9
-"""A trace that fills the screen is wider than high and than this share of the screen, and leaves a margin above or below, where it writes
-its times; a picture cut out of its screen leaves none."""
+"""A trace that fills the screen is wider than high and than this share of the screen, and leaves a margin above or
+below, where it writes its times; a picture cut out of its screen leaves none."""
 ALONG, ACROSS = 0.43, 1.4
 """How much neighbours along a row differ, as a share of how much those along a column do: speckle lies between the
 lines of an M-mode and the columns of a spectrum."""
@@ -71,7 +71,8 @@ def layout_problem(finder: SectorFinder, sector: Sector) -> str:
     assert rough is not None
     height, width = peak.shape
     areas = echo_areas(peak, rough)
-    inside = cv2.resize(sector.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    whole = sector.mask.astype(np.uint8)
+    inside = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
     margin = max(3, round(12 * scale))
     near = np.asarray(cv2.dilate(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)), np.uint8)
     is_sector = sector.fan is not None and finder.visible is not None and _fits(finder.visible, inside)
@@ -93,7 +94,7 @@ def layout_problem(finder: SectorFinder, sector: Sector) -> str:
 def _fits(visible: Frame, inside: Frame) -> bool:
     """Whether echo (HxW 0/1) has the shape of the sector that was found around it, however dark parts of it are."""
     x, y, w, h = cv2.boundingRect(visible)
-    in_common = np.count_nonzero(visible & inside) / max(1, np.count_nonzero(visible | inside))
+    in_common = float((visible & inside).sum()) / max(1.0, float((visible | inside).sum()))
     return in_common >= FITS and _hull_area(visible[y : y + h, x : x + w]) <= FAN_IN_BOX * w * h
 
 

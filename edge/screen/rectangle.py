@@ -37,7 +37,7 @@ def rectangle_of(peak: Frame, rough: Frame) -> Rectangle | None:
     peak = smooth(peak)
     black = black_of(peak)
     lit = ((peak > black + VISIBLE) & ~flat_areas(peak, rough, black)).astype(np.uint8)
-    picture = _picture(cv2.morphologyEx(lit, cv2.MORPH_OPEN, SOLID))
+    picture = _picture(np.asarray(cv2.morphologyEx(lit, cv2.MORPH_OPEN, SOLID), np.uint8))
     if picture is None:
         return None
     across, rows = picture.shape[1], np.flatnonzero(picture.any(1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -58,12 +58,14 @@ HALF_ANGLES = np.deg2rad(np.arange(15, 61, 1.0))
 
 @dataclass(frozen=True)
 class Fan:
-    """A phased-array or convex sector, symmetric about the vertical: pixels of the frame, radians."""
+    """A phased-array or convex sector, symmetric about the vertical: pixels of the frame, radians. It opens downwards,
+    or upwards where the picture stands `upside_down`."""
 
     apex: tuple[float, float]
     inner_radius: float
     radius: float
     half_angle: float
+    upside_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,17 @@ class Sector:
     box: Box
     mask: NDArray[np.bool_]
     fan: Fan | None = None
+
+    def upside_down(self) -> Sector:
+        """The same on a picture turned over, its first row the last."""
+        height = len(self.mask)
+        mask = np.ascontiguousarray(self.mask[::-1])
+        if self.fan is None:
+            return Sector(box_of(mask), mask)
+        x, y = self.fan.apex
+        return Sector(
+            box_of(mask), mask, replace(self.fan, apex=(x, height - 1 - y), upside_down=not self.fan.upside_down)
+        )
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -403,7 +416,7 @@ def _fan_polygon(fan: Fan) -> NDArray[np.float32]:
 def fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """HxW bool of the pixels inside a fan, for a picture of `shape` (height, width)."""
     y, x = np.ogrid[: shape[0], : shape[1]]
-    dx, dy = x - fan.apex[0], y - fan.apex[1]
+    dx, dy = x - fan.apex[0], (y - fan.apex[1]) * (-1 if fan.upside_down else 1)
     squared = dx * dx + dy * dy
     within = (np.abs(dx) <= dy * np.tan(fan.half_angle)) & (squared >= fan.inner_radius**2)
     return np.asarray(within & (squared <= fan.radius**2))

@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import SourceError
 from edge.screen.kind import COLOUR, FROZEN, STILL_S, EchoWatch
-from edge.screen.sector import find_sector
+from edge.screen.sector import fan_mask, find_sector
 from edge.screen.tracker import SectorTracker
 from edge.synth import SyntheticLoop
 from edge.synth.compression import jpeg
@@ -204,3 +204,13 @@ def deep_band(seed: int, lit_from: float, lit_to: float) -> np.ndarray:
 def test_a_bright_band_across_a_sector_is_not_taken_for_a_trace(lit: tuple[float, float]) -> None:
     sector = SectorTracker().find([deep_band(seed, *lit) for seed in range(6)])
     assert sector.fan is not None
+
+
+@pytest.mark.parametrize("layout", ["screen1", "screen4"])
+def test_a_sector_with_its_probe_at_the_bottom_is_found_where_that_is_said(layout: str) -> None:
+    screen, pictures = pictures_of(layout, "b-mode", 21)
+    found = SectorTracker(upside_down=True).find([np.ascontiguousarray(picture[::-1]) for picture in pictures])
+    assert overlap(found.mask, screen.screen.sector[::-1]) > 0.95
+    assert found.fan is not None
+    assert found.fan.upside_down
+    np.testing.assert_array_equal(fan_mask(found.fan, found.mask.shape), found.mask)
