@@ -20,7 +20,7 @@ M_MODE = f"M-MODE: {NOT_MEASURED}; go back to 2D"
 SECOND_PICTURE = f"SECOND PICTURE: {NOT_MEASURED} on a split screen; show one"
 COLOUR = f"COLOUR DOPPLER: {NOT_MEASURED}; switch colour off"
 FROZEN = "PICTURE FROZEN: unfreeze the scanner to go on"
-LINEAR = f"NO SECTOR PROBE: the picture is a rectangle, {NOT_MEASURED}; use a sector probe, in 2D"
+LINEAR = f"NO SECTOR PROBE: the picture is a rectangle, {NOT_MEASURED}; use a sector probe, in 2D, whole"
 NO_FAN = "NO SECTOR: the visible echo has not the shape of an upright sector; check the gain, and that it is 2D"
 
 TOP_WIDTH = 0.65
