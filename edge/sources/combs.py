@@ -50,7 +50,7 @@ def comb_ratio(level: NDArray[np.int16], before: NDArray[np.int16]) -> float | N
     least = MIN_SHARE * level.size
     if np.count_nonzero(moves) < least:
         return None
-    fine, coarse = (np.count_nonzero(_ridges(level, apart) & moves[2:-2]) for apart in (1, 2))
+    fine, coarse = (int((_ridges(level, apart) & moves[2:-2]).sum()) for apart in (1, 2))
     return fine / max(coarse, 1) if max(fine, coarse) >= least else None
 
 
