@@ -56,9 +56,10 @@ def test_b_mode_is_found_and_its_ticks_are_right_or_unknown(layout: str, ticks: 
     assert {watch.look(picture, n / 4) for n, picture in enumerate(pictures)} == {""}
     if LAYOUTS[layout].ticks and ticks[1]:
         assert tracker.scale.sure
+    if tracker.scale.sure:
+        assert LAYOUTS[layout].ticks
+        assert ticks[1] or tracker.scale.is_said
         assert tracker.scale.mm_per_px == pytest.approx(screen.screen.spacing_mm[0], rel=0.01)
-    else:
-        assert not tracker.scale.sure
 
 
 @pytest.mark.parametrize("layout", ["screen1", "screen4", "screen5"])
