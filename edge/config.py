@@ -54,6 +54,8 @@ class RunConfig:
     height_cm: float = 0.0
     weight_kg: float = 0.0
     profile: str = ""
+    mirrored: bool = False
+    upside_down: bool = False
     show_screen: bool = False
     label: str = ""
     deadline_ms: float = 0.0

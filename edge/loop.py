@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from edge.errors import SourceError
+from edge.heart.plane import Turn
 from edge.jetson.heat import HeatWatch
 from edge.nets.model import QualityScorer, Segmenter
 from edge.report import CLOSED, Report
@@ -39,7 +40,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """How the loop runs: the view and whether it is believed unchecked, limits of the safe states, threads, the screen.
+    """How the loop runs: the view and whether it is believed unchecked, how the picture stands where the operator says
+    so, limits of the safe states, threads, the screen.
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
     names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing. `shows_screen`
@@ -49,6 +51,7 @@ class LoopOptions:
 
     view: str = ""
     insists: bool = False
+    turn: Turn | None = None
     limits: Limits = field(default_factory=Limits)
     realtime: Realtime = field(default_factory=Realtime)
     deadline_ms: float = 0.0
@@ -146,9 +149,10 @@ def _start(
         shared,
         segmenter=segmenter,
         scorer=scorer,
-        screening=Screening(shared, options.screen),
+        screening=Screening(shared, options.screen, options.turn is not None and options.turn.upside_down),
         view=options.view,
         insists=options.insists,
+        turn=options.turn,
         deadline_ms=options.deadline_ms,
         shows_screen=options.shows_screen,
         body_surface_m2=options.body_surface_m2,

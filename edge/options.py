@@ -48,3 +48,9 @@ def add_threads(p: argparse.ArgumentParser) -> None:
 def add_allow_failed_gate(p: argparse.ArgumentParser) -> None:
     """--allow-failed-gate."""
     p.add_argument("--allow-failed-gate", action="store_true", help="load a file that lost accuracy or gained no speed")
+
+
+def add_turn(p: argparse.ArgumentParser) -> None:
+    """--mirrored and --upside-down."""
+    p.add_argument("--mirrored", action="store_true", help="the picture is mirrored left to right (key m)")
+    p.add_argument("--upside-down", action="store_true", help="the probe is at the picture's bottom (key u)")

@@ -17,11 +17,13 @@ import msgspec
 from edge.config import REFINE, RunConfig, from_process, printed
 from edge.errors import EchoEdgeError
 from edge.heart.body import body_surface_m2
+from edge.heart.plane import given_turn
 from edge.heart.regions import WALLS
 from edge.loop import LoopOptions, run_loop
 from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import CHOICES
 from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
+from edge.options import add_turn
 from edge.picture.layout import HEIGHT, WIDTH
 from edge.report import CLOSED, SOURCE_OVER, Report, problems_of
 from edge.report_text import print_report
@@ -100,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--height-cm", type=float, help="the patient's, with --weight-kg: volumes per m2 of body surface")
     p.add_argument("--weight-kg", type=float, help="the patient's")
+    add_turn(p)
     p.add_argument(
         "--show-screen", action="store_true", help="a window:// shows the scanner's whole screen; nothing else does"
     )
@@ -194,6 +197,7 @@ def run(config: RunConfig) -> tuple[Report, list[str]]:
         options = LoopOptions(
             view=view,
             insists=view != config.view,
+            turn=given_turn(config.mirrored, config.upside_down),
             limits=Limits(
                 signal_ms=config.signal_ms,
                 freeze_ms=config.freeze_ms,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge.dicom.numbers import number, numbers
@@ -12,6 +12,8 @@ TISSUE = 1
 """Region Data Type (0018,6014): two-dimensional tissue."""
 TWO_D = 1
 """Region Spatial Format (0018,6012)."""
+TRACES = {2: "M-mode", 3: "a spectrum"}
+"""The same, of regions that show something over time."""
 CENTIMETRES = 3
 """Physical Units X/Y Direction (0018,6024/6026)."""
 UNITS = {0: "none", 1: "percent", 2: "dB", 4: "seconds", 5: "hertz", 6: "dB per second", 7: "cm per second"}
@@ -30,15 +32,30 @@ NOTHING = Stated()
 @dataclass(frozen=True)
 class Geometry:
     """What a file says of its pictures: `region` (x0, y0, x1, y1) in stored pixels, the scale of a pixel as it is shown
-    (pixels are only ever made more, so it is that of a pixel's shorter side), and the width of a stored pixel over its
-    height."""
+    (pixels are only ever made more, so it is that of a pixel's shorter side), the width of a stored pixel over its
+    height, and what else than `region` the file says is on the screen, in words."""
 
     region: tuple[int, int, int, int] | None = None
     stated: Stated = NOTHING
     stretch: float = 1.0
+    left_out: tuple[str, ...] = ()
 
 
 def geometry_of(data: Any, rows: int, columns: int) -> Geometry:
+    """What a pydicom data set says of its pictures, of `rows` x `columns`."""
+    return replace(_geometry(data, rows, columns), left_out=_left_out(data))
+
+
+def _left_out(data: Any) -> tuple[str, ...]:
+    """Every region with a picture or a trace of its own, but for the largest two-dimensional one."""
+    two_d = [box for region in _regions(data) if (box := _box(region)) is not None]
+    others = [number(region, "RegionSpatialFormat") for region in data.get("SequenceOfUltrasoundRegions") or []]
+    words = [TRACES[int(kind)] for kind in others if kind in TRACES]
+    # Regions of one place are one picture: tissue, and flow upon it.
+    return (*dict.fromkeys(words), *(["a second 2D picture"] if len(set(two_d)) > 1 else []))
+
+
+def _geometry(data: Any, rows: int, columns: int) -> Geometry:
     """From the largest two-dimensional tissue region of a pydicom data set, and its Pixel Aspect Ratio.
 
     Some exports shrink the pixels and keep the regions of the original screen: a region that reaches beyond the

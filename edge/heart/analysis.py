@@ -79,7 +79,8 @@ class Analyser:
     memory.
 
     `view` is the operator's, "" to take the one that the networks recognise; it is checked against the picture unless
-    the operator `insists`. `plane` is what the last frames show, None without a network that says. `record` holds the
+    the operator `insists`. `turn` is how the operator says that the picture stands, None for what the networks say of
+    it. `plane` is what the last frames show, None without a network that says. `record` holds the
     patient's beats so far.
     """
 
@@ -93,6 +94,7 @@ class Analyser:
         view: str = "",
         record: HeartRecord | None = None,
         insists: bool = False,
+        turn: Turn | None = None,
     ) -> None:
         self.segmenter, self.scorer, self.sector, self.clock = segmenter, scorer, sector, clock
         self.beats = BeatDetector()
@@ -102,7 +104,7 @@ class Analyser:
         self.view = self._given_view = view
         self._insists = insists
         self._views, self._scene = ViewTracker(), SceneCheck()
-        self._planes = PlaneTracker()
+        self._planes, self._given_turn = PlaneTracker(), turn
         self.plane: Plane | None = None
         self.segmenter.reset()
         self.calibration, spacing_mm = calibration, calibration.spacing_mm
@@ -160,7 +162,12 @@ class Analyser:
                 self.scorer.prepare(crop, place)
             if self._scene.is_cut(self.segmenter.picture):
                 self.forget()
-            self._turn_inputs(self._planes.turn)
+            self._turn_inputs(self.turn)
+
+    @property
+    def turn(self) -> Turn:
+        """How the picture stands: by the operator's word, else by what the networks say."""
+        return self._given_turn or self._planes.turn
 
     def _turn_inputs(self, turn: Turn) -> None:
         """Both networks' inputs flipped: they know upright pictures."""
@@ -174,7 +181,8 @@ class Analyser:
         answer = self.scorer.plane_probabilities
         if answer is None:
             return fresh
-        looked = Looked(planes=answer[0], mirrored=answer[1], upside_down=answer[2])
+        mirrored, upside_down = answer[1:] if self._given_turn is None else (0.0, 0.0)
+        looked = Looked(planes=answer[0], mirrored=mirrored, upside_down=upside_down)
         self.plane = self._planes.update(looked)
         now = self._planes.turn
         if now == before:
@@ -187,7 +195,7 @@ class Analyser:
 
     def _measured(self, frame: Captured, raw: NDArray[np.uint8]) -> Analysis:
         """Regions, measurements and what may be shown of them, from the segmentation and the present scores."""
-        scores, turn = NO_SCORES if self._scores is None else self._scores, self._planes.turn
+        scores, turn = NO_SCORES if self._scores is None else self._scores, self.turn
         grid = cv2.resize(raw, (REGION_PX, REGION_PX), interpolation=cv2.INTER_NEAREST_EXACT)
         mask = clean_mask(np.asarray(grid, np.uint8))
         found = find_regions(mask, self._grid_mm, turn.of(self._sector_grid))

@@ -34,6 +34,8 @@ GAP_S = 0.5
 """Beats do not span a gap in the curve of this length."""
 SETTLED_PART, SETTLED_CHANGE = 0.2, 0.22
 """A recording begins at ED where the first fifth of its first fall has less than this share of the fall."""
+MIN_SYSTOLE_S = 0.15
+"""And where that fall takes this long at least: a ventricle takes longer from ED to ES, also at 180 beats a minute."""
 SAME_SHARE = 0.25
 """Two ES of one recording differ by no more than this share of the swing, where one of them is in doubt."""
 DWELL_SHARE, MIN_DWELL = 0.05, 5
@@ -268,7 +270,7 @@ class BeatDetector:
         """The first fall from ED to ES is known: the marks before it count where they fit it."""
         first, *_, ed, es = self._held if len(self._held) > 2 else (self._held[0], *self._held)
         if first is ed:
-            fits = not self._starts or self._starts_gently(ed, low)
+            fits = not self._starts or (low.time_s - ed.time_s >= MIN_SYSTOLE_S and self._starts_gently(ed, low))
         else:  # an ES that nothing fell to: as low as the next one, or it was a dip in diastole
             fits = not self._starts and first.area - es.area < SAME_SHARE * (ed.area - es.area)
         self._due.extend(self._held if fits else self._held[1:])

@@ -57,12 +57,21 @@ class Turn:
         sign = np.array((-1 if self.mirrored else 1, -1 if self.upside_down else 1))
         return np.asarray(points * sign + np.where(sign < 0, size_px - 1, 0), np.float64)
 
+    def then(self, other: Turn) -> Turn:
+        """Both, one after the other."""
+        return Turn(self.mirrored != other.mirrored, self.upside_down != other.upside_down)
+
     def __str__(self) -> str:
         both = (("mirrored left to right", self.mirrored), ("upside down", self.upside_down))
         return " and ".join(word for word, holds in both if holds)
 
 
 UPRIGHT = Turn()
+
+
+def given_turn(mirrored: bool, upside_down: bool) -> Turn | None:
+    """What an operator says of a picture, None where nothing is said: then the picture tells."""
+    return Turn(mirrored, upside_down) if mirrored or upside_down else None
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ class Overlay:
 
 def _view(analysis: Analysis) -> str:
     """The recognised view and how sure it is; the operator's where the network knows none."""
-    if analysis.view_probability is None:
-        return analysis.view
     turn = f", {analysis.turn}" if str(analysis.turn) else ""
+    if analysis.view_probability is None:
+        return f"{analysis.view}{turn}".removeprefix(", ")
     return f"{analysis.view or 'view ?'} {100 * analysis.view_probability:.0f} %{turn}"

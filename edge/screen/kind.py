@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.preprocess import Frame
+from edge.screen.rectangle import Rectangle, rectangle_of
 from edge.screen.sector import Sector, SectorFinder, echo_areas
 
 NOT_MEASURED = "nothing is measured"
@@ -19,8 +20,8 @@ M_MODE = f"M-MODE: {NOT_MEASURED}; go back to 2D"
 SECOND_PICTURE = f"SECOND PICTURE: {NOT_MEASURED} on a split screen; show one"
 COLOUR = f"COLOUR DOPPLER: {NOT_MEASURED}; switch colour off"
 FROZEN = "PICTURE FROZEN: unfreeze the scanner to go on"
-LINEAR = f"NO SECTOR PROBE: the picture is a rectangle, {NOT_MEASURED}; use a sector probe, in 2D"
-NO_FAN = "NO SECTOR: what the screen shows has not the shape of an upright sector"
+LINEAR = f"NO SECTOR PROBE: the picture is a rectangle, {NOT_MEASURED}; use a sector probe, in 2D, whole"
+NO_FAN = "NO SECTOR: the visible echo has not the shape of an upright sector; check the gain, and that it is 2D"
 
 TOP_WIDTH = 0.65
 """Mean width of a strip's upper quarter, as a share of its greatest; a sector's is half of that."""
@@ -34,9 +35,18 @@ ROW_VARIANCE = 0.45
 SOLID_SHARE, SLANTED = 0.75, 0.9
 """A picture fills this share of its hull; waves do not. A hull that fills less than SLANTED of its box has slanted
 sides: a sector, steered to one side."""
-LINEAR_HEIGHT, LINEAR_WIDER = 0.5, 2.0
+LINEAR_HEIGHT, LINEAR_WIDER = 0.45, 2.0
 """A linear probe's picture is higher than this share of the screen, and no wider than so many times its height; traces
 of a Doppler or an M-mode run longer."""
+FULL_WIDTH, FULL_HEIGHT = 0.72, 0.9
+"""A trace that fills the screen is wider than high and than this share of the screen, and leaves a margin above or
+below, where it writes its times; a picture cut out of its screen leaves none."""
+ALONG, ACROSS = 0.43, 1.4
+"""How much neighbours along a row differ, as a share of how much those along a column do: speckle lies between the
+lines of an M-mode and the columns of a spectrum."""
+FITS, FAN_IN_BOX = 0.8, 0.77
+"""A sector's echo and the fan around it have at least this share in common, and its hull fills at most so much of its
+box; waves and lines that a fan was put around differ in one of the two."""
 
 WATCH_STEP = 7
 VIVID, VIVID_GREY = 0.45, 50
@@ -61,21 +71,47 @@ def layout_problem(finder: SectorFinder, sector: Sector) -> str:
     assert rough is not None
     height, width = peak.shape
     areas = echo_areas(peak, rough)
-    inside = cv2.resize(sector.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    whole = sector.mask.astype(np.uint8)
+    inside = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
     margin = max(3, round(12 * scale))
     near = np.asarray(cv2.dilate(inside, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)), np.uint8)
+    is_sector = sector.fan is not None and finder.visible is not None and _fits(finder.visible, inside)
+    box = None if is_sector else rectangle_of(peak, rough)
+    if box is not None and box.height >= LINEAR_HEIGHT * height and box.width < LINEAR_WIDER * box.height:
+        return _rectangle_kind(peak, box)
     # A strip beside the sector, or one that was taken for it.
-    for some in (areas & (near == 0), areas & near):
+    for some in (areas & (near == 0), *([] if is_sector else [areas & near])):
         for x, y, w, h in _joined(some):
             part = areas[y : y + h, x : x + w]
             if w >= STRIP_WIDTH * width and h >= STRIP_HEIGHT * height and _is_strip(part):
-                if _solid(part) and h >= LINEAR_HEIGHT * height and w < LINEAR_WIDER * h:
-                    return LINEAR
                 return _strip_kind(peak[y : y + h, x : x + w])
     second = max((int(areas[y : y + h, x : x + w].sum()) for x, y, w, h in _joined(areas & (near == 0))), default=0)
     if second >= SECOND_AREA * inside.sum():
         return SECOND_PICTURE
     return NO_FAN if sector.fan is None else ""
+
+
+def _fits(visible: Frame, inside: Frame) -> bool:
+    """Whether echo (HxW 0/1) has the shape of the sector that was found around it, however dark parts of it are."""
+    x, y, w, h = cv2.boundingRect(visible)
+    in_common = float((visible & inside).sum()) / max(1.0, float((visible | inside).sum()))
+    return in_common >= FITS and _hull_area(visible[y : y + h, x : x + w]) <= FAN_IN_BOX * w * h
+
+
+def _rectangle_kind(peak: Frame, box: Rectangle) -> str:
+    """A linear probe's picture, or a trace that fills the screen."""
+    height, width = peak.shape
+    echo = peak[box.y : box.y + box.height, box.x : box.x + box.width].astype(np.int16)
+    texture = float(np.abs(np.diff(echo, axis=1)).mean()) / max(1e-3, float(np.abs(np.diff(echo, axis=0)).mean()))
+    if box.width < box.height:
+        return LINEAR
+    if texture < ALONG:
+        return M_MODE
+    if texture > ACROSS:
+        return SPECTRAL
+    if box.width > FULL_WIDTH * width and box.height < FULL_HEIGHT * height:
+        return _strip_kind(peak[box.y : box.y + box.height, box.x : box.x + box.width])
+    return LINEAR
 
 
 def _strip_kind(strip: Frame) -> str:

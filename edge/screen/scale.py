@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.preprocess import Frame, grey
+from edge.screen.dots import edge_dots
 from edge.screen.sector import Sector
+from edge.screen.units import Numbers
 
 BRIGHTS = (60, 30, 15)
 """Grey levels above the screen's black that may part ticks from nothing: small screens draw them as faint dots."""
@@ -26,11 +29,15 @@ PLAUSIBLE_DEPTH_MM = (30.0, 300.0)
 """What a cardiac picture can show in depth, from a zoomed part of a child's heart to a large adult's chest."""
 ROUNDING = 0.03
 """Share by which a depth measured in whole pixels may be off: a unit is ruled out only beyond it."""
+OFF = 0.12
+"""How far a tick may stand from its place, as a share of the distance between ticks."""
 BEYOND = 0.1
 """Ticks stand beside the sector: above and below it no more than this share of the depth."""
 EDGE_OFF_DEG = np.arange(-3, 3.1, 0.5)
 """By how much the fan that was found may be wider or narrower than the line of dots beside it."""
-SURE = 0.5
+SURE, SAID = 0.5, 0.95
+OPEN_UNIT = "ticks may be 0.5 or 1 cm apart; type the depth in (--depth-cm)"
+CONTRADICTED = "the ticks do not fit the depth that is written on the screen; type the depth in (--depth-cm)"
 STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
 """The ticks' column is another one when the pixels that differ by STRIP_GREY are this share of those that were lit."""
 
@@ -39,7 +46,8 @@ STRIP_MARGIN_PX, STRIP_GREY, MOVED_SHARE = 4, 40, 0.3
 class Scale:
     """What the ticks say: mm per pixel (None where unknown), confidence 0-1, ticks used, why it is unknown.
 
-    `step_px` is the distance of neighbouring ticks, 0 without ticks.
+    `step_px` is the distance of neighbouring ticks, 0 without ticks; `is_said` whether numbers on the screen settle
+    what they stand for.
     """
 
     mm_per_px: float | None
@@ -47,10 +55,14 @@ class Scale:
     ticks: tuple[tuple[float, float], ...] = ()
     reason: str = ""
     step_px: float = 0.0
+    is_said: bool = False
 
     @property
     def sure(self) -> bool:
         return self.mm_per_px is not None and self.confidence >= SURE
+
+
+NO_TICKS = Scale(None, 0.0, (), "no row of equally spaced ticks beside the sector")
 
 
 class TickWatch:
@@ -80,18 +92,17 @@ class TickWatch:
 def find_scale(peak: Frame, sector: Sector, unit_mm: float = 0.0) -> Scale:
     """Read the ticks of a screen (HxW uint8, the maximum over some frames).
 
-    `unit_mm` is the distance that two ticks stand for, where a profile knows it; else see `scale_from_ticks`.
+    `unit_mm` is the distance that two ticks stand for, where a profile knows it; else the numbers on the screen say it
+    (see `edge.screen.units`), else the ticks alone (see `scale_from_ticks`).
     """
     height = peak.shape[0]
     black = int(np.bincount(peak.ravel(), minlength=32)[:32].argmax())
     widest, highest = max(4.0, MAX_TICK[0] * height), max(3.0, MAX_TICK[1] * height)
-    depth_px = (
-        sector.fan.radius - sector.fan.inner_radius if sector.fan is not None else float(sector.mask.any(1).sum())
-    )
+    fan = sector.fan
+    depth_px = fan.radius - fan.inner_radius if fan is not None else float(sector.mask.any(1).sum())
     rows = np.flatnonzero(sector.mask.any(1))
     highest_row, lowest_row = rows[0] - BEYOND * depth_px, rows[-1] + BEYOND * depth_px
-    best = Scale(None, 0.0, (), "no row of equally spaced ticks beside the sector")
-    axes = [np.eye(2), *_edges(sector)]
+    best, numbers, axes = NO_TICKS, Numbers(peak, sector), [np.eye(2), *_edges(sector)]
     for bright in BRIGHTS:
         marks = ((peak > black + bright) & ~sector.mask).astype(np.uint8)
         count, _, stats, centres = cv2.connectedComponentsWithStats(marks, connectivity=8)
@@ -100,25 +111,64 @@ def find_scale(peak: Frame, sector: Sector, unit_mm: float = 0.0) -> Scale:
         points, boxes = centres[1:count][small], stats[1:count][small]
         sizes = np.array([float(peak[t : t + h, x0 : x0 + w].sum()) for x0, t, w, h, _ in boxes])
         for turn in axes:
-            across, along = (points @ turn.T).T if len(points) else np.empty((2, 0))
-            for x in np.unique(np.round(across)):
-                column = np.abs(across - x) <= ALIGNED_PX
-                if column.sum() < MIN_TICKS:
-                    continue
-                found = scale_from_ticks(np.stack([across, along], 1)[column], sizes[column], depth_px, unit_mm)
-                # The column of most ticks is the scale; labels beside it can be as regular, with other distances.
-                if (len(found.ticks), found.confidence) > (len(best.ticks), best.confidence):
-                    on_screen = tuple((float(x), float(y)) for x, y in np.array(found.ticks) @ turn)
-                    best = replace(found, ticks=on_screen)
+            turned = points @ turn.T
+            for column in _columns(turned):
+                found = scale_from_ticks(turned[column], sizes[column], depth_px, unit_mm)
+                if found.ticks and not unit_mm:
+                    found = _settled(found, numbers, turn, depth_px)
+                # A column that numbers explain is the scale, else that of most ticks; labels can be as regular.
+                if _rank(found) > _rank(best):
+                    best = _on_screen(found, turn)
+    if not best.is_said and not unit_mm:
+        for dots, step_px, turn in edge_dots(peak, sector):
+            line = Scale(None, 0.4, tuple((float(x), float(y)) for x, y in dots), OPEN_UNIT, step_px)
+            found = _settled(line, numbers, turn, depth_px)
+            if found.is_said and _rank(found) > _rank(best):
+                best = _on_screen(found, turn)
+    if best.sure and not best.is_said and not unit_mm and numbers.speak_against(depth_px * (best.mm_per_px or 0.0)):
+        return replace(best, mm_per_px=None, confidence=0.4, reason=CONTRADICTED)
     return best
 
 
+def _settled(found: Scale, numbers: Numbers, turn: NDArray[np.float64], depth_px: float) -> Scale:
+    """With the unit that numbers on the screen say, where they say one."""
+    unit_mm = numbers.unit_of(np.array(found.ticks), found.step_px, turn, depth_px)
+    if not unit_mm:
+        return found
+    return replace(found, mm_per_px=unit_mm / found.step_px, confidence=SAID, reason="", is_said=True)
+
+
+def _rank(scale: Scale) -> tuple[bool, int, float]:
+    return scale.is_said, len(scale.ticks), scale.confidence
+
+
+def _on_screen(found: Scale, turn: NDArray[np.float64]) -> Scale:
+    """With the places of its ticks on the screen: they are given as turned by `turn`."""
+    return replace(found, ticks=tuple((float(x), float(y)) for x, y in np.array(found.ticks).reshape(-1, 2) @ turn))
+
+
 def _edges(sector: Sector) -> list[NDArray[np.float64]]:
-    """Rotations (2x2) that lay a line along one of the fan's edges upright: dots follow the edge on many screens."""
+    """Rotations (2x2) that lay a line along one of the fan's edges upright: ticks follow the edge on many screens."""
     if sector.fan is None:
         return []
     angles = [side * (sector.fan.half_angle + off) for side in (1, -1) for off in np.deg2rad(EDGE_OFF_DEG)]
     return [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles]
+
+
+def _columns(turned: NDArray[np.float64]) -> Iterator[NDArray[np.intp]]:
+    """Which of the points (N x 2) stand in one column, for each column of MIN_TICKS at least."""
+    if len(turned) < MIN_TICKS:
+        return
+    order = np.argsort(turned[:, 0])
+    across = turned[order, 0]
+    starts = np.unique(np.round(across))
+    firsts = np.searchsorted(across, starts - ALIGNED_PX)
+    lasts = np.searchsorted(across, starts + ALIGNED_PX, side="right")
+    seen: set[tuple[int, int]] = set()
+    for first, last in zip(firsts.tolist(), lasts.tolist()):
+        if last - first >= MIN_TICKS and (first, last) not in seen:
+            seen.add((first, last))
+            yield order[first:last]
 
 
 def scale_from_ticks(
@@ -145,9 +195,12 @@ def scale_from_ticks(
     step = float(near.mean())
     places = np.round((rows - rows[0]) / step)
     step, first = (float(v) for v in np.polyfit(places, rows, 1))
+    fits = np.abs(rows - (first + places * step)) < OFF * step
+    if len(np.unique(places[fits])) > 2:
+        step, first = (float(v) for v in np.polyfit(places[fits], rows[fits], 1))
     residual = np.abs(rows - (first + places * step)) / step
     distinct = len(np.unique(places))
-    regular = float((residual < 0.12).mean()) * min(1.0, distinct / (places[-1] + 1)) * distinct / len(rows)
+    regular = float((residual < OFF).mean()) * min(1.0, distinct / (places[-1] + 1)) * distinct / len(rows)
     spans = float(np.ptp(rows)) / max(depth_px, 1.0)
     if regular < 0.75 or distinct < MIN_TICKS or not 0.6 < spans < 1.3:
         return Scale(None, 0.0, (), "the marks are not equally spaced along the depth")
@@ -169,7 +222,7 @@ def scale_from_ticks(
             None,
             0.4,
             tuple((float(x), float(y)) for x, y in points),
-            "ticks may be 0.5 or 1 cm apart; type the depth in (--depth-cm)",
+            OPEN_UNIT,
             step,
         )
     ticks = tuple((float(x), float(y)) for x, y in points[order])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -58,12 +58,14 @@ HALF_ANGLES = np.deg2rad(np.arange(15, 61, 1.0))
 
 @dataclass(frozen=True)
 class Fan:
-    """A phased-array or convex sector, symmetric about the vertical: pixels of the frame, radians."""
+    """A phased-array or convex sector, symmetric about the vertical: pixels of the frame, radians. It opens downwards,
+    or upwards where the picture stands `upside_down`."""
 
     apex: tuple[float, float]
     inner_radius: float
     radius: float
     half_angle: float
+    upside_down: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,17 @@ class Sector:
     box: Box
     mask: NDArray[np.bool_]
     fan: Fan | None = None
+
+    def upside_down(self) -> Sector:
+        """The same on a picture turned over, its first row the last."""
+        height = len(self.mask)
+        mask = np.ascontiguousarray(self.mask[::-1])
+        if self.fan is None:
+            return Sector(box_of(mask), mask)
+        x, y = self.fan.apex
+        return Sector(
+            box_of(mask), mask, replace(self.fan, apex=(x, height - 1 - y), upside_down=not self.fan.upside_down)
+        )
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -112,7 +125,7 @@ class SectorFinder:
 
     `rough` (HxW uint8) is how much neighbours differ in the latest of them, `changed` the share of the lit blocks that
     came or went with it: few as a heart beats, most where a menu opens or closes. Of a dark picture's few bright spots
-    it says nothing.
+    it says nothing. `visible` (HxW 0/1) is the echo that `find` put its sector around.
     """
 
     def __init__(self, region: tuple[int, int, int, int] | None = None) -> None:
@@ -121,6 +134,7 @@ class SectorFinder:
         self.peak: Frame | None = None
         self.rough: Frame | None = None
         self.changed = 0.0
+        self.visible: Frame | None = None
         self._lit: NDArray[np.bool_] | None = None
         self._region = region
         self._shape: tuple[int, int] = (0, 0)
@@ -163,9 +177,9 @@ class SectorFinder:
     def _find(self, peak: Frame) -> Sector:
         assert self.rough is not None
         (height, width), scale = self._shape, self.scale
-        peak = _smooth(peak)
-        black = _black_of(peak)
-        peak = np.where(_flat(peak, self.rough, black), np.uint8(black), peak)
+        peak = smooth(peak)
+        black = black_of(peak)
+        peak = np.where(flat_areas(peak, self.rough, black), np.uint8(black), peak)
         best: _Found | None = None
         for number, grey_level in enumerate(VISIBLE_GREYS):
             found = _visible_area(peak > black + grey_level)
@@ -186,6 +200,7 @@ class SectorFinder:
                 "check that the scanner shows a B-mode image and is not frozen on a menu"
             )
         agreement, hull, fan, area = best
+        self.visible = area
         if fan is None or agreement < MIN_AGREEMENT:
             filled = np.zeros((height, width), np.uint8)
             outline = np.round((hull + 0.5) / scale - 0.5).astype(np.int32)
@@ -278,14 +293,15 @@ def _lit_blocks(grey: Frame) -> NDArray[np.bool_]:
 
 def echo_areas(peak: Frame, rough: Frame) -> Frame:
     """HxW 0/1: solid areas with the texture of echo on a screen: no text, no panels. Both as of `SectorFinder`."""
-    black = _black_of(peak)
-    plain = _flat(peak, rough, black, MIN_PLAIN_FRACTION).astype(np.uint8)
+    black = black_of(peak)
+    plain = flat_areas(peak, rough, black, MIN_PLAIN_FRACTION).astype(np.uint8)
     closed = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, np.ones((FRAME_PX, FRAME_PX), np.uint8))
     visible = (peak > black + VISIBLE_GREYS[-1]) & (cv2.dilate(closed, SOLID) == 0)
     return np.asarray(cv2.morphologyEx(visible.astype(np.uint8), cv2.MORPH_OPEN, SOLID), np.uint8)
 
 
-def _black_of(peak: Frame) -> int:
+def black_of(peak: Frame) -> int:
+    """The grey level of a screen's black."""
     return int(np.bincount(peak.ravel(), minlength=DARK)[:DARK].argmax())
 
 
@@ -310,7 +326,8 @@ def _without_halo(found: _Found, peak: Frame, levels: Sequence[int], halo_px: in
     return (agreement, inner[1], fan, inner[0]) if agreement >= GOOD_AGREEMENT else found
 
 
-def _smooth(grey: Frame) -> Frame:
+def smooth(grey: Frame) -> Frame:
+    """Without the noise of single pixels."""
     return np.asarray(cv2.GaussianBlur(grey, (3, 3), 0), np.uint8)
 
 
@@ -320,7 +337,7 @@ def _differences(grey: Frame) -> Frame:
     return np.asarray(cv2.dilate(grey, kernel) - cv2.erode(grey, kernel), np.uint8)
 
 
-def _flat(peak: Frame, rough: Frame, black: int, share: float = MIN_FLAT_FRACTION) -> NDArray[np.bool_]:
+def flat_areas(peak: Frame, rough: Frame, black: int, share: float = MIN_FLAT_FRACTION) -> NDArray[np.bool_]:
     """HxW bool: where the screen has large areas of one colour, or of a slow gradient, brighter than its black."""
     calm = (np.maximum(_differences(peak), rough) <= FLAT) & (peak > black + VISIBLE_GREYS[-2])
     _, labels, stats, _ = cv2.connectedComponentsWithStats(calm.astype(np.uint8), connectivity=4)
@@ -399,7 +416,7 @@ def _fan_polygon(fan: Fan) -> NDArray[np.float32]:
 def fan_mask(fan: Fan, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """HxW bool of the pixels inside a fan, for a picture of `shape` (height, width)."""
     y, x = np.ogrid[: shape[0], : shape[1]]
-    dx, dy = x - fan.apex[0], y - fan.apex[1]
+    dx, dy = x - fan.apex[0], (y - fan.apex[1]) * (-1 if fan.upside_down else 1)
     squared = dx * dx + dy * dy
     within = (np.abs(dx) <= dy * np.tan(fan.half_angle)) & (squared >= fan.inner_radius**2)
     return np.asarray(within & (squared <= fan.radius**2))

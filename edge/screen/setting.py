@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.heart.plane import Turn
 from edge.screen.scale import Scale
 from edge.screen.sector import Fan, Sector, box_of, fan_mask
 
@@ -29,8 +30,8 @@ class Decided:
     """What was decided about a frame before the networks saw it.
 
     `problem` says why it is not analysed, "" where it is; `quality` whether the quality net sees it, else the last
-    scores stay if `keeps_scores`. `setting` is None as long as no sector was found. `view` is the operator's, `patient`
-    counts those of the run.
+    scores stay if `keeps_scores`. `setting` is None as long as no sector was found. `view` and `turn` are the
+    operator's, the latter None where nobody said how the picture stands; `patient` counts those of the run.
     """
 
     problem: str
@@ -39,3 +40,4 @@ class Decided:
     view: str = ""
     patient: int = 0
     setting: Setting | None = None
+    turn: Turn | None = None

@@ -36,15 +36,20 @@ class SectorTracker:
     """Feed it every frame. `sector` is the present one, None while it is looked for; `scale` what its ticks say.
 
     `region` (x0, y0, x1, y1) is where the source says that the echo is; `profile` a known screen, whose sector is used
-    where one is found in its place, and else refused.
+    where one is found in its place, and else refused. A picture that stands `upside_down` has its probe at the bottom.
     """
 
-    def __init__(self, region: tuple[int, int, int, int] | None = None, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        region: tuple[int, int, int, int] | None = None,
+        profile: Profile | None = None,
+        upside_down: bool = False,
+    ) -> None:
         self.sector: Sector | None = None
         self.scale = NO_SCALE
         self.searches = 0
-        self._region, self._profile = region, profile
-        self._finder = SectorFinder(region)
+        self._region, self._profile, self._upside_down = region, profile, upside_down
+        self._finder = SectorFinder()
         self._peak: Frame | None = None
         self._first: Frame | None = None
         self._shape: tuple[int, ...] = ()
@@ -100,10 +105,11 @@ class SectorTracker:
 
     def _add(self, frame: Frame) -> None:
         """One more frame to look for the sector on. Two screens on top of each other would give a sector of neither."""
-        self._finder.add(frame)
+        upright = np.ascontiguousarray(frame[::-1]) if self._upside_down else frame
+        self._finder.add(upright)
         if self._finder.changed > CHANGED_LIT:
             self._restart(frame)
-            self._finder.add(frame)
+            self._finder.add(upright)
         if self._first is None:
             self._first = frame.copy()
         level = grey(frame)
@@ -113,9 +119,15 @@ class SectorTracker:
         if self._shape and frame.shape != self._shape:
             self._region = None  # a region is given for one size
         self.sector, self.scale, self._reason = None, NO_SCALE, LOOKING
-        self._finder, self._peak, self._first, self._ticks = SectorFinder(self._region), None, None, None
+        self._finder, self._peak, self._first, self._ticks = SectorFinder(self._upright_region(frame)), None, None, None
         self._changed = 0
         self._shape = frame.shape
+
+    def _upright_region(self, frame: Frame) -> tuple[int, int, int, int] | None:
+        if self._region is None or not self._upside_down:
+            return self._region
+        x0, y0, x1, y1 = self._region
+        return x0, len(frame) - y1, x1, len(frame) - y0
 
     def _search(self, frame: Frame) -> str:
         """Set sector and scale from the frames added, or say why there is none."""
@@ -127,6 +139,8 @@ class SectorTracker:
         problem = layout_problem(self._finder, sector)
         if problem:
             return problem
+        if self._upside_down:
+            sector = sector.upside_down()
         if self._profile is not None:
             problem = self._profile.problem(sector)
             if problem:

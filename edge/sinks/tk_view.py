@@ -14,7 +14,7 @@ from edge.picture.palette import Canvas
 from edge.picture.window import draw_held, draw_help, draw_note, draw_screen
 from edge.sinks.base import Key, Shown
 
-NAMES = {"question": "?"}
+NAMES = {"question": "?", "bracketleft": "[", "bracketright": "]"}
 """How keys are called where Tk calls them otherwise."""
 NOTE_S = 3.0
 REDRAW_S = 0.5

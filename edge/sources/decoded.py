@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import av
 from av.filter import Graph
 
+from edge.sources.combs import CombTest
 from edge.sources.picture_size import check_size
 
 log = logging.getLogger(__name__)
@@ -20,11 +21,12 @@ class Decoder:
     """Decodes the first video stream of an open container. `damaged` counts the frames that did not come out whole.
 
     A damaged packet does not end the stream, but what follows it is drawn upon a picture that is not there: frames up
-    to the next key frame count as damaged and are left out. Raises SourceError for a picture that is too large to be an
+    to the next key frame count as damaged and are left out. With `looks_for_combs` the first frames are looked at for
+    fields that nothing says are there. Raises SourceError for a picture that is too large to be an
     ultrasound screen.
     """
 
-    def __init__(self, container: av.container.InputContainer, shown: str) -> None:
+    def __init__(self, container: av.container.InputContainer, shown: str, looks_for_combs: bool = True) -> None:
         self._container, self.shown = container, shown
         self.stream = container.streams.video[0]
         self.stream.codec_context.options = STRICT
@@ -32,6 +34,8 @@ class Decoder:
         self.reason = ""
         check_size(self.stream.width, self.stream.height, shown)
         self._mender: Deinterlacer | None = None
+        self._combs = CombTest() if looks_for_combs else None
+        self._held: list[av.VideoFrame] = []
         self._broken_at: int | None = None
 
     def frames(self, expected: int | None = None) -> Iterator[av.VideoFrame]:
@@ -56,7 +60,7 @@ class Decoder:
             for frame in self._decode(packet):
                 count += 1
                 yield frame
-        for frame in self._mender.rest() if self._mender is not None else ():
+        for frame in (*self._released(), *(self._mender.rest() if self._mender is not None else ())):
             count += 1
             yield frame
         if expected is not None:
@@ -86,9 +90,31 @@ class Decoder:
                     self.damaged += 1
                     continue
                 self._broken_at = None
-            if self._mender is None and frame.interlaced_frame:
-                log.warning("%s is interlaced: its fields are woven into whole pictures (bwdif)", self.shown)
-                self._mender = Deinterlacer(self.stream)
+            yield from self._whole(frame)
+
+    def _whole(self, frame: av.VideoFrame) -> Iterator[av.VideoFrame]:
+        """Whole pictures of interlaced frames, others as they are; the first ones come once it is known which."""
+        is_flagged = frame.interlaced_frame
+        if self._mender is None and self._combs is not None and not is_flagged:
+            self._held.append(frame)
+            self._combs.add(frame)
+            if self._combs.verdict is None:
+                return
+        elif self._mender is not None or not is_flagged:
+            yield from self._mender.mended(frame) if self._mender is not None else (frame,)
+            return
+        else:
+            self._held.append(frame)
+        if is_flagged or (self._combs is not None and self._combs.verdict):
+            said = "" if is_flagged else ", though it does not say so"
+            log.warning("%s is interlaced%s: its fields are woven into whole pictures (bwdif)", self.shown, said)
+            self._mender = Deinterlacer(self.stream, every=not is_flagged)
+        self._combs = None
+        yield from self._released()
+
+    def _released(self) -> Iterator[av.VideoFrame]:
+        held, self._held = self._held, []
+        for frame in held:
             yield from self._mender.mended(frame) if self._mender is not None else (frame,)
 
     def _broken(self, pts: int | None) -> None:
@@ -100,12 +126,13 @@ class Decoder:
 
 
 class Deinterlacer:
-    """FFmpeg's bwdif on the frames that say that they are interlaced, one picture a frame; a frame of delay."""
+    """FFmpeg's bwdif on the frames that say that they are interlaced, or on `every` frame; one picture a frame, a frame
+    of delay."""
 
-    def __init__(self, stream: av.VideoStream) -> None:
+    def __init__(self, stream: av.VideoStream, every: bool = False) -> None:
         self._graph = Graph()
         source = self._graph.add_buffer(template=stream, time_base=stream.time_base)
-        filter = self._graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced")
+        filter = self._graph.add("bwdif", f"mode=send_frame:parity=auto:deint={'all' if every else 'interlaced'}")
         sink = self._graph.add("buffersink")
         self._graph.link_nodes(source, filter, sink).configure()
 

@@ -72,6 +72,13 @@ class DicomSource:
                 f"{path} is no DICOM image, or a truncated one ({str(error).partition('. Use ')[0]}); "
                 "send it from the scanner again"
             ) from error
+        if geometry.left_out:
+            others = " and ".join(geometry.left_out)
+            is_beside = geometry.region is not None
+            said = (
+                "stands beside the 2D picture that is measured, and is left out" if is_beside else "and no 2D picture"
+            )
+            log.warning("%s by its regions: %s %s", path, others, said)
         if times is None and self._count > 1:
             log.warning("%s says no frame rate; %g frames a second are assumed", path, DEFAULT_FPS)
         self.fps, self._times = times or (DEFAULT_FPS, [n / DEFAULT_FPS for n in range(self._count)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from edge.errors import SourceError
+from edge.heart.plane import Turn
 from edge.screen.setting import Decided, Setting
 
 SCHEMA = 3
@@ -30,6 +31,7 @@ class FrameRow(msgspec.Struct, frozen=True, array_like=True):
     setting: Setting | None = None
     spacing_mm: tuple[float, float] | None = None
     stated_by: str = ""
+    turn: Turn | None = None
 
     def decided(self, before: Setting | None) -> Decided:
         """What was decided, where `before` held on the frame before it."""
@@ -40,6 +42,7 @@ class FrameRow(msgspec.Struct, frozen=True, array_like=True):
             view=self.view,
             patient=self.patient,
             setting=self.setting or before,
+            turn=self.turn,
         )
 
 

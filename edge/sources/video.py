@@ -58,7 +58,7 @@ class VideoSource:
     def __iter__(self) -> Iterator[Captured]:
         if self._decoder is not None:  # asked a second time: from the beginning
             self._container.seek(0)
-        self._decoder = Decoder(self._container, self.uri)
+        self._decoder = Decoder(self._container, self.uri, looks_for_combs=not self.is_recording)
         rows = self._sidecar.frames if self._sidecar is not None else None
         setting = None
         for frame in decoded_frames(self._decoder, self.frames, self.fps):

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 
 from edge.heart.analysis import Analyser, Analysis
 from edge.heart.best import BestFrames
+from edge.heart.plane import UPRIGHT, Turn
 from edge.heart.record import HeartRecord
 from edge.heart.regions import WALLS
 from edge.jetson.heat import HeatWatch
@@ -32,6 +33,8 @@ from edge.stages.shared import Shared, reason_of
 log = logging.getLogger(__name__)
 
 UNLIKE = "picture unlike calibration"
+TOLD_S = 3.0
+"""How long the picture says what a key did."""
 SCORES_S = 1.0
 """Seen this seldom a picture's quality is old; edge/heart/analysis.py takes it away a second later."""
 
@@ -53,6 +56,7 @@ class Inference:
         screening: Screening,
         view: str,
         insists: bool = False,
+        turn: Turn | None = None,
         deadline_ms: float,
         shows_screen: bool = False,
         body_surface_m2: float | None = None,
@@ -64,7 +68,8 @@ class Inference:
         self._segmenter, self._scorer, self._given_view, self._view = segmenter, scorer, view, view
         self._patient, self._shows_screen = 0, shows_screen
         self._asked: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._insists = insists
+        self._insists, self._given_turn, self._turn = insists, turn, turn
+        self._told, self._told_until_s = "", 0.0
         self.screening, self.refining, self.recording, self._heat = screening, refining, recording, heat
         self.ladder = Ladder(deadline_ms or 1000 / max(shared.source.fps, 1.0))
         self.analyser: Analyser | None = None
@@ -112,6 +117,18 @@ class Inference:
         """Take this view for the operator's, "" for the recognised one, from the next frame on; any thread may call."""
         self._asked.put(partial(self._use_view, view))
 
+    def mirror(self) -> None:
+        """Take the picture for mirrored left to right, or no longer; any thread may call."""
+        self._asked.put(partial(self._turn_by, Turn(mirrored=True)))
+
+    def turn_over(self) -> None:
+        """Take the picture for upside down, or no longer; any thread may call."""
+        self._asked.put(partial(self._turn_by, Turn(upside_down=True)))
+
+    def step_depth(self, steps: int) -> None:
+        """Another imaging depth, by so many steps of half a centimetre; any thread may call."""
+        self._asked.put(partial(self._step_depth, steps))
+
     def finish(self) -> None:
         """The recording has ended: its last beat counts."""
         if self.analyser is not None:
@@ -122,14 +139,31 @@ class Inference:
         self._asked.put(self._new_patient)
 
     def _use_view(self, view: str) -> None:
-        self._begin(view, self._patient)
+        self._begin(view, self._patient, self._turn)
+
+    def _turn_by(self, change: Turn) -> None:
+        now = self.analyser.turn if self.analyser is not None else self._turn or UPRIGHT
+        turn = now.then(change)
+        if change.upside_down and self._guard.live:
+            self.screening.turn_over(turn.upside_down)
+        self._begin(self._view, self._patient, turn)
+        self._tell(f"picture taken as {str(turn) or 'upright'}")
+
+    def _step_depth(self, steps: int) -> None:
+        """What was measured with another depth is void."""
+        self._tell(self.screening.step_depth(steps))
+        self.record, self.best, self.analyser = HeartRecord(), BestFrames(), None
+
+    def _tell(self, words: str) -> None:
+        log.info("%s", words)
+        self._told, self._told_until_s = words, time.monotonic() + TOLD_S
 
     def _next_view(self) -> None:
         views = tuple(WALLS) if self._given_view else ("", *WALLS)
-        self._begin(views[(views.index(self._view) + 1) % len(views)], self._patient)
+        self._begin(views[(views.index(self._view) + 1) % len(views)], self._patient, self._turn)
 
     def _new_patient(self) -> None:
-        self._begin(self._view, self._patient + 1)
+        self._begin(self._view, self._patient + 1, self._turn)
 
     def _obey(self) -> None:
         """Do what was asked for since the last frame."""
@@ -137,18 +171,18 @@ class Inference:
             self._asked.get()()
 
     def _take_over(self, replayed: Decided) -> None:
-        """A view that is given now wins over that of the recorded run."""
-        self._begin(self._given_view or replayed.view, replayed.patient)
+        """A view or a turn that is given now wins over that of the recorded run."""
+        self._begin(self._given_view or replayed.view, replayed.patient, self._given_turn or replayed.turn)
 
-    def _begin(self, view: str, patient: int) -> None:
-        """Another view or patient: scores start afresh, no beat spans the two, another patient has none."""
-        if (view, patient) == (self._view, self._patient):
+    def _begin(self, view: str, patient: int, turn: Turn | None) -> None:
+        """Another view, patient or turn: scores start afresh, no beat spans the two, another patient has none."""
+        if (view, patient, turn) == (self._view, self._patient, self._turn):
             return
         if patient != self._patient:
             self.record, self.best = HeartRecord(), BestFrames()
             if self.refining is not None:
                 self.refining.forget()
-        self._view, self._patient, self.analyser = view, patient, None
+        self._view, self._patient, self._turn, self.analyser = view, patient, turn, None
         self.best.restart()
 
     def _decided(self, look: Look, quality: bool, keeps_scores: bool) -> Decided:
@@ -159,6 +193,7 @@ class Inference:
             view=self._view,
             patient=self._patient,
             setting=look.setting,
+            turn=self._turn,
         )
 
     def _scores_are_due(self, frame: Captured, rung: Rung) -> bool:
@@ -205,6 +240,7 @@ class Inference:
             self._view,
             self.record,
             self._insists,
+            self._turn,
         )
 
     def _not_analysed(self, frame: Captured, problem: str, started_ns: int) -> Finished:
@@ -242,7 +278,8 @@ class Inference:
         if self._guard.live:
             self._observe(frame, (ended_ns - started_ns) / 1e6)
         drift = self._drift(frame, analyser)
-        notice = (self._heat.warning if self._heat else "") or drift
+        told = self._told if started_ns / 1e9 < self._told_until_s else ""
+        notice = told or (self._heat.warning if self._heat else "") or drift
         finished = Finished(frame=frame, banner=problem, started_ns=started_ns, notice=notice)
         if analysis.invalid:
             if self.refining is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from edge.sinks.base import Key
 from edge.stages.drawing import Drawing
 from edge.stages.inference import Inference
@@ -12,6 +14,10 @@ def keys_of(inference: Inference, drawing: Drawing) -> dict[str, Key]:
     keys = {
         "n": Key("names of the regions", drawing.toggle_names),
         "v": Key("next view: A4C, A2C, A3C", inference.next_view),
+        "m": Key("mirrored left to right, or not", inference.mirror),
+        "u": Key("upside down, or not", inference.turn_over),
+        "bracketleft": Key("less depth, by 0.5 cm", partial(inference.step_depth, -1)),
+        "bracketright": Key("more depth, by 0.5 cm", partial(inference.step_depth, 1)),
         "p": Key("new patient: begin afresh", inference.new_patient),
     }
     if inference.refining is not None:

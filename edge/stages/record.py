@@ -81,6 +81,7 @@ class Recorder:
             setting,
             frame.stated.spacing_mm if frame.stated is not None else None,
             frame.stated.by if frame.stated is not None else "",
+            decided.turn,
         )
 
     def _opened(self, shape: tuple[int, ...]) -> av.VideoStream:

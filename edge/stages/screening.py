@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge.preprocess import Frame
-from edge.screen.calibration import Calibration, TypedDepth, calibrate
+from edge.screen.calibration import TYPED, Calibration, TypedDepth, calibrate
 from edge.screen.cut import Cutter
 from edge.screen.kind import FROZEN, STILL_S, EchoWatch
 from edge.screen.known import KnownScreen
+from edge.screen.scale import PLAUSIBLE_DEPTH_MM
 from edge.screen.sector import Sector
 from edge.screen.setting import Decided, Setting
 from edge.screen.tracker import SectorTracker
@@ -46,13 +47,18 @@ class Look:
     in_doubt: bool = False
 
 
-class Screening:
-    """Looks at every frame before the networks do. `calibration` is that of the present sector."""
+DEPTH_CM, DEPTH_STEP_CM = 16.0, 0.5
+"""The first depth that an operator is offered where none is known, and the steps from there."""
 
-    def __init__(self, shared: Shared, known: KnownScreen) -> None:
+
+class Screening:
+    """Looks at every frame before the networks do. `calibration` is that of the present sector, which is looked for
+    with its probe at the bottom where the picture stands `upside_down`."""
+
+    def __init__(self, shared: Shared, known: KnownScreen, upside_down: bool = False) -> None:
         self._source, self._limits, self._known = shared.source, shared.guard.limits, known
         self._signal = SignalCheck(self._limits)
-        self._tracker = SectorTracker(shared.source.region, known.profile)
+        self._tracker = SectorTracker(shared.source.region, known.profile, upside_down)
         self._typed: TypedDepth | None = None
         self._echo: EchoWatch | None = None
         self._cutter: Cutter | None = None
@@ -69,6 +75,29 @@ class Screening:
         """Find the sector of a recording. Raises SourceError where there is none."""
         self._stated = self._source.stated
         self._use(self._tracker.find(frames))
+
+    def turn_over(self, upside_down: bool) -> None:
+        """Look for a sector that stands so from the next frame on."""
+        self._tracker = SectorTracker(self._source.region, self._known.profile, upside_down)
+        self._echo = self._cutter = None
+
+    def step_depth(self, steps: int) -> str:
+        """Take a depth for the operator's that is so many steps from the present one, or DEPTH_CM where none is known;
+        what holds now, in words."""
+        sector, spacing_mm = self.sector, self.calibration.spacing_mm
+        if spacing_mm is not None and spacing_mm == self._stated.spacing_mm:
+            return f"depth as of the {self.calibration.origin}"
+        if sector is not None and spacing_mm is not None:
+            now_cm = spacing_mm[0] / sector.spacing_from_depth(1.0)[0]
+        else:
+            now_cm = self._known.depth_cm
+        steps_now = round(now_cm / DEPTH_STEP_CM) + steps if now_cm else round(DEPTH_CM / DEPTH_STEP_CM)
+        least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)
+        depth_cm = min(max(steps_now * DEPTH_STEP_CM, least), most)
+        self._known, self._typed = replace(self._known, depth_cm=depth_cm, depth_from=TYPED), None
+        if sector is not None:
+            self._use(sector)
+        return f"depth {depth_cm:g} cm, {TYPED}"
 
     def look(self, frame: Captured) -> Look:
         """One frame of a live signal."""

@@ -30,8 +30,10 @@ class Layout:
     """One vendor-like look. Pixels; `echo` is the top-left corner and side of the square that holds the picture.
 
     ticks: side of the depth scale, "left", "right" or "" for none; they stand for `tick_mm`, every `long_every`-th is
-    longer (0: none); tracing: top of the ECG strip, 0 for none; bar: (x, y, width, height) of the grey bar or None;
-    band: height of the title bar; panels: boxes of tinted side panels.
+    longer (0: none), numbers stand at every `label_cm` (0: none); dots: it is dots beside the sector's slanted edge;
+    zoom: (left, top, side) of the part of the picture that is shown, as shares of its side, and there a smaller fan;
+    tracing: top of the ECG strip, 0 for none; bar: (x, y, width, height) of the grey bar or None; band: height of the
+    title bar; panels: boxes of tinted side panels.
     """
 
     name: str
@@ -48,8 +50,13 @@ class Layout:
     logo: str = ""
     tick_mm: float = 10.0
     long_every: int = 5
+    label_cm: float = 5.0
+    dots: bool = False
+    zoom: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
 
+DOTS_DEG, DOTS_ASIDE = 46.0, 0.012
+"""Where dots run, from the vertical: along the widest sector; and how far outside of it, as a share of the picture."""
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
@@ -75,12 +82,26 @@ LAYOUTS: dict[str, Layout] = {
     )
 }
 
+DEPTH_LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout("dots1", (1024, 768), (200, 60, 620), label_cm=0, long_every=0, dots=True),
+        Layout("dots2", (1280, 720), (480, 44, 610), AMBER, "left", label_cm=0, long_every=0, dots=True),
+        Layout("labels1", (1280, 720), (320, 44, 610), AMBER, "right", label_cm=5, long_every=0),
+        Layout("labels2", (1024, 768), (170, 60, 620), ticks="left", tick_mm=5.0, label_cm=1, long_every=0),
+        Layout("zoom1", (1024, 768), (200, 60, 620), tick_mm=5.0, label_cm=1, zoom=(0.25, 0.25, 0.5)),
+        Layout("zoom2", (1280, 1024), (250, 90, 800), label_cm=1, long_every=0, zoom=(0.15, 0.3, 0.7)),
+    )
+}
+"""Those whose depth scale is read otherwise than by the length of its ticks: dots, numbers, parts of a picture."""
+
 
 def layout_of(name: str) -> Layout:
     """A layout by name. Raises SourceError that lists them."""
-    if name not in LAYOUTS:
-        raise SourceError(f"'{name}' is not a screen layout; the layouts are {', '.join(LAYOUTS)}")
-    return LAYOUTS[name]
+    known = LAYOUTS | DEPTH_LAYOUTS
+    if name not in known:
+        raise SourceError(f"'{name}' is not a screen layout; the layouts are {', '.join(known)}")
+    return known[name]
 
 
 class Screen:
@@ -99,9 +120,14 @@ class Screen:
         self.layout, self._loop = layout, loop
         self.echo = (x, y, x + side, y + side)
         width, height = layout.size
+        self._left, self._top, self._part = (round(share * side) for share in layout.zoom)
+        self._fan = self._shown(loop.sector.astype(np.uint8), cv2.INTER_NEAREST_EXACT) > 0
+        if self._part < side:
+            self._fan &= self._zoomed_fan()
         self.sector: NDArray[np.bool_] = np.zeros((height, width), np.bool_)
-        self.sector[y : y + side, x : x + side] = loop.sector
-        self.spacing_mm = loop.spacing_mm
+        self.sector[y : y + side, x : x + side] = self._fan
+        row_mm, column_mm = loop.spacing_mm
+        self.spacing_mm = (row_mm * self._part / side, column_mm * self._part / side)
         self._rng = np.random.default_rng([loop.seed, SCREEN_STREAM])
         self._still = self._draw_still()
         self._ecg = _ecg(width, loop)
@@ -111,7 +137,7 @@ class Screen:
         picture: Picture = self._still.copy()
         x0, y0, x1, y1 = self.echo
         window = picture[y0:y1, x0:x1]
-        np.copyto(window, frame.image[:, :, None], where=self._loop.sector[:, :, None])
+        np.copyto(window, self._shown(frame.image)[:, :, None], where=self._fan[:, :, None])
         if self.layout.tracing:
             self._trace(picture, frame)
         return picture
@@ -120,8 +146,28 @@ class Screen:
         """Labels 0-3 on the screen, height x width uint8."""
         out = np.zeros(self.sector.shape, np.uint8)
         x0, y0, x1, y1 = self.echo
-        out[y0:y1, x0:x1] = frame.mask
+        out[y0:y1, x0:x1] = self._shown(frame.mask, cv2.INTER_NEAREST_EXACT)
         return out
+
+    def _shown(self, picture: Picture, how: int = cv2.INTER_CUBIC) -> Picture:
+        """The part of the loop's picture that the layout shows, at the size that it is shown in."""
+        side = self.layout.echo[2]
+        if self._part == side:
+            return picture
+        part = picture[self._top : self._top + self._part, self._left : self._left + self._part]
+        return np.asarray(cv2.resize(part, (side, side), interpolation=how), np.uint8)
+
+    def _zoomed_fan(self) -> NDArray[np.bool_]:
+        """The largest fan of the picture's own apex within the part that is shown."""
+        side, zoomed = self.layout.echo[2], self.layout.echo[2] / self._part
+        y, x = np.mgrid[:side, :side]
+        down = y / zoomed + self._top - self._loop.probe_px
+        across = x / zoomed + self._left - side / 2
+        bottom = self._top + self._part - self._loop.probe_px
+        angle = np.arctan2(self._part / 2, bottom)
+        r = np.hypot(across, down)
+        nearest = (self._top - self._loop.probe_px) / np.cos(angle)
+        return np.asarray((r >= nearest) & (r < bottom) & (np.abs(across) <= down * np.tan(angle)))
 
     def _draw_still(self) -> Picture:
         layout, loop, rng = self.layout, self._loop, self._rng
@@ -176,18 +222,34 @@ class Screen:
         return picture
 
     def _draw_ticks(self, picture: Picture, unit: float) -> None:
-        """Ticks at their true depths, some longer; numbered at every fifth centimetre."""
-        x0, y0, x1, _ = self.echo
-        at_x, label_x = (x1 + 6, 11) if self.layout.ticks == "right" else (x0 - 14, -22)
-        probe = self._loop.probe_px
-        layout = self.layout
+        """Ticks at their true depths, some longer, some with their depth in cm."""
+        layout, row_mm = self.layout, self.spacing_mm[0]
+        x0, y0, x1, y1 = self.echo
+        right = layout.ticks == "right"
+        at_x, label_x = (x1 + 6, 11) if right else (x0 - 14, -22)
+        zoomed = layout.echo[2] / self._part
+        face_y = y0 + (self._loop.probe_px - self._top) * zoomed
         for k in range(int(10 * self._loop.scan.depth / layout.tick_mm) + 1):
-            y = round(y0 + probe + k * layout.tick_mm / self.spacing_mm[0])
+            reach = k * layout.tick_mm / row_mm
+            if layout.dots:
+                self._draw_dot(picture, face_y, reach, 1 if right else -1)
+                continue
+            y = round(face_y + reach)
+            if not y0 <= y < y1:
+                continue
             length = 8 if layout.long_every and k % layout.long_every == 0 else 4
-            cv2.line(picture, (at_x, y), (at_x + length, y), self.layout.ink, 1)
+            cv2.line(picture, (at_x, y), (at_x + length, y), layout.ink, 1)
             depth_cm = k * layout.tick_mm / 10
-            if depth_cm % 5 == 0 and k:
-                draw_text(picture, f"{depth_cm:.0f}", (at_x + label_x, y + 4), self.layout.ink, 0.8 * unit)
+            if layout.label_cm and depth_cm % layout.label_cm == 0 and k:
+                draw_text(picture, f"{depth_cm:.0f}", (at_x + label_x, y + 4), layout.ink, 0.8 * unit)
+
+    def _draw_dot(self, picture: Picture, face_y: float, reach: float, side: int) -> None:
+        x0, _, x1, _ = self.echo
+        angle, aside = np.deg2rad(DOTS_DEG), DOTS_ASIDE * (x1 - x0)
+        x = (x0 + x1) / 2 + side * (reach * np.sin(angle) + aside * np.cos(angle))
+        y = face_y + reach * np.cos(angle) - aside * np.sin(angle)
+        radius = max(1, round(len(picture) / 700))
+        cv2.circle(picture, (round(x), round(y)), radius, self.layout.ink, -1)
 
     def _trace(self, picture: Picture, frame: SyntheticFrame) -> None:
         """The ECG sweeps from left to right and is wiped a little ahead of its head."""

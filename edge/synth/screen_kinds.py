@@ -25,7 +25,7 @@ class KindScreen:
     """A Screen of another kind: `compose(frame)` as there. Seeded by the loop's seed.
 
     kind is one of KINDS. Strips sweep behind a moving gap or scroll to the left; a few fill the screen, without a
-    duplex picture. Raises SourceError for another kind.
+    duplex picture (`is_alone`). Raises SourceError for another kind.
     """
 
     def __init__(self, layout: Layout, loop: SyntheticLoop, kind: str) -> None:
@@ -34,10 +34,10 @@ class KindScreen:
         self.kind, self.layout, self._loop = kind, layout, loop
         self.screen = Screen(layout, loop)
         rng = self._rng = np.random.default_rng([loop.seed, KIND_STREAM])
-        self._scrolls, self._alone = bool(rng.random() < 0.5), bool(rng.random() < 0.25)
+        self._scrolls, self.is_alone = bool(rng.random() < 0.5), bool(rng.random() < 0.25)
         self._strip: Picture | None = None
         width, height = layout.size
-        top = layout.band + 8 if self._alone else round((1 - STRIP_SHARE) * height)
+        top = layout.band + 8 if self.is_alone else round((1 - STRIP_SHARE) * height)
         left, right = round(0.1 * width), round(0.88 * width)
         bottom = (layout.tracing or height - round(0.1 * height)) - 6
         self._place = (left, top, right, bottom)
@@ -99,7 +99,7 @@ class KindScreen:
     def _draw_duplex(self, picture: Picture, frame: SyntheticFrame, strip: Picture) -> None:
         left, top, right, bottom = self._place
         self._clear(picture)
-        if not self._alone:
+        if not self.is_alone:
             side = top - self.layout.band - 12
             middle = self.layout.size[0] // 2 - side // 2
             small = cv2.resize(frame.image, (side, side), interpolation=cv2.INTER_AREA)

@@ -128,3 +128,14 @@ def test_marks_alternate_and_advance_whatever_the_curve(seed: int, noise: float)
     events = events_of(np.maximum(areas, 0))
     for one, other in pairwise(events):
         assert one.stretch != other.stretch or (one.kind != other.kind and one.frame < other.frame)
+
+
+@pytest.mark.parametrize("before_es_s", [0.07, 0.1, 0.13])
+def test_a_clip_that_begins_just_before_es_does_not_begin_at_ed(before_es_s: float) -> None:
+    """However gently the rest of the fall begins: a whole systole takes longer."""
+    fps = 30.0
+    fall = round(before_es_s * fps)
+    rest = 21 - 2 * (np.arange(fall) / fall) ** 2
+    rise = np.interp(np.arange(18), [0, 17], [19, 30])
+    events = events_of(np.concatenate([rest, rise, areas_of(1.4, fps)]), fps)
+    assert [e.kind for e in events][:2] == ["ES", "ED"]

@@ -46,13 +46,15 @@ class PlaneNet(Net):
         }
 
 
-def analyser(view: str = "", insists: bool = False, net: Net | None = None) -> tuple[Analyser, PlaneNet]:
+def analyser(
+    view: str = "", insists: bool = False, net: Net | None = None, turn: Turn | None = None
+) -> tuple[Analyser, PlaneNet]:
     scorer = PlaneNet()
     segmenter = Segmenter(manifest("segmentation"), net or Net(lambda: apical_mask(size=SIZE)))
     mm = Calibration((0.5, 0.5), "typed in")
-    made = Analyser(
-        segmenter, QualityScorer(manifest("quality"), scorer), SECTOR, mm, StageClock(), view, insists=insists
-    )
+    judge = QualityScorer(manifest("quality"), scorer)
+    sector = SECTOR.upside_down() if turn is not None and turn.upside_down else SECTOR
+    made = Analyser(segmenter, judge, sector, mm, StageClock(), view, insists=insists, turn=turn)
     return made, scorer
 
 
@@ -119,3 +121,20 @@ def test_a_mirrored_picture_is_analysed_upright_and_shown_as_it_is() -> None:
     assert np.array_equal(after.regions.labels, before.regions.labels[:, ::-1])
     assert record_of(after, 0.0, ())["orientation"] == "mirrored left to right"
     assert {LV, LA} <= set(np.unique(after.mask))
+
+
+@pytest.mark.parametrize("turn", [Turn(mirrored=True), Turn(upside_down=True), Turn(True, True)])
+def test_the_operators_word_turns_the_picture_whatever_the_networks_say(turn: Turn) -> None:
+    shade = np.linspace(0.4, 1.0, FRAME.shape[1])
+    upright = (FRAME * shade).astype(np.uint8)
+    plain, _ = analyser()
+    told, net = analyser(turn=turn)
+    net.flips = True
+    before, after = last_of(plain, 3, upright), last_of(told, 3, np.ascontiguousarray(turn.of(upright)))
+    assert after.turn == told.turn == turn
+    assert np.array_equal(told.segmenter.picture, plain.segmenter.picture)
+    assert np.array_equal(after.mask, turn.of(before.mask))
+    assert after.ventricle.volume_ml == pytest.approx(before.ventricle.volume_ml)
+    assert before.regions is not None
+    assert after.regions is not None
+    assert np.array_equal(after.regions.labels, turn.of(before.regions.labels))

@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import SourceError
 from edge.screen.kind import COLOUR, FROZEN, STILL_S, EchoWatch
-from edge.screen.sector import find_sector
+from edge.screen.sector import fan_mask, find_sector
 from edge.screen.tracker import SectorTracker
 from edge.synth import SyntheticLoop
 from edge.synth.compression import jpeg
@@ -56,9 +56,10 @@ def test_b_mode_is_found_and_its_ticks_are_right_or_unknown(layout: str, ticks: 
     assert {watch.look(picture, n / 4) for n, picture in enumerate(pictures)} == {""}
     if LAYOUTS[layout].ticks and ticks[1]:
         assert tracker.scale.sure
+    if tracker.scale.sure:
+        assert LAYOUTS[layout].ticks
+        assert ticks[1] or tracker.scale.is_said
         assert tracker.scale.mm_per_px == pytest.approx(screen.screen.spacing_mm[0], rel=0.01)
-    else:
-        assert not tracker.scale.sure
 
 
 @pytest.mark.parametrize("layout", ["screen1", "screen4", "screen5"])
@@ -160,3 +161,57 @@ def test_a_steered_sector_is_not_taken_for_a_trace(degrees: float) -> None:
     except SourceError as error:
         said = str(error)
     assert not any(word in said for word in ("DOPPLER", "M-MODE", "PROBE"))
+
+
+@pytest.mark.parametrize("place", [(240, 160, 110), (330, 200, 150)])
+def test_a_linear_probe_over_a_dark_ball_is_named_as_such(place: tuple[int, int, int]) -> None:
+    """An eye, a cyst or a vessel parts the picture, and most of its rows do not reach both sides."""
+    x, y, radius = place
+    screens = []
+    for seed in range(4):
+        screen = np.zeros((480, 640), np.uint8)
+        screen[20:450, 120:520] = np.clip(speckle(seed, (430, 400)) * 60, 0, 255)
+        cv2.circle(screen, (x + 80, y), radius, 0, -1)
+        screens.append(screen)
+    with pytest.raises(SourceError, match="NO SECTOR PROBE"):
+        SectorTracker().find(screens)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_trace_that_fills_the_screen_is_not_named_a_linear_probe(layout: str) -> None:
+    seed = next(s for s in range(50, 90) if is_alone(layout, s))
+    for kind, name in (("m-mode", "M-MODE"), ("spectral", "SPECTRAL DOPPLER")):
+        _, pictures = pictures_of(layout, kind, seed)
+        with pytest.raises(SourceError, match=name):
+            SectorTracker().find(pictures)
+
+
+def is_alone(layout: str, seed: int) -> bool:
+    """Whether the strips of this seed stand without a duplex picture."""
+    chosen = LAYOUTS[layout]
+    return KindScreen(chosen, SyntheticLoop(seed, "A4C", chosen.echo[2]), "spectral").is_alone
+
+
+def deep_band(seed: int, lit_from: float, lit_to: float) -> np.ndarray:
+    """A screen with an upright sector whose echo is bright between two depths and hardly seen elsewhere."""
+    y, x = np.mgrid[:480, :640]
+    r, angle = np.hypot(x - 320, y - 20), np.abs(np.arctan2(x - 320, y - 20))
+    inside = (r < 430) & (angle < 0.68) & (r > 8)
+    bright = np.where((r > 430 * lit_from) & (r < 430 * lit_to), 90.0, 9.0) + np.where(r < 60, 60, 0)
+    return np.where(inside, np.clip(speckle(seed, (480, 640)) * bright, 0, 255), 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("lit", [(0.75, 0.97), (0.55, 0.97), (0.3, 0.6)])
+def test_a_bright_band_across_a_sector_is_not_taken_for_a_trace(lit: tuple[float, float]) -> None:
+    sector = SectorTracker().find([deep_band(seed, *lit) for seed in range(6)])
+    assert sector.fan is not None
+
+
+@pytest.mark.parametrize("layout", ["screen1", "screen4"])
+def test_a_sector_with_its_probe_at_the_bottom_is_found_where_that_is_said(layout: str) -> None:
+    screen, pictures = pictures_of(layout, "b-mode", 21)
+    found = SectorTracker(upside_down=True).find([np.ascontiguousarray(picture[::-1]) for picture in pictures])
+    assert overlap(found.mask, screen.screen.sector[::-1]) > 0.95
+    assert found.fan is not None
+    assert found.fan.upside_down
+    np.testing.assert_array_equal(fan_mask(found.fan, found.mask.shape), found.mask)

@@ -174,6 +174,32 @@ def test_of_several_regions_the_two_dimensional_one_counts(tmp_path: Path, strip
         assert source.stated.spacing_mm == pytest.approx((0.4, 0.4))
 
 
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ([{"RegionSpatialFormat": 2, "PhysicalUnitsXDirection": 4}], "M-mode stands beside the 2D picture"),
+        ([{"RegionSpatialFormat": 3, "RegionDataType": 3}] * 2, ": a spectrum stands beside the 2D picture"),
+        ([{}], "a second 2D picture stands beside"),
+        ([{"RegionDataType": 10, "RegionSpatialFormat": 5}], ""),
+    ],
+)
+def test_what_is_left_out_beside_the_two_dimensional_region_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, others: list[dict[str, Any]], words: str
+) -> None:
+    regions = [region(*BOX), *(region(0, 0, 40, 30, **other) for other in others)]
+    with open_source(str(saved(data_set(GREY, SequenceOfUltrasoundRegions=regions), tmp_path / "a.dcm"))) as source:
+        assert source.region == (4, 6, 121, 91)
+    assert words in caplog.text
+    assert words or "left out" not in caplog.text
+
+
+def test_a_screen_without_a_two_dimensional_region_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    strip = region(*BOX, RegionSpatialFormat=3, RegionDataType=3)
+    with open_source(str(saved(data_set(GREY, SequenceOfUltrasoundRegions=[strip]), tmp_path / "a.dcm"))) as source:
+        assert source.region is None
+    assert "a spectrum and no 2D picture" in caplog.text
+
+
 def test_pixels_are_made_square_by_the_deltas(tmp_path: Path) -> None:
     narrow = [cv2.resize(f, (64, 96), interpolation=cv2.INTER_AREA) for f in GREY]
     data = data_set(narrow, SequenceOfUltrasoundRegions=[region(2, 6, 60, 90, PhysicalDeltaX=0.1)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.sources import open_source
+from edge.sources.combs import FINER, comb_ratio
 from edge.sources.shown import EXIF, Turn, square_pixels, stretch_of
 from tests.edge.sources.recordings import INTERLACED_DCT, INTERLACED_ME, pictures, write_video
 
@@ -111,3 +113,55 @@ def test_the_fields_of_interlaced_video_are_woven_together(tmp_path: Path, codec
     assert [round(c.time_s, 3) for c in captured] == [round(n / 25, 3) for n in range(len(frames))]
     whole = combing(fields[10])
     assert combing(captured[5].image) - whole < 0.7 * (combing(frames[5]) - whole)
+
+
+def moving(count: int, step_px: float, seed: int = 3) -> list[NDArray[np.uint8]]:
+    """Speckle, text and a disc that move at this speed, RGB."""
+    rng = np.random.default_rng(seed)
+    speckle = cv2.GaussianBlur(rng.rayleigh(60, (400, 1200)).astype(np.float32), (0, 0), 1.2)
+    large = np.clip(speckle, 0, 255).astype(np.uint8)
+    cv2.circle(large, (500, 200), 70, 20, -1)
+    cv2.putText(large, "ECHO 12 cm", (300, 150), cv2.FONT_HERSHEY_SIMPLEX, 1, 250, 2)
+    frames = []
+    for number in range(count):
+        shifted = cv2.warpAffine(
+            large, np.array([[1, 0, -number * step_px], [0, 1, -0.3 * number * step_px]]), (480, 300)
+        )
+        frames.append(np.repeat(shifted[..., None], 3, axis=2))
+    return frames
+
+
+def test_fields_that_nothing_tells_of_are_woven_together(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fields = moving(32, 3.0)
+    frames = [first.copy() for first in fields[::2]]
+    for frame, second in zip(frames, fields[1::2]):
+        frame[1::2] = second[1::2]
+    path = tmp_path / "grabber.mkv"
+    write_video(path, frames, codec="libx264", options={"crf": "6"})
+    with open_source(str(path)) as source:
+        captured = list(source)
+    assert "does not say so" in caplog.text
+    assert len(captured) == len(frames)
+    assert combing(captured[8].image) < 0.7 * combing(frames[8])
+
+
+@pytest.mark.parametrize("step_px", [0.0, 0.5, 4.0, 15.0])
+def test_whole_pictures_are_left_as_they_are(tmp_path: Path, step_px: float) -> None:
+    frames = moving(14, step_px)
+    path = tmp_path / "whole.mkv"
+    write_video(path, frames, codec="ffv1", options={})
+    with open_source(str(path)) as source:
+        captured = [frame.image.copy() for frame in source]
+    assert len(captured) == len(frames)
+    assert all(np.abs(one.astype(int) - other).max() <= 3 for one, other in zip(captured, frames))
+
+
+def test_the_real_loop_and_an_image_of_lines_show_no_comb(sonosite: str) -> None:
+    from pydicom.pixels import pixel_array
+
+    loop = [frame[..., 1].astype(np.int16) for frame in pixel_array(sonosite)]
+    ratios = [comb_ratio(now, before) for before, now in pairwise(loop)]
+    assert max(ratio for ratio in ratios if ratio is not None) < FINER
+    lines = np.zeros((200, 300), np.int16)
+    lines[::2] = 200
+    assert comb_ratio(lines, lines) is None

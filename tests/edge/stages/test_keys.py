@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from edge.heart.plane import Turn
 from edge.loop import LoopOptions, run_loop
 from edge.picture.layout import FOOT_Y, STRIP_Y
 from edge.picture.palette import CONTOUR
@@ -35,11 +36,18 @@ class Pressed:
             self.keys[key].act()
 
 
-def pressed(presses: dict[int, str], view: str = "", frames: int = 60) -> list[Shown]:
+def pressed(
+    presses: dict[int, str],
+    view: str = "",
+    frames: int = 60,
+    screen: str = "screen4",
+    spacing_mm: tuple[float, float] | None = None,
+) -> list[Shown]:
     segmenter, scorer, *_ = nets()
     sink = Pressed(presses)
     limits = Limits(signal_ms=60_000, freeze_ms=60_000, stuck_ms=60_000, age_ms=60_000)
-    run_loop(Clip(screens_of("screen4")[0], frames), segmenter, scorer, [sink], LoopOptions(view=view, limits=limits))  # type: ignore[list-item]
+    clip = Clip(screens_of(screen)[0], frames, spacing_mm)
+    run_loop(clip, segmenter, scorer, [sink], LoopOptions(view=view, limits=limits))  # type: ignore[list-item]
     return sink.shown
 
 
@@ -76,5 +84,35 @@ def test_what_keys_do_is_said_in_words() -> None:
     sink = Pressed({})
     segmenter, scorer, *_ = nets()
     run_loop(Clip(screens_of("screen4")[0], 33), segmenter, scorer, [sink])  # type: ignore[list-item]
-    assert set(sink.keys) == {"n", "v", "p"}
+    assert set(sink.keys) == {"n", "v", "p", "m", "u", "bracketleft", "bracketright"}
     assert all(key.does for key in sink.keys.values())
+
+
+def test_m_takes_the_picture_for_mirrored_and_back() -> None:
+    shown = pressed({20: "m", 40: "m"}, "A4C")
+    analyses = [one.analysis for one in shown if one.analysis is not None]
+    turns = [analysis.turn for analysis in analyses]
+    assert [turn for k, turn in enumerate(turns) if k == 0 or turn != turns[k - 1]] == [
+        Turn(),
+        Turn(mirrored=True),
+        Turn(),
+    ]
+    plain, mirrored = analyses[19], analyses[35]
+    np.testing.assert_array_equal(mirrored.mask, plain.mask[:, ::-1])
+
+
+def test_brackets_step_the_depth_from_a_usual_one() -> None:
+    presses = {10: "bracketright", 20: "bracketright", 30: "bracketleft", 40: "bracketleft"}
+    shown = pressed(presses, "A4C", screen="screen6")
+    analyses = [one.analysis for one in shown if one.analysis is not None]
+    found = list(dict.fromkeys(analysis.calibration.spacing_mm for analysis in analyses))
+    assert found[0] is None
+    assert [round(mm[0] / found[1][0], 3) for mm in found[1:] if mm and found[1]] == [1.0, 1.031, 0.969]
+    assert analyses[-1].calibration.origin == "typed in"
+    assert all(analysis.ventricle.volume_ml is None for analysis in analyses[:9])
+    assert analyses[-1].ventricle.volume_ml is not None
+
+
+def test_no_bracket_outvotes_a_source_that_states_its_scale() -> None:
+    shown = pressed({10: "bracketright"}, "A4C", spacing_mm=(0.4, 0.4))
+    assert {one.analysis.calibration.spacing_mm for one in shown if one.analysis is not None} == {(0.4, 0.4)}

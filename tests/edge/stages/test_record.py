@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from edge.errors import EchoEdgeError, SourceError
+from edge.heart.plane import Turn
 from edge.screen.setting import Decided
 from edge.sources import Captured, open_source
 from edge.sources.sidecar import read_sidecar, sidecar_path
@@ -40,6 +41,16 @@ def test_what_was_recorded_comes_back(shape: tuple[int, ...], tmp_path: Path) ->
     assert [f.decided is not None and f.decided.quality for f in again] == [f.number % 3 == 0 for f in written]
     for one, other in zip(again, written):
         np.testing.assert_array_equal(one.image if other.image.ndim == 3 else np.squeeze(one.image), other.image)
+
+
+def test_how_the_picture_stands_is_replayed(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "x.mkv", open_source("synth://a4c?frames=1"))
+    turns = [None, Turn(mirrored=True), Turn(upside_down=True)]
+    for frame, turn in zip(frames(3), turns):
+        recorder.write(frame, Decided(problem="", turn=turn))
+    recorder.finish()
+    with open_source(str(tmp_path / "x.mkv")) as source:
+        assert [frame.decided and frame.decided.turn for frame in source] == turns
 
 
 def test_it_can_be_replayed_while_it_is_written_and_wherever_it_breaks_off(tmp_path: Path) -> None:
