@@ -24,7 +24,7 @@ from train.data.camus import read_split
 from train.data.clips import Clip, open_clips
 from train.data.sample import LV
 from train.evaluate.metrics import bootstrap_interval, dice, flicker, mean_known
-from train.evaluate.segmentation import CLASSES
+from train.evaluate.segmentation import CLASSES, cell
 from train.options import artefact_options, evaluation_options
 from train.results import machine, replace_section
 
@@ -34,10 +34,11 @@ HEADINGS = ("model", "LV Dice (95 %)", "myocardium", "LA", "flicker % (95 %)", "
 
 
 def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = False) -> dict[str, float]:
-    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view", the share of frames whose
-    view is right (NaN where the network knows none). The sector is found once, the network starts afresh. Each frame is
-    shown `hold` times and judged the last time: what a pair of frames cannot tell of a network in the midst of a
-    stream. With `forget` the network starts afresh at every showing: what its memory is worth."""
+    """Mean Dice of each class over the clip's frames (NaN for one that they do not annotate), "flicker" of the LV's
+    area, and "view", the share of frames whose view is right (NaN where the network knows none). The sector is found
+    once, the network starts afresh. Each frame is shown `hold` times and judged the last time: what a pair of frames
+    cannot tell of a network in the midst of a stream. With `forget` the network starts afresh at every showing: what
+    its memory is worth."""
     sector = find_sector([frame.image for frame in clip.frames])
     segmenter.reset()
     dices, right, areas = [], [], []
@@ -46,13 +47,15 @@ def evaluate_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool 
             if forget:
                 segmenter.reset()
             mask = segmenter(frame.image, sector)
-        dices.append([dice(mask == label, frame.mask == label) for label in CLASSES.values()])
+        dices.append(
+            [dice(mask == label, frame.mask == label) if label in frame.known else np.nan for label in CLASSES.values()]
+        )
         areas.append([np.count_nonzero(m == LV) for m in (mask, frame.mask)])
         probabilities = segmenter.view_probabilities
         right.append(np.nan if probabilities is None else float(VIEWS[int(probabilities.argmax())] == clip.view))
     found, true = np.array(areas, np.float64).T
     return {
-        **dict(zip(CLASSES, np.mean(dices, axis=0))),
+        **{name: mean_known(column) for name, column in zip(CLASSES, np.array(dices).T)},
         "flicker": flicker(found, true),
         "view": float(np.mean(right)),
     }
@@ -87,10 +90,10 @@ def cells(result: dict[str, Any]) -> list[str]:
     return [
         f"{result['model']} {result['precision']}",
         f"{result['lv']:.3f} ({dices})",
-        f"{result['myo']:.3f}",
-        f"{result['la']:.3f}",
+        cell(result["myo"], ".3f"),
+        cell(result["la"], ".3f"),
         f"{100 * result['flicker']:.2f} ({unrest})",
-        "-" if result["view"] is None else f"{result['view']:.3f}",
+        cell(result["view"], ".3f"),
     ]
 
 
