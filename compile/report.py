@@ -54,7 +54,7 @@ def _outcomes(outcomes: Sequence[Outcome], best: Outcome) -> str:
         times = [" + ".join(f"{t:.2f}" for t in column) for column in pairs] or ["not run", "not run"]
         failures = outcome.died or "; ".join(outcome.failures())
         verdict = "chosen" if outcome is best else failures or "passes"
-        scores = ["-" if outcome.died else f"{outcome.scores[k]:.4f}" for k in keys]
+        scores = ["-" if outcome.died or np.isnan(outcome.scores[k]) else f"{outcome.scores[k]:.4f}" for k in keys]
         rows.append([outcome.manifest.precision, f"{outcome.size_mb:.2f}", *scores, *times, verdict])
     headings = ["precision", "MB", *(f"{metric} {view}" for view, metric in keys), "p50 ms", "p90 ms", "verdict"]
     return svg.table(headings, rows)

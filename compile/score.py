@@ -19,7 +19,7 @@ from edge.refine.refiner import Refiner, load_refiner
 from edge.screen.sector import find_sector
 from train.data import open_data
 from train.data.sample import Sample
-from train.evaluate.metrics import dice, spearman
+from train.evaluate.metrics import dice, mean_known, spearman
 from train.evaluate.segmentation import evaluate_frame
 from train.quality.degrade import degrade_regions, sector_crop
 
@@ -111,8 +111,11 @@ def _contour_scores(rows: Sequence[Mapping[str, Any]], trial: Trial) -> Scores:
     for view, keep in _by_view(trial).items():
         chosen = [row for row, kept in zip(rows, keep) if kept]
         distances = np.array([row["hd95"]["lv"] for row in chosen])
-        out[view, "LV Dice"] = float(np.mean([row["dice"]["lv"] for row in chosen]))
-        out[view, "LV HD95 mm"] = float(np.nanmean(distances)) if not np.isnan(distances).all() else np.nan
+        dices = np.array([row["dice"]["lv"] for row in chosen])
+        if np.isnan(dices).all():  # no frame of this view annotates the LV
+            continue
+        out[view, "LV Dice"] = mean_known(dices)
+        out[view, "LV HD95 mm"] = mean_known(distances)
     return out
 
 

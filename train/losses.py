@@ -7,17 +7,47 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+NOTHING = -1e4
+"""A logit whose probability is 0, and whose gradient is no NaN."""
 
-def dice_cross_entropy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy plus soft Dice over the foreground classes, batch-wise.
 
-    logits N x C x H x W float32; target N x H x W int64. Scalar.
+def merge_unknown(logits: torch.Tensor, known: torch.Tensor | None) -> torch.Tensor:
+    """Logits in which the classes that a sample does not annotate have gone into its background.
+
+    logits N x C x H x W; known N x C bool, True for the background; None knows all. The background's probability
+    becomes the sum of its own and of theirs, which become 0: of data with the LV alone P(LV) is judged against 1 -
+    P(LV), and how the rest is shared out is left to the samples that say.
     """
+    if known is None or bool(known.all()):
+        return logits
+    hidden = ~known[:, :, None, None]
+    rest = torch.where(hidden, logits, NOTHING)
+    background = torch.logaddexp(logits[:, :1], rest.logsumexp(1, keepdim=True))
+    others = logits[:, 1:].masked_fill(hidden[:, 1:], NOTHING)
+    return torch.cat([background, others], 1)
+
+
+def cross_entropy(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean cross-entropy over the pixels.
+
+    logits N x C x H x W float32; target N x H x W int64; known as for `merge_unknown`. Scalar.
+    """
+    return F.cross_entropy(merge_unknown(logits, known), target)
+
+
+def dice_cross_entropy(logits: torch.Tensor, target: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
+    """Cross-entropy plus soft Dice over the foreground classes that any sample of the batch knows, batch-wise.
+
+    logits N x C x H x W float32; target N x H x W int64; known as for `merge_unknown`. Scalar.
+    """
+    logits = merge_unknown(logits, known)
     probability = logits.softmax(1)
     onehot = F.one_hot(target, logits.shape[1]).permute(0, 3, 1, 2).to(probability.dtype)
     overlap = (probability * onehot).sum((0, 2, 3))
     total = probability.sum((0, 2, 3)) + onehot.sum((0, 2, 3))
     soft_dice = (2 * overlap + 1) / (total + 1)
+    if known is not None:
+        soft_dice = soft_dice[known.any(0)]
     return F.cross_entropy(logits, target) + 1 - soft_dice[1:].mean()
 
 
@@ -63,8 +93,8 @@ def ssim_map(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return likeness / ((mean_a**2 + mean_b**2 + 0.01**2) * (variances + 0.03**2))
 
 
-SEGMENTATION_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "cross-entropy": F.cross_entropy,
+SEGMENTATION_LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]] = {
+    "cross-entropy": cross_entropy,
     "dice-cross-entropy": dice_cross_entropy,
 }
-"""Name -> loss of (logits N x C x H x W float32, target N x H x W int64)."""
+"""Name -> loss of (logits N x C x H x W float32, target N x H x W int64, known N x C bool or None for all)."""

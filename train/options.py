@@ -73,6 +73,10 @@ def table_options(table: str, scales: Iterable[str], cpu: str) -> argparse.Argum
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, help=f"folder of rows and checkpoints (default: below runs/{table})")
     p.add_argument(
-        "--results", type=Path, default=Path("docs/results.md"), help="Markdown file whose section is written"
+        "--results",
+        type=Path,
+        metavar="FILE.md",
+        help="Markdown file whose section is written, with its figures beside it (default: results.md in the folder of "
+        "the rows)",
     )
     return p

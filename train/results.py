@@ -1,4 +1,4 @@
-"""What every reproduced table needs: the machine's name, results as JSON, and generated sections of docs/results.md."""
+"""What every reproduced table needs: the machine's name, results as JSON, and generated sections of a Markdown file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from typing import Any
 
 from edge.errors import DataError
 
-HEADER = "# Results\n\nThe sections between markers are written by the commands that they name, never by hand.\n"
+RESULTS = "results.md"
+"""Where a table's section goes in the folder of its rows; a smoke run would else replace the figures of a real one."""
+HEADER = """# Results
+
+The sections between markers are written by the commands that they name and `--results` with this file, never by hand.
+"""
 
 
 def machine() -> str:

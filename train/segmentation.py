@@ -20,9 +20,9 @@ from edge.screen.sector import find_sector
 from train.augment import AugmentSpec, augment
 from train.data import open_data
 from train.data.camus import read_split
-from train.data.sample import LV, MYOCARDIUM, Sample
+from train.data.sample import BACKGROUND, EVERY, LV, MYOCARDIUM, Known, Sample, only_known
 from train.data.split import Item, check_sides, draw_patients, patients_of, split_samples
-from train.evaluate.metrics import dice, iou
+from train.evaluate.metrics import dice, iou, mean_known
 from train.facts import Facts
 from train.fit import fit
 from train.initialise import KINDS, initialise
@@ -40,9 +40,9 @@ STATISTICS_FRAMES = 16
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]):
     """Sector crops of samples, augmented anew each epoch: image 1 x size x size float32 in [-1, 1], mask size x size
-    int64.
+    int64, and which classes it knows, C bool.
 
     Without `spec` every epoch sees the same, only resized frames. With two classes the mask is LV or not.
     """
@@ -51,7 +51,9 @@ class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self, samples: Iterable[Sample], size: int, seed: int, spec: AugmentSpec | None, classes: int = len(CLASSES)
     ) -> None:
         self.size, self.seed, self.spec, self.epoch = size, seed, spec, 0
+        samples = list(samples)
         self.pairs = [crop_to_sector(sample, CACHE_PX if spec else size, classes) for sample in samples]
+        self.known = [known_flags(sample.known, classes) for sample in samples]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -59,12 +61,30 @@ class SegmentationData(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         image, mask = self.pairs[index]
         if self.spec:
             rng = np.random.default_rng([self.seed, self.epoch, index])
             image, mask = augment(image, mask, self.size, rng, self.spec)
-        return normalised(image), torch.from_numpy(mask).long()
+        return normalised(image), torch.from_numpy(mask).long(), self.known[index]
+
+
+def known_flags(known: Known, classes: int) -> torch.Tensor:
+    """Which of `classes` a sample knows, C bool; the background always."""
+    return torch.tensor([label == 0 or label in known for label in range(classes)])
+
+
+def check_annotated(samples: Iterable[Sample], classes: int) -> None:
+    """Raises DataError where a class that is to be learnt is annotated in none of the samples."""
+    samples = list(samples)
+    known = {label for sample in samples for label in sample.known}
+    absent = [CLASSES[label] for label in range(1, classes) if label not in known]
+    if not absent and classes > 2 and not any((sample.mask == MYOCARDIUM).any() for sample in samples):
+        absent = [CLASSES[MYOCARDIUM]]
+    if absent:
+        raise DataError(
+            f"the training data have no {' and no '.join(absent)}; add data that have, or train with --classes 2"
+        )
 
 
 def crop_to_sector(sample: Sample, size: int, classes: int = len(CLASSES), box: Box | None = None) -> Pair:
@@ -90,16 +110,27 @@ def predict(net: torch.nn.Module, image: NDArray[np.uint8]) -> NDArray[np.uint8]
         return upsample(logits, image.shape[0]).argmax(1)[0].to(torch.uint8).cpu().numpy()
 
 
-def accuracy(net: torch.nn.Module, pairs: Sequence[Pair], classes: int = len(CLASSES)) -> dict[str, float]:
-    """Mean over frames: Dice of each foreground class, "mean" of those, and "miou" over all classes (equation 4)."""
+def accuracy(
+    net: torch.nn.Module,
+    pairs: Sequence[Pair],
+    classes: int = len(CLASSES),
+    known: Sequence[Known] | None = None,
+) -> dict[str, float]:
+    """Mean over frames: Dice of each foreground class, "mean" of those, and "miou" over all classes (equation 4).
+
+    `known`: the classes that each frame annotates, None for all; another counts as background and has no Dice. A class
+    that no frame annotates is left out.
+    """
     dices, ious = [], []
-    for image, mask in pairs:
-        predicted = predict(net, image)
-        dices.append([dice(predicted == c, mask == c) for c in range(1, classes)])
-        ious.append([iou(predicted == c, mask == c) for c in range(classes)])
+    for index, (image, mask) in enumerate(pairs):
+        labels = EVERY if known is None else known[index]
+        predicted = only_known(predict(net, image), labels)
+        dices.append([dice(predicted == c, mask == c) if c in labels else np.nan for c in range(1, classes)])
+        ious += [iou(predicted == c, mask == c) for c in range(classes) if c == BACKGROUND or c in labels]
+    each = {name: mean_known(column) for name, column in zip(SHORT_NAMES, np.array(dices).T)}
     return {
-        **dict(zip(SHORT_NAMES, np.mean(dices, axis=0).tolist())),
-        "mean": float(np.mean(dices)),
+        **{name: value for name, value in each.items() if not np.isnan(value)},
+        "mean": mean_known(np.array(dices)),
         "miou": float(np.mean(ious)),
     }
 
@@ -109,16 +140,17 @@ def segmentation_loss(name: str) -> Callable[[torch.nn.Module, list[torch.Tensor
     head.
 
     A network returns logits N x C x h x w, or in training mode (logits, auxiliary logits); both are upsampled to the
-    mask.
+    mask. A batch is images, masks and which classes each knows; without the last all are known.
     """
     criterion = SEGMENTATION_LOSSES[name]
 
     def loss(net: torch.nn.Module, batch: list[torch.Tensor]) -> torch.Tensor:
-        image, mask = batch
+        image, mask, *rest = batch
+        known = rest[0] if rest else None
         output = net(image.contiguous(memory_format=torch.channels_last))
         heads = output if isinstance(output, tuple) else (output,)
         with torch.autocast(image.device.type, enabled=False):
-            values = [criterion(upsample(logits.float(), mask.shape[-1]), mask) for logits in heads]
+            values = [criterion(upsample(logits.float(), mask.shape[-1]), mask, known) for logits in heads]
         return values[0] + AUXILIARY_WEIGHT * sum(values[1:], torch.zeros_like(values[0]))
 
     return loss
@@ -138,12 +170,11 @@ def train_segmentation(
 ) -> Path:
     """Train a network of SEGMENTATION_NETS into `folder`, resuming what is there; return the best checkpoint's path.
 
-    Raises DataError when a patient is on both sides, when four classes are asked of data with none but the LV, and for
+    Raises DataError when a patient is on both sides, when a class is asked for that no data annotate, and for
     a size that the network cannot take.
     """
     check_sides(training, validation)
-    if classes > 2 and not any((s.mask == MYOCARDIUM).any() for s in training):
-        raise DataError("the training data have no myocardium; train with --classes 2")
+    check_annotated(training, classes)
     torch.manual_seed(recipe.fit.seed)
     try:
         net = SEGMENTATION_NETS[net_name](classes, size)
@@ -151,7 +182,7 @@ def train_segmentation(
         raise DataError(str(error)) from error
     frames = SegmentationData(training, size, recipe.fit.seed, recipe.augment, classes)
     initialise(net, *init, torch.stack([frames[k][0] for k in range(min(len(frames), STATISTICS_FRAMES))]))
-    pairs = [crop_to_sector(s, size, classes) for s in validation]
+    pairs, known = [crop_to_sector(s, size, classes) for s in validation], [s.known for s in validation]
     facts = Facts(
         net=net_name,
         size=size,
@@ -166,7 +197,7 @@ def train_segmentation(
         net,
         frames,
         segmentation_loss(recipe.loss),
-        lambda model: accuracy(model, pairs, classes),
+        lambda model: accuracy(model, pairs, classes, known),
         recipe.fit,
         folder,
         "mean",

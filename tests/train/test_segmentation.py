@@ -16,7 +16,15 @@ from tests.train.small import samples, write_camus
 from train.checkpoint import load_checkpoint
 from train.data import open_data
 from train.recipes import RECIPES
-from train.segmentation import SegmentationData, accuracy, parser, read_sides, train_segmentation
+from train.segmentation import (
+    SegmentationData,
+    accuracy,
+    crop_to_sector,
+    parser,
+    read_sides,
+    segmentation_loss,
+    train_segmentation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +158,53 @@ def test_accuracy_of_a_perfect_network() -> None:
 
     mask = samples(1)[0].mask[:89, :89]
     assert accuracy(Oracle(), [(mask, mask)]) == {"lv": 1.0, "myo": 1.0, "la": 1.0, "mean": 1.0, "miou": 1.0}
+
+
+def test_a_batch_tells_what_each_frame_annotates(tmp_path: Path) -> None:
+    lv_alone = [replace(s, mask=(s.mask == 1).astype(np.uint8), known=(1,)) for s in samples(1)]
+    data = SegmentationData([*samples(1), *lv_alone], 89, 0, None)
+    assert [known.tolist() for _, _, known in data] == [[True] * 4] * 2 + [[True, True, False, False]] * 2  # type: ignore[attr-defined]
+    assert SegmentationData(lv_alone, 89, 0, None, 2)[0][2].tolist() == [True, True]
+
+
+def test_frames_with_the_lv_alone_do_not_unteach_wall_and_atrium() -> None:
+    """The loss of such frames is the same, however a network calls what lies outside the LV."""
+
+    class Says(torch.nn.Module):
+        def __init__(self, mask: np.ndarray) -> None:
+            super().__init__()
+            self.logits = 9.0 * torch.nn.functional.one_hot(torch.from_numpy(mask).long(), 4).permute(2, 0, 1)[None]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.logits
+
+    whole = samples(1)[0]
+    drawn = replace(whole, mask=(whole.mask == 1).astype(np.uint8), known=(1,))
+    batch = [part[None] for part in SegmentationData([drawn], 89, 0, None)[0]]
+    mask = crop_to_sector(whole, 89)[1]
+    right, bare = (segmentation_loss("dice-cross-entropy")(Says(m), batch) for m in (mask, mask * (mask == 1)))
+    assert right.item() == pytest.approx(bare.item(), abs=2e-3)
+    assert right.item() < 0.01
+
+
+def test_accuracy_leaves_out_what_is_not_annotated() -> None:
+    class Whole(torch.nn.Module):
+        def __init__(self, mask: np.ndarray) -> None:
+            super().__init__()
+            self.logits = torch.nn.Parameter(
+                torch.nn.functional.one_hot(torch.from_numpy(mask).long(), 4).permute(2, 0, 1)[None].float()
+            )
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.logits
+
+    image, mask = crop_to_sector(samples(1)[0], 89)
+    pair = (image, mask * (mask == 1))
+    assert accuracy(Whole(mask), [pair], known=[(1,)]) == {"lv": 1.0, "mean": 1.0, "miou": 1.0}
+    assert accuracy(Whole(mask), [pair])["myo"] == 0.0
+
+
+def test_a_class_that_no_training_frame_annotates_cannot_be_learnt(tmp_path: Path) -> None:
+    without_la = [replace(s, known=(1, 2)) for s in samples(2)]
+    with pytest.raises(DataError, match="the training data have no LA; add data that have"):
+        train_segmentation("pspnet-m", without_la[:2], without_la[2:], RECIPES["paper"], 89, 4, tmp_path)

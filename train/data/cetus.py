@@ -85,6 +85,6 @@ def _read_volume(stem: Path, truth: Path) -> list[Sample]:
         raise DataError("its mask is empty")
     phase = next((part.upper() for part in stem.name.split("_") if part.upper() in ("ED", "ES")), "")
     return [
-        isotropic(Sample(image, mask, mm, "SAX", phase, _patient(stem), f"cetus/{stem.name}#{index}"))
+        isotropic(Sample(image, mask, mm, "SAX", phase, _patient(stem), f"cetus/{stem.name}#{index}", known=(LV,)))
         for index, image, mask, mm in short_axis_slices(volume, lv, spacing)
     ]

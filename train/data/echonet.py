@@ -111,7 +111,16 @@ def _read_video(path: Path, tracings: Tracings) -> list[Sample]:
     sizes = [int(mask.sum()) for _, mask in samples]
     phases = {int(np.argmax(sizes)): "ED", int(np.argmin(sizes)): "ES"}
     return [
-        Sample(pictures[frame], mask, UNKNOWN_MM, "A4C", phases.get(i, ""), path.stem, f"echonet/{path.stem}#{frame}")
+        Sample(
+            pictures[frame],
+            mask,
+            UNKNOWN_MM,
+            "A4C",
+            phases.get(i, ""),
+            path.stem,
+            f"echonet/{path.stem}#{frame}",
+            known=(LV,),
+        )
         for i, (frame, mask) in enumerate(samples)
     ]
 

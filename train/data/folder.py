@@ -1,6 +1,7 @@
 """A plain folder: images, masks and a `frames.csv` that names them.
 
-Columns: image, mask (paths relative to the CSV), spacing_row_mm, spacing_column_mm, view, phase, patient.
+Columns: image, mask (paths relative to the CSV), spacing_row_mm, spacing_column_mm, view, phase, patient; and, where
+not every class is annotated, `classes`: those that are, of lv, myo and la, separated by blanks.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from edge.errors import DataError
 from train.data.reading import readable
-from train.data.sample import Sample, isotropic
+from train.data.sample import EVERY, Known, Sample, isotropic
 
 COLUMNS = ("image", "mask", "spacing_row_mm", "spacing_column_mm", "view", "phase", "patient")
+CLASSES = dict(zip(("lv", "myo", "la"), EVERY))
 
 
 def read_folder(root: Path, patients: Iterable[str] | None = None) -> Iterator[Sample]:
@@ -43,8 +45,15 @@ def _read_row(folder: Path, row: dict[str, str]) -> Sample:
         spacing = (float(row["spacing_row_mm"]), float(row["spacing_column_mm"]))
     except ValueError as error:
         raise DataError(f"its spacing is not a number: {error}") from error
-    image, mask = _grey(folder / row["image"]), _grey(folder / row["mask"])
-    return isotropic(Sample(image, mask, spacing, row["view"], row["phase"], row["patient"], row["image"]))
+    image, mask, known = _grey(folder / row["image"]), _grey(folder / row["mask"]), _known(row.get("classes") or "")
+    return isotropic(Sample(image, mask, spacing, row["view"], row["phase"], row["patient"], row["image"], known=known))
+
+
+def _known(words: str) -> Known:
+    named = words.lower().split()
+    if unknown := sorted(set(named) - set(CLASSES)):
+        raise DataError(f"its classes name '{unknown[0]}'; they are {', '.join(CLASSES)}, separated by blanks")
+    return tuple(CLASSES[name] for name in named) or EVERY
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:

@@ -27,7 +27,7 @@ from train.data.clips import Clip, open_clips
 from train.data.sample import LV
 from train.evaluate.ef import agreement, compare_ef
 from train.evaluate.metrics import bootstrap_interval, dice, flicker, mean_known
-from train.evaluate.segmentation import CLASSES, EF_HEADINGS, EF_TITLE, ef_rows
+from train.evaluate.segmentation import CLASSES, EF_HEADINGS, EF_TITLE, cell, ef_rows
 from train.options import artefact_options, evaluation_options
 from train.results import machine, replace_section
 
@@ -63,11 +63,17 @@ def show_clip(segmenter: Segmenter, clip: Clip, hold: int = 1, forget: bool = Fa
 
 
 def judge_clip(clip: Clip, shown: Shown) -> dict[str, float]:
-    """Mean Dice of each class over the clip's frames, "flicker" of the LV's area, and "view"."""
-    pairs = list(zip(shown.masks, (frame.mask for frame in clip.frames)))
-    dices = [[dice(mask == label, true == label) for label in CLASSES.values()] for mask, true in pairs]
-    found, true = np.array([[np.count_nonzero(m == LV) for m in pair] for pair in pairs], np.float64).T
-    return {**dict(zip(CLASSES, np.mean(dices, axis=0))), "flicker": flicker(found, true), "view": shown.view}
+    """Mean Dice of each class over the clip's frames (NaN for one that they do not annotate), "flicker" of the LV's
+    area, and "view"."""
+    pairs = list(zip(shown.masks, clip.frames))
+    dices = [
+        [dice(mask == k, frame.mask == k) if k in frame.known else np.nan for k in CLASSES.values()]
+        for mask, frame in pairs
+    ]
+    areas = [[np.count_nonzero(m == LV) for m in (mask, frame.mask)] for mask, frame in pairs]
+    found, true = np.array(areas, np.float64).T
+    means = {name: mean_known(column) for name, column in zip(CLASSES, np.array(dices).T)}
+    return {**means, "flicker": flicker(found, true), "view": shown.view}
 
 
 def evaluate_clips(
@@ -107,10 +113,10 @@ def cells(result: dict[str, Any]) -> list[str]:
     return [
         f"{result['model']} {result['precision']}",
         f"{result['lv']:.3f} ({dices})",
-        f"{result['myo']:.3f}",
-        f"{result['la']:.3f}",
+        cell(result["myo"], ".3f"),
+        cell(result["la"], ".3f"),
         f"{100 * result['flicker']:.2f} ({unrest})",
-        "-" if result["view"] is None else f"{result['view']:.3f}",
+        cell(result["view"], ".3f"),
     ]
 
 

@@ -44,7 +44,9 @@ def judge(samples: Sequence[Sample], segmenter: Segmenter, scorer: QualityScorer
         mask, scores = segmenter(sample.image, sector), scorer(sample.image, sector)
         regions = find_regions(mask, sample.spacing_mm, sector.mask)
         seen = slice(None) if isinstance(regions, NotMeasurable) else regions.included
-        lv, wall = (dice(mask == label, sample.mask == label) for label in (LV, MYOCARDIUM))
+        lv, wall = (
+            dice(mask == label, sample.mask == label) if label in sample.known else np.nan for label in (LV, MYOCARDIUM)
+        )
         rows.append(Judged(sample, float(scores[seen].mean()), lv, wall, mask))
     return rows
 
@@ -64,8 +66,8 @@ def by_thirds(
 
 
 def relation(rows: Sequence[Judged]) -> dict[str, Any]:
-    """View -> "dice": Spearman of quality with Dice of LV and wall over frames; "ef": groups as `by_thirds`, Spearman
-    of quality with the absolute EF error. Each correlation comes with its p.
+    """View -> "dice": Spearman of quality with Dice of LV and wall over frames that annotate it; "ef": groups as
+    `by_thirds`, Spearman of quality with the absolute EF error. Each correlation comes with its p.
 
     EF is of one plane, in percent, its reference that of the experts' masks by the same formula. Views without ED and
     ES of enough patients have no "ef".
@@ -77,7 +79,11 @@ def relation(rows: Sequence[Judged]) -> dict[str, Any]:
         quality = np.array([r.quality for r in frames])
         part: dict[str, Any] = {"n": len(frames), "dice": {}}
         for name in ("dice_lv", "dice_myo"):
-            fit = spearmanr(quality, [getattr(r, name) for r in frames])
+            dices = np.array([getattr(r, name) for r in frames])
+            known = ~np.isnan(dices)
+            if not known.any():
+                continue
+            fit = spearmanr(quality[known], dices[known])
             part["dice"][name] = {"spearman": float(fit.statistic), "p": float(fit.pvalue)}
         found = single_plane_ef(planes_of((r.sample, r.mask) for r in frames), view)
         true = single_plane_ef(planes_of((r.sample, r.sample.mask) for r in frames), view)

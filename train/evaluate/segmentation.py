@@ -41,11 +41,14 @@ METRICS = {"dice": "", "iou": "", "hd": "mm", "hd95": "mm", "mad": "mm"}
 def evaluate_frame(
     predicted: NDArray[np.uint8], sample: Sample, classes: Mapping[str, int | tuple[int, ...]] = CLASSES
 ) -> dict[str, dict[str, float]]:
-    """metric -> class -> value of one frame at its own resolution; distances in mm, NaN where a class is absent.
-
-    A class is a label, or several as one."""
+    """metric -> class -> value of one frame at its own resolution; distances in mm, NaN where a class is absent. All
+    NaN for a class that the sample does not annotate. A class is a label, or several as one."""
     row: dict[str, dict[str, float]] = {metric: {} for metric in METRICS}
     for name, label in classes.items():
+        if not np.isin(label, sample.known).all():
+            for metric in METRICS:
+                row[metric][name] = float("nan")
+            continue
         found, true = np.isin(predicted, label), np.isin(sample.mask, label)
         distances = surface_distances(found, true, sample.spacing_mm[0])
         values = {"dice": dice(found, true), "iou": iou(found, true), **distances_summary(distances)}
@@ -58,20 +61,20 @@ def summarise(
     rows: Sequence[dict[str, dict[str, float]]], samples: Sequence[Sample], groups: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Means with bootstrap 95 % intervals over patients, for all frames and each group: view and phase, unless `groups`
-    names each frame's."""
+    names each frame's. None for what no frame tells."""
     patients = np.array([s.patient for s in samples])
     classes = tuple(rows[0]["dice"])
 
     def table(keep: np.ndarray) -> dict[str, Any]:
         out: dict[str, Any] = {"n": int(keep.sum())}
-        intervals: dict[str, dict[str, list[float]]] = {}
+        intervals: dict[str, dict[str, list[float | None]]] = {}
         for metric in METRICS:
             values = {c: np.array([row[metric][c] for row in rows])[keep] for c in classes}
-            out[metric] = {c: round(mean_known(v), 4) for c, v in values.items()}
+            out[metric] = {c: rounded(mean_known(v)) for c, v in values.items()}
             intervals[metric] = {
-                c: [round(x, 4) for x in bootstrap_interval(v, patients[keep])] for c, v in values.items()
+                c: [rounded(x) for x in bootstrap_interval(v, patients[keep])] for c, v in values.items()
             }
-        out["miou"] = round(float(np.mean(list(out["iou"].values()))), 4)
+        out["miou"] = rounded(mean_known(np.array(list(out["iou"].values()), np.float64)))
         out["ci95"] = intervals
         return out
 
@@ -79,6 +82,11 @@ def summarise(
     names = np.array(groups if groups is not None else [f"{s.view} {s.phase}" for s in samples])
     result["groups"] = {str(name): table(names == name) for name in np.unique(names)}
     return result
+
+
+def rounded(value: float) -> float | None:
+    """To four digits; None for NaN, which JSON has not."""
+    return None if np.isnan(value) else round(value, 4)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -223,20 +231,23 @@ def table_rows(result: dict[str, Any]) -> list[list[str]]:
     rows = []
     for group, part in (("all", result), *result["groups"].items()):
         for name in part["dice"]:
-            low, high = part["ci95"]["dice"][name]
+            dice_95 = [cell(value, ".4f") for value in (part["dice"][name], *part["ci95"]["dice"][name])]
             rows.append(
                 [
                     group,
                     str(part["n"]),
                     name,
-                    f"{part['dice'][name]:.4f} ({low:.4f}-{high:.4f})",
-                    f"{part['hd'][name]:.2f}",
-                    f"{part['hd95'][name]:.2f}",
-                    f"{part['mad'][name]:.2f}",
-                    f"{part['iou'][name]:.4f}",
+                    "-" if dice_95[0] == "-" else f"{dice_95[0]} ({dice_95[1]}-{dice_95[2]})",
+                    *(cell(part[metric][name], ".2f") for metric in ("hd", "hd95", "mad")),
+                    cell(part["iou"][name], ".4f"),
                 ]
             )
     return rows
+
+
+def cell(value: float | None, digits: str) -> str:
+    """A number of a table; "-" for what the data do not tell."""
+    return "-" if value is None else f"{value:{digits}}"
 
 
 def ef_rows(result: dict[str, Any]) -> list[list[str]]:

@@ -14,7 +14,7 @@ from edge.heart.view import VIEWS
 from edge.screen.sector import find_sector
 from train.augment import AugmentSpec, augment
 from train.data.clips import Clip
-from train.segmentation import CLASSES, crop_to_sector, normalised
+from train.segmentation import CLASSES, crop_to_sector, known_flags, normalised
 
 CACHE_PX = 288
 """Clips are kept a little larger than they are trained at: augmentation enlarges some."""
@@ -28,8 +28,8 @@ DRIFT_STREAM, LAYOUT_STREAM = 1, 2
 
 
 class CroppedClip:
-    """A clip at the network's crop: images and masks T x size x size uint8, `view` an index into VIEWS, mm per
-    pixel.
+    """A clip at the network's crop: images and masks T x size x size uint8, `view` an index into VIEWS, mm per pixel,
+    the classes that its frames annotate.
     """
 
     def __init__(self, clip: Clip, size: int, classes: int = len(CLASSES)) -> None:
@@ -37,6 +37,7 @@ class CroppedClip:
         pairs = [crop_to_sector(frame, size, classes, box) for frame in clip.frames]
         self.images, self.masks = (np.stack(part) for part in zip(*pairs))
         self.patient, self.view = clip.patient, VIEWS.index(clip.view)
+        self.known, self.flags = clip.frames[0].known, known_flags(clip.frames[0].known, classes)
         self.phases = tuple(frame.phase for frame in clip.frames)
         self.spacing_mm = clip.frames[0].spacing_mm[0] * box.side / size
         self.volumes_ml = clip.volumes_ml
@@ -49,7 +50,8 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
     """Items of `length` frames, cut anew each epoch from all clips in a drawn order, short ones one after the other.
 
     An item is images T x 1 x size x size float32 in [-1, 1], masks T x size x size int64, views T int64 (indices into
-    VIEWS) and starts T bool, set where a frame does not continue the one before. Of a longer clip a drawn window of
+    VIEWS), starts T bool, set where a frame does not continue the one before, and known T x classes bool, as of
+    `SegmentationData`. Of a longer clip a drawn window of
     `length` frames is taken each epoch. A pair of ED and ES comes in either order or as two pictures, as drawn: always
     ED first, the network would learn that the first frame of a stream is ED. With `spec` its first frame may be held a
     while, drifting as under a hand that is not still: never shown a third frame of real echo, the network lost two to
@@ -92,7 +94,7 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
         return len(self.items)
 
     def __getitem__(self, item: int) -> tuple[torch.Tensor, ...]:
-        images, masks, views, starts = [], [], [], []
+        images, masks, views, starts, known = [], [], [], [], []
         for index, run in self.items[item]:
             clip = self.clips[index]
             is_held = len(set(run)) < len(run)
@@ -106,7 +108,9 @@ class ClipData(Dataset[tuple[torch.Tensor, ...]]):
                 masks.append(torch.from_numpy(mask).long())
                 views.append(clip.view)
                 starts.append(position == 0)
-        return torch.stack(images), torch.stack(masks), torch.tensor(views), torch.tensor(starts)
+                known.append(clip.flags)
+        told = torch.tensor(views), torch.tensor(starts), torch.stack(known)
+        return torch.stack(images), torch.stack(masks), *told
 
     def _augmented(
         self, image: NDArray[np.uint8], mask: NDArray[np.uint8], index: int

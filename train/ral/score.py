@@ -35,17 +35,23 @@ def run_clip(net: nn.Module, images: NDArray[np.uint8]) -> tuple[NDArray[np.uint
 
 
 def score_clips(net: nn.Module, clips: Sequence[CroppedClip], classes: int = len(CLASSES)) -> dict[str, float]:
-    """Means over frames: Dice of each foreground class and "mean" of those; "view", the share of frames whose view is
-    right (left out without the classification branch); "flicker", the mean over clips of the LV's."""
+    """Means over frames: Dice of each foreground class that is annotated and "mean" of those; "view", the share of
+    frames whose view is right (left out without the classification branch); "flicker", the mean over clips of the
+    LV's."""
     dices, right, unrest = [], [], []
     for clip in clips:
         masks, views = run_clip(net, clip.images)
-        dices += [[dice(m == c, t == c) for c in range(1, classes)] for m, t in zip(masks, clip.masks)]
+        dices += [
+            [dice(m == c, t == c) if c in clip.known else np.nan for c in range(1, classes)]
+            for m, t in zip(masks, clip.masks)
+        ]
         if views is not None:
             right += list(views.argmax(1) == clip.view)
         areas = [(stack == 1).sum((1, 2)).astype(np.float64) for stack in (masks, clip.masks)]
         unrest.append(flicker(*areas))
-    row = {**dict(zip(SHORT_NAMES, np.mean(dices, axis=0).tolist())), "mean": float(np.mean(dices))}
+    each = {name: mean_known(column) for name, column in zip(SHORT_NAMES, np.array(dices).T)}
+    row = {name: value for name, value in each.items() if not np.isnan(value)}
+    row["mean"] = mean_known(np.array(dices))
     if right:
         row["view"] = float(np.mean(right))
     return {**row, "flicker": mean_known(np.array(unrest))}

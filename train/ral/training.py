@@ -12,7 +12,6 @@ from edge.errors import DataError, ModelError
 from train.augment import MILD, AugmentSpec
 from train.checkpoint import load_checkpoint, weights_of
 from train.data.clips import Clip
-from train.data.sample import MYOCARDIUM
 from train.data.split import check_sides, patients_of
 from train.facts import Facts, FitConfig
 from train.fit import fit
@@ -20,6 +19,7 @@ from train.nets.ral import RECURRENT_NETS, parts_without
 from train.ral.data import ClipData, CroppedClip
 from train.ral.loss import aggregation_loss
 from train.ral.score import score_clips
+from train.segmentation import check_annotated
 
 SIZE_PX = 256
 AUGMENT = {"wide": AugmentSpec(), "mild": MILD}
@@ -64,12 +64,11 @@ def train_clips(
     """Train a network with RAL's forward on clips, resuming what `folder` holds; return the best checkpoint's path.
 
     facts: of the network and its data. spec: None augments nothing. steady: weight of `unrest` in the loss. Raises
-    DataError when a patient is on both sides, or when four classes are asked of data with none but the LV.
+    DataError when a patient is on both sides, or when a class is asked for that no data annotate.
     """
     check_sides(training, validation)
     size, classes = facts.size, len(facts.classes)
-    if classes > 2 and not any((f.mask == MYOCARDIUM).any() for clip in training for f in clip.frames):
-        raise DataError("the training data have no myocardium; train with --classes 2")
+    check_annotated((frame for clip in training for frame in clip.frames), classes)
     data = ClipData(training, size, length, config.seed, spec, classes)
     held_out = [CroppedClip(clip, size, classes) for clip in validation]
     trained = msgspec.structs.replace(

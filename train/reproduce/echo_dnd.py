@@ -10,8 +10,9 @@ from pathlib import Path
 from train.diffusion.schedule import STUDENT_GRIDS
 from train.options import table_options
 from train.reproduce.echo_dnd_report import write_report
-from train.reproduce.echo_dnd_students import student_rows
+from train.reproduce.echo_dnd_students import check_counts, student_rows
 from train.reproduce.echo_dnd_study import BASE, SCALES, VARIANTS, Study
+from train.results import RESULTS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     study = Study(args, SCALES[args.scale])
+    check_counts(study, has_students=BASE.name in args.rows)
     rows = [study.unet(), *study.variants(args.rows)]
     base = study.folder / BASE.name / "last.safetensors"
     students = student_rows(study, base) if BASE.name in args.rows else []
@@ -45,8 +47,9 @@ def main(argv: Sequence[str]) -> int:
         steps += study.steps_of("teacher", teacher, study.scale.steps)
     if args.student:
         steps += study.steps_of("student", args.student, tuple(STUDENT_GRIDS))
-    write_report(args.results, args.scale, study.settings, rows, students, steps)
-    print(args.results)
+    results = args.results or study.folder / RESULTS
+    write_report(results, args.scale, study.settings, rows, students, steps)
+    print(results)
     return 0
 
 

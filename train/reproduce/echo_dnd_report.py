@@ -1,4 +1,4 @@
-"""Echo-DND's tables beside the paper's figures, as a section of docs/results.md."""
+"""Echo-DND's tables beside the paper's figures, as a section of a Markdown file."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge.errors import DataError
 from train.data.sample import Sample
 from train.data.split import draw_patients
 from train.diffusion.losses import LossWeights
@@ -17,7 +18,7 @@ from train.distill import distill
 from train.echo_dnd import RECIPES, load_echo_dnd, train_echo_dnd
 from train.evaluate.refine import Estimator, torch_estimator
 from train.nets.echo_dnd import CONFIGS, EchoDNDConfig
-from train.reproduce.echo_dnd_study import Study
+from train.reproduce.echo_dnd_study import BASE, Study
 from train.results import slug
 
 DRAWS, STEPS = 2, 4
@@ -61,12 +62,34 @@ def student_of(teacher: EchoDNDConfig) -> EchoDNDConfig:
     )
 
 
+def labelled_of(study: Study) -> list[Sample]:
+    """The frames of the patients whose masks are known in the second half of the table."""
+    known = draw_patients({s.patient for s in study.training}, study.seed, SCARCE)
+    return [s for s in study.training if s.patient in known]
+
+
+def check_counts(study: Study, has_students: bool) -> None:
+    """Refuse, before anything is trained, data too few for one batch. Raises DataError with the counts."""
+    batch, frames = study.recipe.batch, len(study.training)
+    if frames < batch:
+        raise DataError(f"{frames} training frames are fewer than one batch of {batch}; give more patients with --data")
+    if not has_students:
+        return
+    labelled = labelled_of(study)
+    if len(labelled) < batch:
+        known, patients = ({s.patient for s in frames} for frames in (labelled, study.training))
+        raise DataError(
+            f"the students with scarce masks would have {len(labelled)} frames, from {len(known)} of {len(patients)} "
+            f"patients, fewer than one batch of {batch}; give more patients with --data, or leave the students out: "
+            f"--rows without '{BASE.name}'"
+        )
+
+
 def student_rows(study: Study, teacher: Path) -> list[dict[str, Any]]:
     """A row a student. `teacher` is the checkpoint trained on all labels; the scarce ones get a teacher of their own
     labels.
     """
-    known = draw_patients({s.patient for s in study.training}, study.seed, SCARCE)
-    labelled = [s for s in study.training if s.patient in known]
+    labelled = labelled_of(study)
     rows = []
     for student in STUDENTS:
 

@@ -1,4 +1,4 @@
-"""Table 1 beside the paper's figures as a section of docs/results.md, with its two drawings."""
+"""Table 1 beside the paper's figures as a section of a Markdown file, with its two drawings."""
 
 from __future__ import annotations
 

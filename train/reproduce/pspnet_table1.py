@@ -26,7 +26,7 @@ from train.options import table_options
 from train.recipes import RECIPES, Recipe
 from train.reproduce.pspnet_report import write_report
 from train.reproduce.pspnet_rows import FIGURE_ROWS, ROWS, SCALES, Row, Scale
-from train.results import machine, store_row, stored_row, write_json
+from train.results import RESULTS, machine, store_row, stored_row, write_json
 from train.segmentation import crop_to_sector, predict, read_sides, train_segmentation
 
 PAPER_PX = 473
@@ -210,8 +210,9 @@ def main(argv: Sequence[str]) -> int:
         known = ", ".join(row.name for row in (*ROWS, *FIGURE_ROWS))
         raise DataError(f"--leave-out {min(strange)} is not a row; the rows are {known}")
     table = Table(args, scale)
-    write_report(args.results, args.scale, table.settings, table.run(rows))
-    print(args.results)
+    results = args.results or table.folder / RESULTS
+    write_report(results, args.scale, table.settings, table.run(rows))
+    print(results)
     return 0
 
 

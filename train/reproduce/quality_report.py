@@ -1,4 +1,4 @@
-"""The regional-quality tables beside the paper's figures as a section of docs/results.md, with their drawings."""
+"""The regional-quality tables beside the paper's figures as a section of a Markdown file, with their drawings."""
 
 from __future__ import annotations
 

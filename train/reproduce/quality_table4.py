@@ -13,6 +13,7 @@ from train.options import table_options
 from train.reproduce.quality_report import write_report
 from train.reproduce.quality_rows import SCALES
 from train.reproduce.quality_study import Table4
+from train.results import RESULTS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser().parse_args(argv)
     table = Table4(args, SCALES[args.scale])
     rows = table.run(args.ablation)
-    text = write_report(args.results, args.scale, table, rows)
+    text = write_report(args.results or table.folder / RESULTS, args.scale, table, rows)
     if args.json:
         print(json.dumps(rows, indent=2))
     else:

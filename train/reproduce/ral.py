@@ -44,7 +44,7 @@ from train.reproduce.ral_rows import (
     Row,
     Scale,
 )
-from train.results import machine, store_row, stored_row
+from train.results import RESULTS, machine, store_row, stored_row
 from train.segmentation import CLASSES
 
 PHASES = 10
@@ -221,8 +221,9 @@ def main(argv: Sequence[str]) -> int:
     tables = Tables(args.out or Path("runs") / "ral" / f"{args.scale}-seed{args.seed}", SCALES[args.scale], args.seed)
     results = tables.run()
     volumes = {name: table_4(result["volumes"]) for name, result in results.items() if "volumes" in result}
-    write_report(args.results, args.scale, tables.settings, results, volumes)
-    print(args.results)
+    written = args.results or tables.folder / RESULTS
+    write_report(written, args.scale, tables.settings, results, volumes)
+    print(written)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Tables 2-4 of the RAL paper beside what was measured, as a section of docs/results.md, with figure 5."""
+"""Tables 2-4 of the RAL paper beside what was measured, as a section of a Markdown file, with figure 5."""
 
 from __future__ import annotations
 

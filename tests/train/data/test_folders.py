@@ -20,6 +20,7 @@ from train.data.cetus import long_axis
 from train.data.echonet import outline, read_echonet
 from train.data.folder import COLUMNS
 from train.data.regional_quality import QualitySample, read_quality, region_index, score_of
+from train.data.sample import LV
 
 
 def test_camus_half_sequence_marks_ed_and_es(tmp_path: Path) -> None:
@@ -102,6 +103,7 @@ def test_echonet_traces_and_splits(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert found["ED"].mask.sum() == 41 * 71
     assert abs(int(found["ES"].image[50, 50]) - 160) < 8
     assert np.isnan(found["ED"].spacing_mm).all()
+    assert {s.known for s in found.values()} == {(LV,)}
     assert len(list(open_data(f"echonet-train:{tmp_path}"))) == 2
     with pytest.raises(DataError, match="no readable EchoNet-Dynamic frame"):
         list(open_data(f"echonet-val:{tmp_path}"))
@@ -129,6 +131,7 @@ def test_cetus_slices_across_the_long_axis(tmp_path: Path, name: str, truth: str
     assert len(found) == 16  # 31 slices hold LV, every second is kept
     assert all(s.mask.any() and s.image.shape == (20, 24) for s in found)
     assert {(s.view, s.phase, s.patient) for s in found} == {("SAX", "ED", path.parent.name)}
+    assert {s.known for s in found} == {(LV,)}
 
 
 def test_cetus_long_axis_is_measured_in_mm() -> None:

@@ -66,7 +66,7 @@ def test_the_auxiliary_head_weighs_two_fifths() -> None:
 
     image, mask = torch.randn(1, 1, 4, 4), torch.randint(0, 2, (1, 4, 4))
     criterion = SEGMENTATION_LOSSES["cross-entropy"]
-    main, auxiliary = (criterion(logits, mask) for logits in Two()(image))
+    main, auxiliary = (criterion(logits, mask, None) for logits in Two()(image))
     assert segmentation_loss("cross-entropy")(Two(), [image, mask]).item() == pytest.approx(
         float(main + 0.4 * auxiliary)
     )

@@ -157,7 +157,8 @@ def test_the_loss_is_the_papers_with_the_sign_of_dice_mended() -> None:
             return logits[:, part], views[:, part], None
 
     starts = torch.zeros(1, 4, dtype=torch.bool)
-    parts = list(aggregation_loss(2, view_weight=0.5)(Given(), [torch.zeros(1, 4, 1, 8, 8), mask, view, starts]))
+    batch = [torch.zeros(1, 4, 1, 8, 8), mask, view, starts, torch.ones(1, 4, 2, dtype=torch.bool)]
+    parts = list(aggregation_loss(2, view_weight=0.5)(Given(), batch))
     assert len(parts) == len(calls) == 2
     for k, part in enumerate(parts):
         frames = slice(2 * k, 2 * k + 2)
@@ -176,7 +177,9 @@ def pairs(patients: int = 4) -> list[Clip]:
 def test_short_clips_are_packed_and_marked() -> None:
     data = ClipData(pairs(5), SIZE, 4, 0, None)
     assert len(data) == 2  # ten frames make two whole items
-    images, masks, views, starts = data[0]
+    images, masks, views, starts, known = data[0]
+    assert known.shape == (4, 4)
+    assert known.all()
     assert images.shape == (4, 1, SIZE, SIZE)
     assert masks.shape == (4, SIZE, SIZE)
     assert starts[0]
@@ -190,7 +193,7 @@ def test_a_pair_comes_in_either_order_or_as_two_pictures() -> None:
     seen = set()
     for epoch in range(20):
         data.set_epoch(epoch)
-        for images, _, _, starts in (data[0], data[1]):
+        for images, _, _, starts, _ in (data[0], data[1]):
             seen.add((any(torch.equal(images[0], ed) for ed in kept), starts.tolist()[1]))
     assert seen == {(True, True), (True, False), (False, True), (False, False)}
 
@@ -215,7 +218,7 @@ def test_a_pair_s_first_frame_is_held_and_drifts() -> None:
         data.set_epoch(epoch)
         if not len(data):
             continue
-        images, masks, _, starts = data[0]
+        images, masks, _, starts, _ = data[0]
         begins = [*np.flatnonzero(starts.numpy()).tolist(), len(starts)]
         lengths |= {stop - first for first, stop in pairwise(begins)}
         first, stop = begins[0], begins[1]
@@ -247,7 +250,7 @@ def test_a_long_clip_gives_a_window_in_order() -> None:
     firsts = set()
     for epoch in range(12):
         data.set_epoch(epoch)
-        images, _, _, starts = data[0]
+        images, _, _, starts, _ = data[0]
         places = [next(k for k, other in enumerate(kept) if torch.equal(image, other)) for image in images]
         assert places == list(range(places[0], places[0] + 4))
         assert starts.tolist() == [True, False, False, False]
@@ -258,7 +261,7 @@ def test_a_long_clip_gives_a_window_in_order() -> None:
 def test_all_frames_of_a_clip_are_augmented_alike_and_anew_each_epoch() -> None:
     frame = samples(1)[0]
     data = ClipData([Clip((frame,) * 4)], SIZE, 4, 0, AugmentSpec())
-    images, masks, _, _ = data[0]
+    images, masks, *_ = data[0]
     assert all(torch.equal(images[0], image) for image in images)
     assert all(torch.equal(masks[0], mask) for mask in masks)
     data.set_epoch(1)
@@ -269,13 +272,13 @@ def test_all_frames_of_a_clip_are_augmented_alike_and_anew_each_epoch() -> None:
 
 def test_mild_augmentation_stays_nearer_to_the_picture() -> None:
     clips = pairs(6)
-    usual = np.mean([masks.numpy() for _, masks, _, _ in ClipData(clips, SIZE, 2, 0, None)], axis=(0, 1))
+    usual = np.mean([masks.numpy() for _, masks, *_ in ClipData(clips, SIZE, 2, 0, None)], axis=(0, 1))
     away = {
         name: np.mean(
             [
                 np.abs(masks.numpy() - usual).mean()
                 for seed in range(4)
-                for _, masks, _, _ in ClipData(clips, SIZE, 2, seed, spec)
+                for _, masks, *_ in ClipData(clips, SIZE, 2, seed, spec)
             ]
         )
         for name, spec in AUGMENT.items()
@@ -314,6 +317,35 @@ def test_unrest_is_the_flicker_of_sure_contours_and_leaves_out_where_a_recording
     starts[0, 2:] = True
     assert float(unrest(logits, masks, starts)) == pytest.approx(0, abs=1e-6)
     assert float(unrest(logits, masks, starts | True)) == 0
+
+
+def test_clips_with_the_lv_alone_leave_the_rest_to_others() -> None:
+    """Neither loss, unrest nor score says anything of a wall and an atrium that a clip does not annotate."""
+    whole = pairs(1)
+    drawn = [
+        Clip(tuple(replace(f, mask=(f.mask == 1).astype(np.uint8), known=(1,)) for f in clip.frames)) for clip in whole
+    ]
+    full, lv_alone = (CroppedClip(clips[0], SIZE) for clips in (whole, drawn))
+    assert lv_alone.flags.tolist() == [True, True, False, False]
+    masks, starts = torch.from_numpy(lv_alone.masks).long()[None], torch.tensor([[True, False]])
+    known = lv_alone.flags.expand(1, 2, -1)
+    true = F.one_hot(torch.from_numpy(full.masks).long(), 4)[None].permute(0, 1, 4, 2, 3).float()
+    assert float(unrest(50 * true, masks, starts, known)) == pytest.approx(0, abs=1e-5)
+    assert float(unrest(50 * true, masks, starts)) > 0.01
+
+    class Right(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, images: torch.Tensor, states: object, *starts: object) -> object:
+            return 50 * true, None, None
+
+    batch = [torch.zeros(1, 2, 1, SIZE, SIZE), masks, torch.zeros(1, 2).long(), starts, known]
+    assert float(next(aggregation_loss(2)(Right(), batch))) == pytest.approx(0, abs=1e-3)
+    row = score_clips(Right(), [lv_alone])
+    assert (row["lv"], row["mean"]) == (1.0, 1.0)
+    assert not {"myo", "la"} & set(row)
 
 
 def test_a_short_training_learns_resumes_and_scores(tmp_path: Path) -> None:

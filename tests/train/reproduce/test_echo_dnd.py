@@ -37,7 +37,10 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(echo_dnd.SCALES, "smoke", smoke)
     monkeypatch.setattr(echo_dnd_students, "SCARCE", 0.5)
     student = write(tmp_path / "student.safetensors", TINY_STUDENT)
-    results = tmp_path / "results.md"
+    monkeypatch.chdir(tmp_path)
+    real = tmp_path / "docs" / "results.md"
+    real.parent.mkdir()
+    real.write_text("the figures of a real run")
     argv = [
         "--data",
         f"camus:{tmp_path / 'camus'}",
@@ -45,8 +48,6 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "smoke",
         "--out",
         str(tmp_path / "out"),
-        "--results",
-        str(results),
         "--rows",
         BASE.name,
         "only Bernoulli",
@@ -54,7 +55,8 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         str(student),
     ]
     assert echo_dnd.main(argv) == 0
-    text = results.read_text()
+    assert real.read_text() == "the figures of a real run"
+    text = (tmp_path / "out" / "results.md").read_text()
     for row in ("U-Net alone", "SCC head alone", "Echo-DND", "only Bernoulli", *(s.name for s in STUDENTS)):
         assert f"| {row} |" in text
     assert "| student | 4 | 2 |" in text
@@ -72,6 +74,17 @@ def test_rows_are_kept_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     fresh = {p.name for p in (tmp_path / "out" / "rows").iterdir()} - {p.name for p in kept}
     assert len(fresh) == len(smoke.steps)
     assert all(name.startswith("teacher-") for name in fresh)
+
+
+def test_too_few_frames_are_told_before_anything_is_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_camus(tmp_path / "camus", 6)
+    argv = ["reproduce", "echo-dnd", "--data", f"camus:{tmp_path / 'camus'}", "--scale", "smoke"]
+    out = tmp_path / "out"
+    assert main([*argv, "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert "the students with scarce masks would have 2 frames, from 1 of 4 patients, fewer than one batch of 4" in told
+    assert "--rows without 'Echo-DND'" in told
+    assert not out.exists()
 
 
 def test_a_perfect_answer_measures_as_perfect() -> None:
