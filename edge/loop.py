@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from edge.errors import SourceError
+from edge.heart.record import HeartRecord
 from edge.jetson.heat import HeatWatch
 from edge.nets.model import QualityScorer, Segmenter
 from edge.report import CLOSED, Report
@@ -43,7 +44,8 @@ class LoopOptions:
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
     names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing. `shows_screen`
-    lets local windows show the scanner's whole screen; `label` stands on stills.
+    lets local windows show the scanner's whole screen; `label` stands on stills. `heart` is the record that beats go
+    into, None for a new one.
     """
 
     view: str = ""
@@ -56,6 +58,7 @@ class LoopOptions:
     refine: Refine | None = None
     shows_screen: bool = False
     label: str = ""
+    heart: HeartRecord | None = None
 
 
 def run_loop(
@@ -152,6 +155,7 @@ def _start(
         refining=refining,
         recording=recording,
         heat=heat,
+        heart=options.heart,
     )
     for sink in sinks:
         if isinstance(sink, Keyed):

@@ -41,6 +41,7 @@ class Inference:
 
     `refining`, `recording` and `heat` work beside it where they are wanted. `deadline_ms` is the time a live frame may
     take before service is cut; 0 takes the source's frame period. `shows_screen`: local windows are given the screen.
+    `heart` is the first patient's record, None for a new one.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Inference:
         refining: Refining | None = None,
         recording: Recording | None = None,
         heat: HeatWatch | None = None,
+        heart: HeartRecord | None = None,
     ) -> None:
         self._guard, self._clock = shared.guard, shared.clock
         self._segmenter, self._scorer, self._given_view, self._view = segmenter, scorer, view, view
@@ -66,7 +68,7 @@ class Inference:
         self.screening, self.refining, self.recording, self._heat = screening, refining, recording, heat
         self.ladder = Ladder(deadline_ms or 1000 / max(shared.source.fps, 1.0))
         self.analyser: Analyser | None = None
-        self.record = HeartRecord()
+        self.record = heart or HeartRecord()
         """What is known of this patient: it outlives the analyser, which a freeze or another sector ends."""
         self.best = BestFrames()
         self.withheld: Counter[str] = Counter()
