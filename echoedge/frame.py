@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from echoedge.rows import row_of
+from echoedge.rows import median_of, row_of
 from edge.heart.analysis import NO_SCORES, Analysis
 from edge.heart.regions import region_names
 from edge.picture.panel import frame_panel
@@ -58,7 +58,7 @@ class AnalysedFrame:
     @property
     def ef(self) -> float | None:
         """Ejection fraction in percent, the median of the beats so far; None before the first one."""
-        return self.record.get("ejection_fraction_percent")
+        return median_of(self.record.get("heart") or {}, "ef_percent")
 
     @property
     def area_cm2(self) -> float | None:

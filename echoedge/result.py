@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from echoedge.again import analyse_again
 from echoedge.frame import withheld_in
 from echoedge.request import Input, Settings, is_file, shown
-from echoedge.rows import row_of, write_csv, write_whole
+from echoedge.rows import median_of, row_of, write_csv, write_whole
 from echoedge.streaming import Stream
 from edge.errors import EchoEdgeError
 from edge.heart.analysis import REGION_PX
@@ -112,8 +112,7 @@ class Result:
     @property
     def ef(self) -> float | None:
         """Ejection fraction in percent, the median of the last beats, single plane; None where no beat has one."""
-        each = self.report.ejection_fraction_percent if self.report is not None else []
-        return float(np.median(each)) if each else None
+        return median_of(self.heart, "ef_percent")
 
     @property
     def beats(self) -> list[dict[str, Any]]:
@@ -122,7 +121,8 @@ class Result:
 
     @property
     def heart(self) -> dict[str, Any]:
-        """The last beats' figures that are known, such as "ef", "edv", "rate_bpm": median, low, high and n each."""
+        """The last beats' figures that are known, such as "ef_percent", "edv_ml": median, low, high and n
+        each, as a line of a .jsonl has them."""
         return self.report.heart if self.report is not None else {}
 
     @property

@@ -21,13 +21,15 @@ SAME = (
     "lv_area_cm2",
     "lv_length_mm",
     "lv_volume_ml",
-    "ejection_fraction_percent",
 )
 """Columns that are called as in the line."""
 SCORES = tuple(f"quality_{name.replace(' ', '_')}" for name in REGIONS)
 """By the side of the picture, since the walls' names depend on the view."""
+FIGURES = ("ef_percent", "heart_rate_bpm")
+"""Of `heart`: the median of the last beats."""
 COLUMNS = (
     *SAME,
+    *FIGURES,
     *SCORES,
     "mm_per_px_down",
     "mm_per_px_across",
@@ -48,6 +50,7 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
     scores = list((record.get("quality") or dict.fromkeys(REGIONS)).values())
     return {
         **{name: record.get(name) for name in SAME},
+        **{name: median_of(record.get("heart") or {}, name) for name in FIGURES},
         **dict(zip(SCORES, scores, strict=True)),
         "mm_per_px_down": down,
         "mm_per_px_across": across,
@@ -59,6 +62,12 @@ def row_of(record: dict[str, Any]) -> dict[str, Any]:
         "withheld_area": why.get("area"),
         "withheld_volume": why.get("volume"),
     }
+
+
+def median_of(heart: dict[str, Any], name: str) -> float | None:
+    """A figure of a line's or a report's `heart`, None where it is not known."""
+    found = heart.get(name)
+    return found["median"] if isinstance(found, dict) else found
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

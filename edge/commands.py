@@ -16,7 +16,7 @@ class Command(NamedTuple):
 GROUPS: dict[str, dict[str, Command]] = {
     "Look at an echo": {
         "demo": Command("edge.demo", "openvino", "a synthetic patient, in a window or into files"),
-        "run": Command("edge.run", "openvino", "segment, score and measure a recording or a live signal"),
+        "run": Command("edge.run", "openvino", "segment, score and measure recordings or a live signal"),
         "locate": Command("edge.screen.locate", "dicom", "find sector, depth ticks and scale on a scanner's screen"),
     },
     "Check and time this machine": {

@@ -11,6 +11,7 @@ from itertools import chain, islice
 
 from edge.errors import SourceError
 from edge.heart.plane import Turn
+from edge.heart.record import HeartRecord
 from edge.jetson.heat import HeatWatch
 from edge.nets.model import QualityScorer, Segmenter
 from edge.report import CLOSED, Report
@@ -45,8 +46,8 @@ class LoopOptions:
 
     `deadline_ms` is the time a frame may take before service is cut down; 0 takes the source's frame period. `record`
     names a .mkv for the frames. `refine` is what refines key frames beside the loop, None for nothing. `shows_screen`
-    lets local windows show the scanner's whole screen; `label` stands on stills. `body_surface_m2` is the first
-    patient's, None where it is not known.
+    lets local windows show the scanner's whole screen; `label` stands on stills. `heart` is the record that beats go
+    into, None for a new one.
     """
 
     view: str = ""
@@ -60,7 +61,7 @@ class LoopOptions:
     refine: Refine | None = None
     shows_screen: bool = False
     label: str = ""
-    body_surface_m2: float | None = None
+    heart: HeartRecord | None = None
 
 
 def run_loop(
@@ -155,10 +156,10 @@ def _start(
         turn=options.turn,
         deadline_ms=options.deadline_ms,
         shows_screen=options.shows_screen,
-        body_surface_m2=options.body_surface_m2,
         refining=refining,
         recording=recording,
         heat=heat,
+        heart=options.heart,
     )
     for sink in sinks:
         if isinstance(sink, Keyed):

@@ -5,42 +5,29 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
-from edge.config import REFINE, RunConfig, from_process, printed
+from edge.batch.find import is_searched
+from edge.batch.many import run_many
+from edge.batch.row import exit_code as exit_code_of_many
+from edge.batch.say import say_many
+from edge.config import REFINE, from_process, printed
 from edge.errors import EchoEdgeError
-from edge.heart.body import body_surface_m2
-from edge.heart.plane import given_turn
 from edge.heart.regions import WALLS
-from edge.loop import LoopOptions, run_loop
 from edge.nets.artefacts import PRECISIONS
 from edge.nets.backends import CHOICES
-from edge.nets.model import QualityScorer, Segmenter, open_scorer, open_segmenter
+from edge.opening import run
 from edge.options import add_turn
-from edge.picture.layout import HEIGHT, WIDTH
 from edge.report import CLOSED, SOURCE_OVER, Report, problems_of
 from edge.report_text import print_report
-from edge.screen.known import known_screen
-from edge.sinks import open_sink
-from edge.sinks.encoder import Target
-from edge.sinks.encoder_choice import AUTO, choose_encoder
 from edge.sinks.encoder_choice import CHOICES as ENCODERS
-from edge.sources import Live, open_source
 from edge.sources.address import redacted, scheme_of
-from edge.sources.paced import Paced
-from edge.stages.ending import Ending, code_of
-from edge.stages.refining import opened_refine
-from edge.stages.safety import Limits
-from edge.threads.realtime import Realtime, at_realtime
-
-SUFFIXES = (".mp4", ".jsonl", ".png", "_best.png")
+from edge.stages.ending import code_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,17 +35,24 @@ def parser() -> argparse.ArgumentParser:
         prog="echoedge run",
         description="Segment, score and measure every frame of a recording or a live signal. Research use only.",
         epilog="Exit codes: 0 the source is over or the window was closed; 1 a failure ended the run or cost frames; "
-        "2 bad input, or nothing was analysed; 3 an output stopped before the run did; 129, 130, 143 ended by SIGHUP, "
-        "SIGINT (Ctrl-C), SIGTERM. example: echoedge run loop.dcm --out out --view A4C",
+        "2 bad input, or nothing was analysed; 3 an output stopped before the run did, or some of several clips were "
+        "refused; 129, 130, 143 ended by SIGHUP, SIGINT (Ctrl-C), SIGTERM. "
+        "example: echoedge run loop.dcm --out out --view A4C",
         argument_default=argparse.SUPPRESS,
     )
     p.add_argument(
-        "source",
-        nargs="?",
-        help="a path (video, DICOM, picture, folder) or v4l2://, csi://, rtsp://, udp://, srt://, http://, igtl://, "
-        "synth://",
+        "sources",
+        nargs="*",
+        metavar="source",
+        help="a path (video, DICOM, picture, folder of pictures) or v4l2://, csi://, rtsp://, udp://, srt://, http://, "
+        "igtl://, synth://; or several recordings, folders to search, and DICOMDIRs, one clip after the other",
     )
-    p.add_argument("--out", help="folder for NAME.mp4, NAME.jsonl, NAME.png and NAME_best.png (best ED and ES)")
+    p.add_argument(
+        "--out",
+        help="folder for NAME.mp4, NAME.jsonl, NAME.png and NAME_best.png (best ED and ES); of several clips it must "
+        "be new or empty (default: runs/TIME)",
+    )
+    p.add_argument("--report", action="store_true", help="a report.html to print, also of one recording")
     p.add_argument("--name", help="name of the outputs (default: that of the source)")
     p.add_argument(
         "--sink",
@@ -128,24 +122,42 @@ LIMIT_HELP = {
 
 
 def main(argv: Sequence[str]) -> int:
-    flags = vars(parser().parse_args(argv))
-    path, only_print, as_json = (flags.pop(name, None) for name in ("config", "print_config", "json"))
+    flags = vars(parser().parse_intermixed_args(argv))
+    path, only_print, as_json, reports = (
+        flags.pop(name, None) for name in ("config", "print_config", "json", "report")
+    )
+    sources = flags.pop("sources", [])
+    if len(sources) == 1:
+        flags["source"] = sources[0]
     config = from_process(path, flags)
     if only_print:
         sys.stdout.write(printed(config))
         return 0
-    if not config.source:
+    sources = sources or [config.source]
+    if not all(sources):
         raise EchoEdgeError("no source is given: `echoedge run loop.dcm`, or set `source` in the file of --config")
+    if reports or len(sources) > 1 or is_searched(sources[0]):
+        outcome = run_many(sources, config)
+        with heard(outcome.ended):
+            say_many(outcome, as_json)
+        return exit_code_of_many(outcome.rows, outcome.ended)
     report, outputs = run(config)
-    try:
+    with heard(report.ended):
         say(report, outputs, config.source, as_json)
+    return exit_code(report)
+
+
+@contextmanager
+def heard(ended: str) -> Iterator[None]:
+    """Say what is left to say within; a terminal that hung up hears nothing any more, and that is no failure."""
+    try:
+        yield
         sys.stdout.flush()
     except OSError:
-        if report.ended != "SIGHUP":
+        if ended != "SIGHUP":
             raise
-        for stream in (sys.stdout, sys.stderr):  # the terminal is gone, nobody reads what is left to say
+        for stream in (sys.stdout, sys.stderr):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return exit_code(report)
 
 
 def say(report: Report, outputs: Sequence[str], source: str, as_json: bool) -> None:
@@ -174,80 +186,3 @@ def exit_code(report: Report) -> int:
     if code := code_of(report.ended):
         return code
     return 0 if report.frames_processed or report.ended == CLOSED else NOT_ANALYSED
-
-
-def run(config: RunConfig) -> tuple[Report, list[str]]:
-    """Open everything, run the loop; (report, addresses of the outputs)."""
-    if config.encoder != AUTO:  # known to work before anything starts
-        choose_encoder(config.encoder, Target(WIDTH, HEIGHT, Fraction(30), Fraction(1, 90_000)))
-    outputs = outputs_of(config)
-    ending = Ending()
-    with ending.by_signals(), ExitStack() as stack:
-        source = open_source(config.source)
-        if config.pace == "native" and not isinstance(source, Live):
-            source = Paced(source)
-        stack.enter_context(source)
-        realtime = Realtime(tuple(int(core) for core in config.cpus.split(",") if core), config.fifo_priority)
-        with at_realtime("inference", realtime):  # so are the engines' threads
-            segmenter, scorer = _networks(config, isinstance(source, Live), stack)
-        chosen = (config.refine, config.refine_model, config.refine_samples, config.allow_failed_gate)
-        refine = stack.enter_context(opened_refine(*chosen))
-        view = config.view.removesuffix("!")
-        sinks = [stack.enter_context(open_sink(output, source.fps, view, config.encoder)) for output in outputs]
-        options = LoopOptions(
-            view=view,
-            insists=view != config.view,
-            turn=given_turn(config.mirrored, config.upside_down),
-            limits=Limits(
-                signal_ms=config.signal_ms,
-                freeze_ms=config.freeze_ms,
-                stuck_ms=config.stuck_ms,
-                age_ms=config.age_ms,
-            ),
-            realtime=realtime,
-            deadline_ms=config.deadline_ms,
-            screen=known_screen(config.depth_cm, config.profile, source.stated.spacing_mm is not None),
-            record=config.record,
-            refine=refine,
-            shows_screen=config.show_screen,
-            label=config.label,
-            body_surface_m2=body_surface_m2(config.height_cm, config.weight_kg) or None,
-        )
-        return run_loop(source, segmenter, scorer, sinks, options, ending=ending), outputs
-
-
-def outputs_of(config: RunConfig) -> list[str]:
-    """Addresses of the outputs: those named, then the files of `out`.
-
-    Raises EchoEdgeError for a name outside `out`, for an output that is named twice, and for one that is the source.
-    """
-    outputs = list(config.sinks)
-    if config.out:
-        name = config.name or Path(urlsplit(config.source).path).stem or "live"
-        if Path(name).name != name or name == "..":
-            raise EchoEdgeError(f"--name {name} is not a plain file name; the folder goes into --out")
-        outputs += [str(Path(config.out) / f"{name}{suffix}") for suffix in SUFFIXES]
-    written = [_place(output) for output in [*outputs, *([config.record] if config.record else [])]]
-    for place in written:
-        if written.count(place) > 1:
-            raise EchoEdgeError(f"the output {redacted(place)} is named twice; name each once")
-        if place == _place(config.source):
-            raise EchoEdgeError(f"the output {redacted(place)} is the source itself; give another --out or --name")
-    return outputs
-
-
-def _place(uri: str) -> str:
-    """An address as it is; of a file where it really lies, without the options of a source."""
-    if scheme_of(uri) not in ("", "file"):
-        return uri
-    path = Path(uri.removeprefix("file://"))
-    return str((path if path.exists() else Path(str(path).partition("?")[0])).resolve())
-
-
-def _networks(config: RunConfig, live: bool, stack: ExitStack) -> tuple[Segmenter, QualityScorer]:
-    """Both networks. A recording is analysed by one engine from end to end: its results must not depend on how far a
-    build has come."""
-    how = (config.precision, config.backend, config.threads or None, config.allow_failed_gate)
-    segmenter = stack.enter_context(open_segmenter(config.model, *how, builds_engine=live))
-    scorer = stack.enter_context(open_scorer(config.quality, *how, builds_engine=live))
-    return segmenter, scorer

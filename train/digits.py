@@ -36,7 +36,7 @@ def bare_ones(height_px: int) -> Iterator[NDArray[np.uint8]]:
             large = np.zeros((4 * 8 * height_px, 4 * 8 * height_px), np.uint8)
             points = np.array(outline) * (narrow * 8 * height_px, 8 * height_px) + 8 * height_px
             cv2.fillPoly(large, [np.round(points).astype(np.int32)], 255)
-            yield cv2.resize(large, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
+            yield np.asarray(cv2.resize(large, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def drawn(fonts: list[Path]) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -44,7 +44,7 @@ class Inference:
 
     `refining`, `recording` and `heat` work beside it where they are wanted. `deadline_ms` is the time a live frame may
     take before service is cut; 0 takes the source's frame period. `shows_screen`: local windows are given the screen.
-    `body_surface_m2` is the first patient's: of a new one it is not known.
+    `heart` is the first patient's record, None for a new one.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Inference:
         turn: Turn | None = None,
         deadline_ms: float,
         shows_screen: bool = False,
-        body_surface_m2: float | None = None,
         refining: Refining | None = None,
         recording: Recording | None = None,
         heat: HeatWatch | None = None,
+        heart: HeartRecord | None = None,
     ) -> None:
         self._guard, self._clock = shared.guard, shared.clock
         self._segmenter, self._scorer, self._given_view, self._view = segmenter, scorer, view, view
@@ -73,7 +73,7 @@ class Inference:
         self.screening, self.refining, self.recording, self._heat = screening, refining, recording, heat
         self.ladder = Ladder(deadline_ms or 1000 / max(shared.source.fps, 1.0))
         self.analyser: Analyser | None = None
-        self.record = HeartRecord(body_surface_m2)
+        self.record = heart or HeartRecord()
         """What is known of this patient: it outlives the analyser, which a freeze or another sector ends."""
         self.best = BestFrames()
         self.withheld: Counter[str] = Counter()

@@ -83,7 +83,7 @@ def write_dicom(
     """Ultrasound Multi-frame Image Storage, uncompressed, grey or RGB, with one calibrated 2D tissue region.
 
     region (x0, y0, x1, y1) in pixels, x1 and y1 exclusive. UIDs follow from the content, so the same loop gives the
-    same file. Raises MissingExtraError without pydicom.
+    same file; views of one seed are one patient's study. Raises MissingExtraError without pydicom.
     """
     try:
         import pydicom
@@ -100,7 +100,7 @@ def write_dicom(
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
     data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
-    data.StudyInstanceUID = generate_uid(entropy_srcs=[name, "study"])
+    data.StudyInstanceUID = generate_uid(entropy_srcs=[str(seed), "study"])
     data.SeriesInstanceUID = generate_uid(entropy_srcs=[name, "series"])
     data.PatientName, data.PatientID = "Synthetic^Loop", f"SYNTH{seed:05d}"
     data.PatientBirthDate = data.PatientSex = data.StudyDate = data.StudyTime = data.StudyID = ""

@@ -45,14 +45,15 @@ def test_it_is_what_the_command_line_writes(result: echoedge.Result, written: Pa
     assert len(result) == len(rows) == len(lines) == 30
     assert len({tuple(row) for row in rows}) == 1
     for row, line in zip(rows, lines, strict=True):
-        for name in ("frame", "time_s", "lv_area_px", "lv_area_cm2", "lv_volume_ml", "ejection_fraction_percent"):
+        for name in ("frame", "time_s", "lv_area_px", "lv_area_cm2", "lv_volume_ml"):
             assert row[name] == line[name]
+        assert row["ef_percent"] == ((line["heart"] or {}).get("ef_percent") or {"median": None})["median"]
         assert [value for name, value in row.items() if name.startswith("quality_")] == list(line["quality"].values())
     assert all(isinstance(value, int | float | str | None) for row in rows for value in row.values())
     assert list(result.frame_numbers) == [line["frame"] for line in lines]
     assert result.view == "A4C"
     assert result.beats
-    assert result.ef == pytest.approx(np.median(result.report.ejection_fraction_percent))  # type: ignore[union-attr]
+    assert result.ef == result.report.heart["ef_percent"]["median"]  # type: ignore[union-attr]
 
 
 def test_its_arrays_are_on_the_picture(result: echoedge.Result, sonosite: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import av
 
 from edge.config import RunConfig
-from edge.run import run
+from edge.opening import run
 from tests.peers.processes import wait_until
 
 KEY, BEFORE_OPENING, OPENING = "q", -2, -1

@@ -18,8 +18,8 @@ import pytest
 
 from edge.config import RunConfig, load_config
 from edge.errors import EchoEdgeError
+from edge.opening import outputs_of
 from edge.report import CLOSED
-from edge.run import outputs_of
 from edge.stages.ending import Ending
 from tests.edge.endings import (
     BEFORE_OPENING,

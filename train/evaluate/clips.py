@@ -88,7 +88,7 @@ def evaluate_clips(
         marked += [(frame, mask) for frame, mask in zip(clip.frames, shown.masks) if frame.phase]
     patients = np.array([clip.patient for clip in clips])
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    result = {
+    result: dict[str, Any] = {
         "model": segmenter.manifest.name,
         "precision": segmenter.manifest.precision,
         "backend": f"{segmenter.backend.name} {segmenter.backend.version}",
