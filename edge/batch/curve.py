@@ -57,7 +57,8 @@ def curve_svg(curve: Curve, marks: Sequence[tuple[str, float]]) -> str:
         f'stroke="{rgb(QUALITY_COLOURS[-1])}" stroke-width="1.8" stroke-linejoin="round"/>'
         for piece in _pieces(times, finite)
     )
-    points = "".join(_mark(kind, x(time_s), y(_at(times, values, time_s))) for kind, time_s in marks)
+    on_line = [(kind, time_s, value) for kind, time_s in marks if (value := _at(times, values, time_s)) is not None]
+    points = "".join(_mark(kind, x(time_s), y(value)) for kind, time_s, value in on_line)
     middle = (TOP + HEIGHT - BOTTOM) / 2
     return (
         f'<svg role="img" aria-label="{escape(title)} over time" viewBox="0 0 {WIDTH} {HEIGHT}">{across}{down}{lines}'
@@ -93,20 +94,24 @@ def _padded(low: float, high: float) -> tuple[float, float]:
 
 def _pieces(times: Array, finite: np.ndarray) -> list[list[int]]:
     """Indices of the frames that a line joins."""
-    period = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     pieces: list[list[int]] = []
     for k in np.flatnonzero(finite).tolist():
-        if pieces and times[k] - times[pieces[-1][-1]] <= GAP * period:
+        if pieces and times[k] - times[pieces[-1][-1]] <= GAP * _period(times):
             pieces[-1].append(k)
         else:
             pieces.append([k])
     return pieces
 
 
-def _at(times: Array, values: Array, time_s: float) -> float:
-    """The value shown nearest to a moment."""
+def _period(times: Array) -> float:
+    return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+
+
+def _at(times: Array, values: Array, time_s: float) -> float | None:
+    """The value shown nearest to a moment, None where no line comes near it."""
     finite = np.flatnonzero(np.isfinite(values))
-    return float(values[finite[np.argmin(np.abs(times[finite] - time_s))]])
+    nearest = finite[np.argmin(np.abs(times[finite] - time_s))]
+    return float(values[nearest]) if abs(times[nearest] - time_s) <= GAP * _period(times) + 1e-9 else None
 
 
 def _mark(kind: str, x: float, y: float) -> str:

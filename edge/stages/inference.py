@@ -282,6 +282,7 @@ class Inference:
         notice = told or (self._heat.warning if self._heat else "") or drift
         finished = Finished(frame=frame, banner=problem, started_ns=started_ns, notice=notice)
         if analysis.invalid:
+            self.not_analysed[problem] += 1
             if self.refining is not None:
                 self.refining.forget()
             return finished

@@ -35,6 +35,13 @@ def test_axes_say_what_and_in_which_unit(area_cm2: float, volume_ml: float, titl
     assert {title, "time (s)", "ED", "ES"} <= set(words)
 
 
+def test_no_mark_stands_where_there_is_no_line() -> None:
+    svg = curve_svg(curve([NAN, NAN, NAN, NAN, NAN, 90, 80, 95]), [("ED", 0.0), ("ES", 0.24)])
+    words = [element.text for element in ElementTree.fromstring(svg).iter("text")]
+    assert "ES" in words
+    assert "ED" not in words
+
+
 def test_the_line_breaks_where_nothing_is_known() -> None:
     svg = curve_svg(curve([100, 90, 80, NAN, NAN, NAN, 90, 95, 100]), [])
     assert [len(points.split()) for points in re.findall(r'polyline points="([^"]*)"', svg)] == [3, 3]
