@@ -38,8 +38,10 @@ peers:
 demo: $(VENV)/.run
 	$(BIN)/echoedge run "$$($(BIN)/python -c 'from pydicom.examples import get_path; print(get_path("ybr_color"))')" --view A4C --out out --name demo
 
+# On a machine with cores to spare, side by side: make test JOBS=4
+JOBS ?= 0
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 # What changes most, in two minutes: no codec, stream, training, compiling or refining.
 QUICK := $(addprefix tests/edge/,heart picture screen threads igtl stages weights test_config.py test_imports.py test_preprocess.py \

@@ -125,22 +125,24 @@ def test_native_pace_counts_what_it_drops(tmp_path: Path) -> None:
     for number in range(40):
         cv2.imwrite(str(tmp_path / f"{number}.png"), on_screen(apical_frame(seed=number)))
     video = tmp_path / "out.mp4"
-    report = json.loads(echoedge("run", tmp_path, "--pace", "native", "--sink", video, "--json").stdout)
+    drawn = ("--view", "A4C!")  # a phantom: the quality network does not take it for a heart
+    report = json.loads(echoedge("run", tmp_path, *drawn, "--pace", "native", "--sink", video, "--json").stdout)
     assert report["frames_in"] == 40
     assert report["frames_processed"] + report["frames_dropped"] == 40
     with av.open(str(video)) as container:  # as long as it took, however many frames were dropped
         assert [float(frame.time) for frame in container.decode(video=0)][-1] > 0.8 * 39 / 30
 
 
-def test_without_a_view_the_volume_is_withheld_and_the_summary_says_why(tmp_path: Path) -> None:
+def test_a_withheld_volume_has_its_reason_in_line_and_summary(tmp_path: Path) -> None:
     for number in range(34):
         cv2.imwrite(str(tmp_path / f"{number:02d}.png"), on_screen(apical_frame(seed=number), 640, 480))
     out = tmp_path / "out"
-    printed = " ".join(echoedge("run", tmp_path, "--depth-cm", "16", "--out", out, "--name", "x").stdout.split())
-    assert "ejection fraction withheld on 34 frames: view unknown: give --view" in printed
+    options = ("--view", "A3C!", "--depth-cm", "16", "--out", out, "--name", "x")
+    printed = " ".join(echoedge("run", tmp_path, *options).stdout.split())
+    assert "volume withheld on 34 frames: volume needs A4C or A2C, not A3C" in printed
     line = json.loads((out / "x.jsonl").read_text().splitlines()[-1])
     assert line["lv_volume_ml"] is None
-    assert line["withheld_measurements"]["volume"].startswith("view unknown")
+    assert line["withheld_measurements"]["volume"] == "volume needs A4C or A2C, not A3C"
 
 
 @pytest.mark.parametrize(
