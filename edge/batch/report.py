@@ -159,7 +159,7 @@ def _refined(report: Report) -> tuple[list[tuple[str, str, str, str]], list[str]
     if not refined:
         return [], []
     ef = refined[-1]["ejection_fraction_percent"]
-    row = ("EF, refined", value(ef["median"], KINDS["ef"]), f"{ef['low']:.0f} to {ef['high']:.0f}", "1")
+    row = ("EF, refined", value(ef["median"], KINDS["ef_percent"]), f"{ef['low']:.0f} to {ef['high']:.0f}", "1")
     return [row], [f"EF, refined: frame {refined[-1]['frame']}; its range is 5 to 95 % of the samples."]
 
 

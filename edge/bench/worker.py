@@ -190,6 +190,8 @@ def _pipeline(spec: Spec, stack: ExitStack) -> tuple[Ready, Measure]:
     _settle(scorer)
     # Without a deadline service is never cut: every frame goes through both networks, and what is late shows as late.
     full_service = LoopOptions(
+        view="A4C",
+        insists=True,  # every frame takes the whole way, whatever it shows
         realtime=realtime,
         deadline_ms=1e9,
         refine=stack.enter_context(opened_refine(spec.refine, spec.refine_model, spec.refine_samples)),

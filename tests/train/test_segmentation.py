@@ -65,7 +65,7 @@ def test_train_export_evaluate(camus: Path, tmp_path: Path, capsys: pytest.Captu
     assert main(command) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["n"] == 12
-    assert set(result["dice"]) == {"lv", "myo", "la"}
+    assert set(result["dice"]) == {"lv", "myo", "la", "epi"}
     assert main(command) == 0
     written = (tmp_path / "results.md").read_text()
     assert written.count("## m fp32 on camus, A4C") == 1

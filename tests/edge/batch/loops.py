@@ -20,7 +20,7 @@ from tests.edge.nets.doubles import SIZE, Net, manifest
 from tests.phantom import apical_frame, apical_mask
 
 FPS, BEAT_FRAMES, FRAMES = 25.0, 16, 44
-SPACING_MM = 0.45
+SPACING_MM = 0.41
 A4C, A2C = 1.0, 0.6
 """Brightness of a loop: what the double tells the planes by."""
 BETWEEN = 27.0
