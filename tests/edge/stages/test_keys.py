@@ -114,7 +114,7 @@ def test_brackets_step_the_depth_from_a_usual_one() -> None:
 
 
 def test_no_bracket_outvotes_a_source_that_states_its_scale() -> None:
-    shown = pressed({10: "bracketright"}, "A4C", spacing_mm=(0.4, 0.4))
+    shown = pressed({10: "bracketright"}, "A4C", screen="screen6", spacing_mm=(0.4, 0.4))
     assert {one.analysis.calibration.spacing_mm for one in shown if one.analysis is not None} == {(0.4, 0.4)}
 
 
