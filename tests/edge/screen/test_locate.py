@@ -59,7 +59,7 @@ def test_two_points_settle_what_the_ticks_stand_for(
 def test_without_ticks_the_depth_is_kept_and_used(screens: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     found = located(capsys, screens["bare"], "--points", "300,200,300,400", "--distance-mm", "56", "--save", "bare")
     assert load_profile("bare").depth_cm == found["depth_cm"]
-    assert main(["run", screens["bare"], "--profile", "bare", "--json"]) == 0
+    assert main(["run", screens["bare"], "--profile", "bare", "--view", "A4C!", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["sector"]["mm_per_px_from"] == "profile"
     assert report["sector"]["mm_per_px"] == pytest.approx([0.28, 0.28], rel=0.01)
