@@ -18,8 +18,9 @@ class Report:
     source "capture", "service cut" and "not analysed" (a banner was shown) add up to `frames_dropped`, those that came
     in and were not processed; the others were processed and lost afterwards. `withheld`: frames a reason for which the
     volume was not shown. `best`: the best ED and ES frame and the best beat. `heart`: the last beats' figures, those
-    that are known (`edge.heart.record.Heart`). `refined`: the newest refined key frames, with percentiles over their
-    samples.
+    that are known (`edge.heart.record.Heart`); `ejection_fraction_percent`: of each of these beats, oldest first, also
+    where `heart` gives none because it is not sure. `refined`: the newest refined key frames, with percentiles over
+    their samples.
 
     `ended` is "source over", "window closed", "failed" or the name of a signal; `failure` is the reason of "failed".
     `not_analysed`: frames by the banner that was shown instead; `failed`: those of them that a network failed on, by
@@ -46,6 +47,7 @@ class Report:
     withheld: dict[str, int]
     best: dict[str, Any]
     view: str = ""
+    ejection_fraction_percent: list[float] = field(default_factory=list)
     heart: dict[str, Any] = field(default_factory=dict)
     refined: list[dict[str, Any]] = field(default_factory=list)
     ended: str = "source over"

@@ -50,4 +50,4 @@ def unsure(fit: Fit, quality: float) -> str:
     """Why EF is not given at this quality, "" where it is."""
     if quality >= fit.least_quality:
         return ""
-    return f"EF not sure: quality {quality:.1f} at ED or ES, {fit.least_quality:.1f} needed"
+    return f"EF not sure: quality {quality:.2f} at ED or ES, {fit.least_quality:.2f} needed"

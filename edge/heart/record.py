@@ -129,6 +129,13 @@ class HeartRecord:
         """Take what a recording's end has confirmed."""
         return self.update(self._newest_s, view, None, events)
 
+    @property
+    def ejection_fractions(self) -> list[float]:
+        """EF in percent of each of the last beats of the view that `heart` is of, oldest first; empty where it has no
+        discs."""
+        beats = self.beats.get(self.heart.view, ()) if self.heart.view in DISC_VIEWS else ()
+        return [beat.ef_percent for beat in beats]
+
     def impossible_in_mm(self, view: str) -> str:
         """Why the newest beat of a view cannot have the scale it was measured with, or ""."""
         beats = self.beats.get(view)

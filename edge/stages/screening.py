@@ -94,7 +94,7 @@ class Screening:
         steps_now = round(now_cm / DEPTH_STEP_CM) + steps if now_cm else round(DEPTH_CM / DEPTH_STEP_CM)
         least, most = (limit / 10 for limit in PLAUSIBLE_DEPTH_MM)
         depth_cm = min(max(steps_now * DEPTH_STEP_CM, least), most)
-        self._known, self._typed = replace(self._known, depth_cm=depth_cm, depth_from=TYPED), None
+        self._known, self._typed = replace(self._known, depth_cm=depth_cm, depth_from=TYPED, insists=True), None
         if sector is not None:
             self._use(sector)
         return f"depth {depth_cm:g} cm, {TYPED}"

@@ -48,6 +48,7 @@ def report_of(stages: Stages, seconds: float, failure: str = "") -> Report:
         latency_ms=clock.percentiles_ms(),
         events=[{"kind": e.kind, "frame": e.frame, "volume_ml": e.volume_ml} for e in record.marks],
         heart=known(record.heart),
+        ejection_fraction_percent=[round(ef, 2) for ef in record.ejection_fractions],
         sector=_sector(inference),
         safe_states=dict(stages.shared.guard.trips),
         service=[

@@ -44,5 +44,5 @@ def test_it_is_measured_as_the_upright_one(
 
     frames = list(pixel_array(sonosite))
     plain, turned = (analysed(tmp_path, frames, one, model_folders) for one in (UPRIGHT, turn))
-    figures = [one.heart["ef_percent"]["median"] for one in (plain, turned)]
-    assert figures[1] == pytest.approx(figures[0], abs=3)
+    of_plain, of_turned = (report.heart["ef_percent"]["median"] for report in (plain, turned))
+    assert of_turned == pytest.approx(of_plain, abs=3)

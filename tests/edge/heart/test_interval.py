@@ -25,7 +25,7 @@ def test_an_interval_holds_the_beats_and_stays_within_0_to_100() -> None:
 
 def test_below_the_least_quality_ef_is_not_sure() -> None:
     assert unsure(FIT, 3.0) == ""
-    assert unsure(FIT, 2.7) == "EF not sure: quality 2.7 at ED or ES, 3.0 needed"
+    assert unsure(FIT, 2.7) == "EF not sure: quality 2.70 at ED or ES, 3.00 needed"
 
 
 def test_what_is_outside_the_sector_is_not_counted() -> None:

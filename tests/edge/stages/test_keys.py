@@ -114,6 +114,11 @@ def test_brackets_step_the_depth_from_a_usual_one() -> None:
 
 
 def test_no_bracket_outvotes_a_source_that_states_its_scale() -> None:
-    stated_mm = (0.466, 0.466)  # as the ticks have it
-    shown = pressed({10: "bracketright"}, "A4C", spacing_mm=stated_mm)
-    assert {one.analysis.calibration.spacing_mm for one in shown if one.analysis is not None} == {stated_mm}
+    shown = pressed({10: "bracketright"}, "A4C", screen="screen6", spacing_mm=(0.4, 0.4))
+    assert {one.analysis.calibration.spacing_mm for one in shown if one.analysis is not None} == {(0.4, 0.4)}
+
+
+def test_a_bracket_insists_against_ticks() -> None:
+    shown = pressed({10: "bracketright", 20: "bracketright", 30: "bracketright"}, "A4C")
+    found = list(dict.fromkeys(one.analysis.calibration.origin for one in shown if one.analysis is not None))
+    assert found == ["ticks", "typed in"]
