@@ -84,7 +84,7 @@ def test_it_is_one_file_with_everything(tmp_path: Path, opened: Opened) -> None:
         "Best ED: frame",
         "basal inferior",
         "4.0 good",
-        "0.45 mm per pixel, from: DICOM region",
+        "0.41 mm per pixel, from: DICOM region",
         f"EchoEdge {edge.__version__}",
         "<b>double</b> fp32",
         "5e9" * 21 + "0",
