@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from echoedge.frame import AnalysedFrame, frame_of
-from echoedge.request import Input, Networks, Settings, opened, options_of
+from echoedge.request import Input, Networks, Options, Settings, opened, options_of
 from edge.errors import EchoEdgeError
 from edge.loop import LoopOptions, run_loop
 from edge.report import Report, problems_of
@@ -18,26 +18,15 @@ from edge.sources import Live, Source
 from edge.stages.ending import Ending
 from edge.threads.mailbox import Mailbox
 
+if TYPE_CHECKING:  # 3.10 has no Unpack of its own
+    from typing_extensions import Unpack
+
 LEFT = "left by the caller"
 SLOTS = 2
 """Frames that wait for the caller. A recording waits with them; of a live signal the newest are kept."""
 
 
-def stream(
-    source: Input,
-    *,
-    model: str | Path = "pspnet-mk",
-    quality: str | Path = "quality",
-    view: str = "",
-    depth_cm: float = 0.0,
-    profile: str = "",
-    fps: float | None = None,
-    spacing_mm: float | tuple[float, float] | None = None,
-    precision: str = "auto",
-    backend: str = "auto",
-    threads: int | None = None,
-    allow_failed_gate: bool = False,
-) -> Stream:
+def stream(source: Input, **settings: Unpack[Options]) -> Stream:
     """Analyse a source frame by frame: a recording, an array, or a live signal. Arguments and errors as `run`'s.
 
     What the loop finds is yielded as `AnalysedFrame`; one is in memory at a time. A recording waits for its reader and
@@ -54,20 +43,7 @@ def stream(
     >>> frame.picture.shape, frame.ef, frame.withheld
     ((720, 1280, 3), None, {})
     """
-    settings = Settings(
-        model=model,
-        quality=quality,
-        view=view,
-        depth_cm=depth_cm,
-        profile=profile,
-        fps=fps,
-        spacing_mm=spacing_mm,
-        precision=precision,
-        backend=backend,
-        threads=threads,
-        allow_failed_gate=allow_failed_gate,
-    )
-    return Stream(source, settings)
+    return Stream(source, Settings(**settings))
 
 
 class Stream(Iterator[AnalysedFrame]):

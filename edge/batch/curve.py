@@ -95,8 +95,9 @@ def _padded(low: float, high: float) -> tuple[float, float]:
 def _pieces(times: Array, finite: np.ndarray) -> list[list[int]]:
     """Indices of the frames that a line joins."""
     pieces: list[list[int]] = []
+    reach_s = GAP * _period(times)
     for k in np.flatnonzero(finite).tolist():
-        if pieces and times[k] - times[pieces[-1][-1]] <= GAP * _period(times):
+        if pieces and times[k] - times[pieces[-1][-1]] <= reach_s:
             pieces[-1].append(k)
         else:
             pieces.append([k])
